@@ -1,0 +1,41 @@
+"""Every error that pytest-crossmath raises on purpose.
+
+::
+
+    CrossmathError
+    ├── OptionError      a value on the command line, in the ini file or in a prompt file
+    ├── SuiteError       a suite file: which one, which line, what is wrong
+    ├── GridError        a table that is no cross-math grid
+    ├── ModelError       a model specification, a missing extra, a damaged checkpoint
+    └── BackendError     inference failed: no measurement was made
+
+Each message is one line that says what is wrong, where, and what to do. The
+plugin turns the first four into `pytest.UsageError` (exit status 4); the last
+makes the item an *error*, never a wrong answer.
+"""
+
+from __future__ import annotations
+
+
+class CrossmathError(Exception):
+    """Base of all errors of this package; its text is one line for a person."""
+
+
+class OptionError(CrossmathError):
+    """An option has a value that it cannot take."""
+
+
+class GridError(CrossmathError):
+    """A table is not a rectangular cross-math grid."""
+
+
+class SuiteError(CrossmathError):
+    """A suite cannot be loaded: the message names file, line and field."""
+
+
+class ModelError(CrossmathError):
+    """A model cannot be found or loaded: nothing was inferred."""
+
+
+class BackendError(CrossmathError):
+    """A backend failed while it was generating; the affected samples have no score."""

@@ -1,0 +1,131 @@
+r"""Prompts: one instruction for every modality, and the payload that differs.
+
+>>> from pytest_crossmath.puzzle.suite import load_suite
+>>> problem = load_suite("mini").problems[0]
+>>> text = make_sample(problem, Modality.TEXT)
+>>> both = make_sample(problem, Modality.IMAGE_TEXT, style="original")
+>>> text.content[-1] == both.content[-1]
+True
+>>> [type(part).__name__ for part in both.content]
+['ImagePart', 'TextPart']
+
+The instruction never says "the table" or "the picture": a model gets the very
+same words whichever form the puzzle has, so that a gap can only come from the form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from pytest_crossmath.errors import OptionError, SuiteError
+from pytest_crossmath.puzzle.grid import Problem
+
+INSTRUCTION = """\
+Solve this cross-math puzzle. Equations run across and down, and every ? stands for a positive \
+integer. Work step by step, then end with the missing integers, row by row from left to right, \
+as <answer>first, second, ...</answer>."""
+"""What every model is asked in every modality."""
+
+
+class Modality(StrEnum):
+    """The form in which a puzzle is given."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    IMAGE_TEXT = "image+text"
+
+    @property
+    def shows_table(self) -> bool:
+        """Whether the prompt holds the markdown table."""
+        return self is not Modality.IMAGE
+
+    @property
+    def shows_image(self) -> bool:
+        """Whether the prompt holds the picture."""
+        return self is not Modality.TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A piece of text in a prompt."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """A picture in a prompt."""
+
+    path: Path
+
+
+Part = TextPart | ImagePart
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One request to a model: a problem in one form."""
+
+    problem: Problem
+    """The problem."""
+    modality: Modality
+    """The form it is given in."""
+    style: str | None
+    """Image style; None without an image."""
+    index: int
+    """Number of the sample where a problem is asked several times, from 0."""
+    content: tuple[Part, ...]
+    """The user message, part by part."""
+
+    @property
+    def key(self) -> tuple[str, str, str | None, int]:
+        """What identifies the sample within a model and a suite."""
+        return self.problem.id, self.modality.value, self.style, self.index
+
+    @property
+    def text(self) -> str:
+        """All text of the prompt."""
+        return "\n".join(part.text for part in self.content if isinstance(part, TextPart))
+
+    @property
+    def images(self) -> tuple[Path, ...]:
+        """Paths of the pictures."""
+        return tuple(part.path for part in self.content if isinstance(part, ImagePart))
+
+
+def make_sample(
+    problem: Problem,
+    modality: Modality,
+    *,
+    style: str | None = None,
+    index: int = 0,
+    instruction: str = INSTRUCTION,
+) -> Sample:
+    """The sample for a problem in one form.
+
+    Raises `SuiteError` when the problem has no picture in `style`.
+    """
+    parts: list[Part] = []
+    if modality.shows_image:
+        if style not in problem.images:
+            raise SuiteError(f"problem {problem.id} has no picture in style {style!r}")
+        parts.append(ImagePart(problem.images[style]))
+    payload = f"\n\n{problem.table}" if modality.shows_table else ""
+    parts.append(TextPart(instruction + payload))
+    return Sample(problem, modality, style if modality.shows_image else None, index, tuple(parts))
+
+
+def load_instruction(path: Path) -> str:
+    """The instruction in a file of the user's, for `--crossmath-prompt`.
+
+    Raises `OptionError` when the file cannot be read or is empty.
+    """
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"--crossmath-prompt: cannot read {path}: {error}") from None
+    if not text:
+        raise OptionError(f"--crossmath-prompt: {path} is empty")
+    return text

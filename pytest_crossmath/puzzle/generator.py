@@ -1,0 +1,259 @@
+"""Seeded random puzzles: grow a crossword of equations, then blank what stays solvable.
+
+>>> from itertools import islice
+>>> first, second = islice(generate_problems(PRESETS["mini"], seed=7, prefix="demo"), 2)
+>>> first.id, len(first.key) == len(first.puzzle.blanks)
+('demo-0001', True)
+
+A solution is made first and numbers are then removed one by one as long as
+forward propagation still fills every blank, so the solution is always unique.
+The same seed gives the same problems in every process and on every machine.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import count
+
+from pytest_crossmath.puzzle.grid import (
+    EQUALS,
+    Direction,
+    Position,
+    Problem,
+    Puzzle,
+)
+from pytest_crossmath.puzzle.grid import Cell as GridCell
+from pytest_crossmath.puzzle.markdown import format_table
+from pytest_crossmath.puzzle.solver import propagate
+
+_LAYOUT_TRIES = 60
+_BLANKING_TRIES = 12
+
+Line = tuple[Direction, Position]
+"""Where an equation lies: its direction and the position of ``a``."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorSpec:
+    """What kind of puzzle to make. All ranges are inclusive."""
+
+    equations: tuple[int, int]
+    """How many equations."""
+    blanks: tuple[int, int]
+    """How many blanks."""
+    depths: tuple[int, ...]
+    """Deepest step, drawn uniformly from these; repeat one to weigh it."""
+    max_number: int
+    """Largest number in the solved grid."""
+    max_height: int
+    """Most rows."""
+    max_width: int
+    """Most columns."""
+    operators: str = "+-×÷"
+    """Operators, drawn uniformly from these; repeat one to weigh it."""
+
+
+PRESETS = {
+    "mini": GeneratorSpec((2, 6), (1, 3), (1, 1, 2), 20, 5, 5, "++--×"),
+}
+"""Named specifications. `mini` is what the bundled suite and `pocket` are made of."""
+
+
+def generate_problems(
+    spec: GeneratorSpec, *, seed: int, prefix: str, exclude: Collection[str] = ()
+) -> Iterator[Problem]:
+    """Problems without end, named ``prefix-0001`` and on, no two of them alike.
+
+    `exclude` holds fingerprints of solved grids (see `solution_fingerprint`):
+    such a problem, or its mirror image, is never made. Neither is one whose
+    solved grid was already used.
+    """
+    seen = set(exclude)
+    number = 0
+    for index in count():
+        problem = generate_problem(spec, random.Random(f"{seed}/{index}"), "")
+        fingerprint = solution_fingerprint(problem)
+        if fingerprint in seen:
+            continue
+        seen.add(fingerprint)
+        number += 1
+        yield _renamed(problem, f"{prefix}-{number:04d}")
+
+
+def generate_problem(spec: GeneratorSpec, rng: random.Random, id: str) -> Problem:
+    """One problem that fits `spec`, drawn from `rng`."""
+    while True:
+        blanks, depth = rng.randint(*spec.blanks), rng.choice(spec.depths)
+        solved = _grow(spec, rng)
+        if solved is None:
+            continue
+        for _ in range(_BLANKING_TRIES):
+            problem = _blank(solved, blanks, depth, rng, id)
+            if problem is not None:
+                return problem
+
+
+def solution_fingerprint(problem: Problem) -> str:
+    """A text equal for two problems exactly if their solved grids are equal up to transposition."""
+    return problem.puzzle.filled(problem.key).fingerprint
+
+
+def difficulty_of(steps: Collection[int]) -> str:
+    """The word for a deepest step: 1 ``easy``, 2 ``medium``, more ``hard``."""
+    return {1: "easy", 2: "medium"}.get(max(steps), "hard")
+
+
+def _renamed(problem: Problem, id: str) -> Problem:
+    return Problem(
+        id, problem.table, problem.puzzle, problem.key, problem.steps, problem.difficulty
+    )
+
+
+def _blank(
+    solved: Puzzle, blanks: int, depth: int, rng: random.Random, id: str
+) -> Problem | None:
+    puzzle = solved
+    positions = list(solved.numbers)
+    rng.shuffle(positions)
+    steps: tuple[int, ...] | None = ()
+    for position in positions:
+        candidate = puzzle.replaced({position: "?"})
+        found = propagate(candidate).steps(candidate)
+        if found is None or max(found) > depth:
+            continue
+        puzzle, steps = candidate, found
+        if len(steps) == blanks:
+            break
+    if not steps or len(steps) != blanks or max(steps) != depth:
+        return None
+    key = tuple(solved[position].text for position in puzzle.blanks)
+    return Problem(id, format_table(puzzle), puzzle, key, steps, difficulty_of(steps))
+
+
+def _grow(spec: GeneratorSpec, rng: random.Random) -> Puzzle | None:
+    """A solved grid with as many equations as was drawn; None when it got stuck."""
+    target = rng.randint(*spec.equations)
+    texts: dict[Position, str] = {}
+    lines: list[Line] = []
+    for _ in range(_LAYOUT_TRIES):
+        line = _candidate_line(texts, lines, rng)
+        if line in lines or not _fits(line, texts, spec):
+            continue
+        filling = _fill(line, texts, spec, rng)
+        if filling is None:
+            continue
+        texts.update(filling)
+        lines.append(line)
+        if len(lines) == target:
+            return _cropped(texts)
+    return None
+
+
+def _candidate_line(
+    texts: dict[Position, str], lines: list[Line], rng: random.Random
+) -> Line:
+    """A random line through a number of the grid, or the first line."""
+    if not lines:
+        return rng.choice(list(Direction)), (0, 0)
+    direction, (row, column) = rng.choice(lines)
+    along, shift = 2 * rng.randrange(3), 2 * rng.randrange(3)
+    if direction is Direction.ACROSS:
+        return Direction.DOWN, (row - shift, column + along)
+    return Direction.ACROSS, (row + along, column - shift)
+
+
+def _squares(line: Line) -> tuple[Position, ...]:
+    direction, (row, column) = line
+    if direction is Direction.ACROSS:
+        return tuple((row, column + i) for i in range(5))
+    return tuple((row + i, column) for i in range(5))
+
+
+def _fits(line: Line, texts: dict[Position, str], spec: GeneratorSpec) -> bool:
+    """Whether the line stays in the box and touches others only where numbers cross."""
+    squares = _squares(line)
+    rows, columns = zip(*texts, *squares, strict=True)
+    if max(rows) - min(rows) >= spec.max_height or max(columns) - min(columns) >= spec.max_width:
+        return False
+    down = line[0] is Direction.DOWN
+    ahead, aside = ((1, 0), (0, 1)) if down else ((0, 1), (1, 0))
+    (r0, c0), (r4, c4) = squares[0], squares[4]
+    if (r0 - ahead[0], c0 - ahead[1]) in texts or (r4 + ahead[0], c4 + ahead[1]) in texts:
+        return False
+    for i, (r, c) in enumerate(squares):
+        if (r, c) in texts:
+            if i % 2 or not texts[r, c].isdigit():
+                return False
+        elif (r - aside[0], c - aside[1]) in texts or (r + aside[0], c + aside[1]) in texts:
+            return False
+    return True
+
+
+def _fill(
+    line: Line, texts: dict[Position, str], spec: GeneratorSpec, rng: random.Random
+) -> dict[Position, str] | None:
+    """Texts for the five squares that agree with the numbers already there."""
+    squares = _squares(line)
+    known = [int(texts[p]) if p in texts else None for p in squares[::2]]
+    operator = rng.choice(spec.operators)
+    numbers = _draw(operator, known, spec.max_number, rng)
+    if numbers is None:
+        return None
+    a, b, c = (str(number) for number in numbers)
+    return dict(zip(squares, (a, operator, b, EQUALS, c), strict=True))
+
+
+def _draw(
+    operator: str, known: list[int | None], top: int, rng: random.Random
+) -> tuple[int, int, int] | None:
+    """Random ``(a, b, c)`` up to `top` with ``a op b = c``; None when this draw fits nothing."""
+    a, b, c = known
+    # Every equation is "part + part = whole" or "part × part = whole", read in some order.
+    part, other, whole = (a, b, c) if operator in "+×" else (b, c, a)
+    additive = operator in "+-"
+    if part is None and other is not None:
+        swapped = _draw_parts(other, part, whole, additive, top, rng)
+        drawn = None if swapped is None else (swapped[1], swapped[0], swapped[2])
+    else:
+        drawn = _draw_parts(part, other, whole, additive, top, rng)
+    if drawn is None:
+        return None
+    p, q, w = drawn
+    return (p, q, w) if operator in "+×" else (w, p, q)
+
+
+def _draw_parts(
+    part: int | None, other: int | None, whole: int | None, additive: bool, top: int,
+    rng: random.Random,
+) -> tuple[int, int, int] | None:
+    """Complete ``part (+|×) other = whole``; `other` is known only if `part` is."""
+    limit = top if whole is None else whole
+    if part is None:
+        if additive:
+            if limit < 2:
+                return None
+            part = rng.randint(1, limit - 1)
+        else:
+            part = rng.choice([n for n in range(1, limit + 1) if whole is None or whole % n == 0])
+    if other is None:
+        if whole is not None:
+            other = whole - part if additive else whole // part
+        else:
+            most = top - part if additive else top // part
+            other = rng.randint(1, most) if most >= 1 else 0
+    total = part + other if additive else part * other
+    if other < 1 or total > top or whole not in (None, total):
+        return None
+    return part, other, total
+
+
+def _cropped(texts: dict[Position, str]) -> Puzzle:
+    rows, columns = zip(*texts, strict=True)
+    return Puzzle(
+        tuple(
+            tuple(GridCell(texts.get((r, c), "")) for c in range(min(columns), max(columns) + 1))
+            for r in range(min(rows), max(rows) + 1)
+        )
+    )

@@ -1,0 +1,110 @@
+"""Puzzles as pictures.
+
+>>> from pytest_crossmath.puzzle.markdown import parse_table
+>>> render(parse_table("| 7 | - | ? | = | 2 |"), STYLES["original"]).size
+(277, 57)
+
+Every cell of the grid is one square of `Style.cell` pixels; a square that is
+no cell is left as background, and a blank shows the same ``?`` as the text
+form, so that neither form says more than the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from pytest_crossmath.puzzle.grid import BLANK, Cell, CellKind, Puzzle
+
+# Fonts draw the hyphen that tables use as a dot of a line; this is the sign it stands for.
+_GLYPHS = {"-": "\N{MINUS SIGN}"}
+
+Colour = tuple[int, int, int]
+"""Red, green and blue, 0 to 255."""
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a puzzle looks. Sizes are in pixels."""
+
+    cell: int = 55
+    """Side of a cell."""
+    font_size: int = 28
+    """Size of the digits."""
+    font: str = "font_source_sans_pro/files/SourceSansPro-Regular.ttf"
+    """A TrueType font: a path, or a file of an installed package as ``package/path``."""
+    border: int = 2
+    """Width of the lines around each cell; 0 draws none."""
+    background: Colour = (255, 255, 255)
+    """Colour outside the cells."""
+    number_fill: Colour = (222, 235, 247)
+    """Colour of cells that hold a number."""
+    operator_fill: Colour = (255, 247, 219)
+    """Colour of cells that hold an operator or ``=``."""
+    blank_fill: Colour = (255, 255, 255)
+    """Colour of blanks."""
+    ink: Colour = (0, 0, 0)
+    """Colour of digits and signs."""
+    line: Colour = (0, 0, 0)
+    """Colour of borders."""
+    blank_text: str = BLANK
+    """What is written in a blank; an empty string leaves a bare box."""
+
+    def fill(self, kind: CellKind) -> Colour:
+        """Background of a cell of this kind."""
+        if kind is CellKind.BLANK:
+            return self.blank_fill
+        return self.number_fill if kind is CellKind.NUMBER else self.operator_fill
+
+
+STYLES = {"original": Style()}
+"""The styles by name."""
+
+
+def render(puzzle: Puzzle, style: Style) -> Image.Image:
+    """The picture of a puzzle, RGB.
+
+    Its size is ``columns x cell + border`` by ``rows x cell + border`` pixels.
+    """
+    size = (puzzle.width * style.cell + style.border, puzzle.height * style.cell + style.border)
+    picture = Image.new("RGB", size, style.background)
+    draw = ImageDraw.Draw(picture)
+    font = _font(style.font, style.font_size)
+    for (row, column), cell in puzzle.cells():
+        if cell.kind is not CellKind.EMPTY:
+            _draw_cell(draw, cell, row, column, style, font)
+    return picture
+
+
+def _draw_cell(
+    draw: ImageDraw.ImageDraw,
+    cell: Cell,
+    row: int,
+    column: int,
+    style: Style,
+    font: ImageFont.FreeTypeFont,
+) -> None:
+    left, top = column * style.cell, row * style.cell
+    # One border further, so that neighbours share a line instead of doubling it.
+    reach = style.cell + style.border - 1
+    draw.rectangle(
+        (left, top, left + reach, top + reach),
+        fill=style.fill(cell.kind),
+        outline=style.line if style.border else None,
+        width=style.border,
+    )
+    text = style.blank_text if cell.kind is CellKind.BLANK else _GLYPHS.get(cell.text, cell.text)
+    middle = (style.cell + style.border) / 2
+    draw.text((left + middle, top + middle), text, fill=style.ink, font=font, anchor="mm")
+
+
+@cache
+def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
+    if Path(name).is_absolute():
+        return ImageFont.truetype(name, size)
+    package, _, path = name.partition("/")
+    return ImageFont.truetype(str(files(package) / path), size)
