@@ -1,1 +1,185 @@
+"""The pytest plugin: hooks and fixtures, each a few lines that delegate.
+
+Without a crossmath option only `pytest_addoption` and `pytest_configure` do
+anything, and neither imports more than this package's option table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
 import pytest
+
+from pytest_crossmath.options import add_options, build_config, is_active
+
+if TYPE_CHECKING:
+    from pytest_crossmath.inference.engine import Answer, Engine
+    from pytest_crossmath.models.backend import Response
+    from pytest_crossmath.prompting import Modality
+    from pytest_crossmath.puzzle.grid import Problem
+    from pytest_crossmath.scoring import Score
+    from pytest_crossmath.session import CrossmathSession
+
+_active = pytest.StashKey["CrossmathSession"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Check what was asked and start a session, if anything was."""
+    config.addinivalue_line(
+        "markers", "crossmath(model, problem, modality, style, difficulty): set by pytest-crossmath"
+    )
+    if is_active(config):
+        config.pluginmanager.register(_start(config), "crossmath-session")
+
+
+def _start(config: pytest.Config) -> _Hooks:
+    from pytest_crossmath.collection import take_selection
+    from pytest_crossmath.errors import CrossmathError
+    from pytest_crossmath.session import CrossmathSession, share_cores, usage_error
+
+    take_selection(config)
+    share_cores()
+    try:
+        config.stash[_active] = CrossmathSession(build_config(config), config)
+    except CrossmathError as error:
+        raise usage_error(error) from None
+    return _Hooks(config.stash[_active], is_worker=hasattr(config, "workerinput"))
+
+
+class _Hooks:
+    """The hooks that only an active run needs."""
+
+    def __init__(self, session: CrossmathSession, *, is_worker: bool) -> None:
+        self._session = session
+        self._is_worker = is_worker
+
+    def pytest_report_header(self) -> str:
+        return self._session.header()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        from pytest_crossmath.collection import BuiltinModule, selection
+
+        report = yield
+        if isinstance(collector, pytest.Session) and collector.config.stash[selection] is not None:
+            report.result = [*(report.result or ()), BuiltinModule.of(collector)]
+        return report
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._session.plan(session.items)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self,
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        self._session.attach(report)
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if not self._is_worker:
+            self._session.receive(report)
+
+    def pytest_sessionfinish(self) -> None:
+        if not self._is_worker:
+            self._session.finish()
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._session.has_results:
+            terminalreporter.section("crossmath: modality gap")
+            for line in self._session.report_lines():
+                terminalreporter.write_line(line)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize model x problem x form for every test that asks for them."""
+    session = metafunc.config.stash.get(_active, None)
+    if session is None:
+        return
+    mark = pytest.mark.crossmath
+    if "crossmath_model" in metafunc.fixturenames:
+        names = [spec.name for spec in session.config.models]
+        models = [pytest.param(n, id=n, marks=mark(model=n)) for n in names]
+        metafunc.parametrize("crossmath_model", models, indirect=True, scope="session")
+    if "crossmath_problem" in metafunc.fixturenames:
+        problems = [
+            pytest.param(p, id=p.id, marks=mark(problem=p.id, difficulty=p.difficulty))
+            for p in session.config.suite.problems
+        ]
+        metafunc.parametrize("crossmath_problem", problems, indirect=True)
+    if "crossmath_modality" in metafunc.fixturenames:
+        forms = [
+            pytest.param(f, id=id, marks=mark(modality=f.modality.value, style=f.style))
+            for id, f in session.forms()
+        ]
+        metafunc.parametrize("crossmath_modality", forms, indirect=True)
+
+
+def _parameter(request: pytest.FixtureRequest) -> Any:
+    if not hasattr(request, "param"):
+        pytest.skip("no model to run: add --crossmath-model=pocket, or a model of yours")
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def crossmath_model(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """The model: an `Engine`, with its `name` and its loaded `backend`."""
+    engine = request.config.stash[_active].engine(_parameter(request))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def crossmath_problem(request: pytest.FixtureRequest) -> Problem:
+    """The problem: its table, key, steps and pictures."""
+    problem: Problem = _parameter(request)
+    return problem
+
+
+@pytest.fixture
+def crossmath_modality(request: pytest.FixtureRequest) -> Modality:
+    """The form it is given in: ``text``, ``image`` or ``image+text``."""
+    modality: Modality = _parameter(request).modality
+    return modality
+
+
+@pytest.fixture
+def _crossmath_answer(
+    request: pytest.FixtureRequest,
+    crossmath_model: Engine,
+    crossmath_problem: Problem,
+    crossmath_modality: Modality,  # noqa: ARG001 - asked for its parameter
+) -> Answer:
+    session = request.config.stash[_active]
+    form = request.node.callspec.params["crossmath_modality"]
+    sample = session.sample(crossmath_problem, form)
+    answer = session.answer(crossmath_model, sample, request.session)
+    request.node.user_properties.extend(session.properties(answer))
+    return answer
+
+
+@pytest.fixture
+def crossmath_response(_crossmath_answer: Answer) -> Response:
+    """What the model said: text, why it ended, tokens and seconds."""
+    return _crossmath_answer.response
+
+
+@pytest.fixture
+def crossmath_score(_crossmath_answer: Answer) -> Score:
+    """The response, scored: outcome, answer, and for each blank whether it is right."""
+    return _crossmath_answer.score
+
+
+@pytest.fixture
+def crossmath_strict(request: pytest.FixtureRequest) -> bool:
+    """Whether a missed problem is to fail: ``--crossmath-strict``."""
+    return request.config.stash[_active].config.strict

@@ -1,0 +1,84 @@
+"""The built-in items: a module that exists in no directory.
+
+Its node ids start with ``crossmath::`` wherever the package is installed, and
+are taken back on the command line. pytest itself would look for a file of that
+name, so they are picked out of the arguments before it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+NAME = "crossmath"
+"""First part of every built-in node id."""
+
+selection = pytest.StashKey[tuple[str, ...] | None]()
+"""Node ids that were asked for; empty for all, None for none."""
+
+_FORWARDED = "crossmath_selection"
+
+
+class BuiltinModule(pytest.Module):
+    """The module `pytest_crossmath.builtin` under the node id ``crossmath``."""
+
+    @classmethod
+    def of(cls, session: pytest.Session) -> BuiltinModule:
+        """The module as a child of the session."""
+        from pytest_crossmath import builtin
+
+        module: BuiltinModule = cls.from_parent(
+            session, path=Path(builtin.__file__), name=NAME, nodeid=NAME
+        )
+        # Set, so that pytest does not import it again by its path.
+        module.obj = builtin
+        return module
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        """The items, or those that the command line names."""
+        items = list(super().collect())
+        wanted = self.config.stash[selection]
+        if not wanted:
+            return items
+        chosen = [item for item in items if any(_names(argument, item) for argument in wanted)]
+        for argument in wanted:
+            if not any(_names(argument, item) for item in items):
+                raise pytest.UsageError(f"crossmath: there is no built-in test {argument}")
+        return chosen
+
+
+def take_selection(config: pytest.Config) -> None:
+    """Move our node ids out of the arguments.
+
+    Without arguments all built-in items run, beside whatever pytest finds; with
+    arguments, those that are named. A worker of xdist is told what its
+    controller found, since it gets the arguments that are left.
+    """
+    forwarded = getattr(config.option, _FORWARDED, None)
+    if forwarded is None:
+        ours = [arg for arg in config.args if _is_ours(arg)]
+        rest = [arg for arg in config.args if arg not in ours]
+        named = config.args_source is pytest.Config.ArgsSource.ARGS
+        forwarded = {
+            "ids": [] if NAME in ours else ours,
+            "run": bool(ours) or not named,
+            "only": bool(ours) and not rest,
+        }
+        setattr(config.option, _FORWARDED, forwarded)
+        config.args[:] = rest
+    elif forwarded["only"]:
+        config.args[:] = []
+    config.stash[selection] = tuple(forwarded["ids"]) if forwarded["run"] else None
+
+
+def _is_ours(argument: str) -> bool:
+    # A file or folder of the user's with that name goes first.
+    head, colons, _ = argument.partition("::")
+    return head == NAME and (bool(colons) or not Path(NAME).exists())
+
+
+def _names(argument: str, node: pytest.Item | pytest.Collector) -> bool:
+    """Whether an argument names this node, with or without its parameters."""
+    return node.nodeid == argument or node.nodeid.partition("[")[0] == argument

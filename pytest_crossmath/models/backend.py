@@ -1,0 +1,81 @@
+"""The interface between the package and whatever runs a model.
+
+A backend answers samples. The smallest one that works::
+
+    class Parrot:
+        batch_size = 1
+        reads_images = True
+
+        def generate(self, samples, settings):
+            for sample in samples:
+                yield Response("<answer>1</answer>", Finish.STOP, new_tokens=3, seconds=0.0)
+
+It yields one `Response` for each sample, in their order, as early as it can,
+and raises `BackendError` when it cannot go on. It must not hide trouble in a
+response: an empty text is a model's answer, not a place for an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pytest_crossmath.errors import BackendError
+from pytest_crossmath.prompting import Sample
+from pytest_crossmath.scoring import Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to generate, and where."""
+
+    max_new_tokens: int | None = None
+    """Most new tokens in a response; None takes the backend's own default."""
+    temperature: float = 0.0
+    """0 is greedy decoding; else the softmax temperature of sampling."""
+    batch_size: int | None = None
+    """Samples in a batch; None lets the backend choose."""
+    dtype: str = "auto"
+    """``auto``, ``float32``, ``bfloat16`` or ``float16``."""
+    device: str = "auto"
+    """``auto``, or what torch calls it: ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
+    thinking: bool = False
+    """Whether chat templates that can are asked to open a thinking block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a model said to one sample."""
+
+    text: str
+    """The response, special tokens removed."""
+    finish: Finish
+    """Why it ended."""
+    new_tokens: int
+    """Number of generated tokens; 0 where a backend cannot know."""
+    seconds: float
+    """The sample's share of the time its batch took."""
+
+
+class OutOfMemoryError(BackendError):
+    """Memory ran out: the same samples may work in smaller batches."""
+
+
+class Backend(Protocol):
+    """A loaded model."""
+
+    @property
+    def batch_size(self) -> int:
+        """Samples to give at once where the user names no batch size."""
+
+    @property
+    def reads_images(self) -> bool:
+        """Whether the model takes pictures."""
+
+    def generate(self, samples: Sequence[Sample], settings: Settings) -> Iterator[Response]:
+        """One response for each sample, in their order.
+
+        Raises `BackendError` when a response cannot be had, and its subclass
+        `OutOfMemoryError` when fewer samples at once might work.
+        """

@@ -1,0 +1,246 @@
+"""Hugging Face checkpoints: any vision-language model that transformers can load.
+
+::
+
+    backend = HFBackend.load("./checkpoints/step-2000", Settings())
+    for response in backend.generate(samples, Settings(max_new_tokens=256)):
+        print(response.text)
+
+Weights are read from safetensors only and no code of a checkpoint is run.
+Batches are padded on the left, since a decoder continues at the right end.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from PIL import Image
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+from pytest_crossmath.errors import BackendError, ModelError
+from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
+from pytest_crossmath.models.registry import ADAPTER_FILE, base_of_adapter
+from pytest_crossmath.prompting import ImagePart, Sample
+from pytest_crossmath.scoring import Finish
+
+_DEFAULT_NEW_TOKENS = 2048
+_BATCH_SIZE = 16
+
+
+@dataclass(frozen=True)
+class HFBackend:
+    """A checkpoint with its processor, on one device."""
+
+    model: Any
+    """The model, in evaluation mode."""
+    processor: Any
+    """Its processor, or its tokenizer where it takes text only."""
+    reads_images: bool
+    """Whether it takes pictures."""
+    batch_size: int = _BATCH_SIZE
+    """Samples in a batch where the user names no size."""
+
+    @classmethod
+    def load(cls, target: str, settings: Settings) -> HFBackend:
+        """Load a directory, a LoRA adapter's directory or a repository of the Hub.
+
+        Raises `ModelError` in one line for whatever transformers says about it.
+        """
+        _quieten()
+        adapter = Path(target) if (Path(target) / ADAPTER_FILE).is_file() else None
+        base = base_of_adapter(adapter) if adapter else target
+        try:
+            config = AutoConfig.from_pretrained(base, trust_remote_code=False)
+            reads_images = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+            model = _load_model(base, settings, reads_images=reads_images)
+            if adapter:
+                model = _with_adapter(model, adapter)
+            processor = _load_processor(base, reads_images=reads_images)
+        except ModelError:
+            raise
+        except Exception as error:  # transformers raises many kinds for a user's mistake
+            raise ModelError(_load_failure(base, error)) from error
+        return cls(model.eval(), processor, reads_images)
+
+    def generate(self, samples: Sequence[Sample], settings: Settings) -> Iterator[Response]:
+        """One response for each sample.
+
+        Samples with and without pictures are run apart: processors align pictures
+        with rows by counting, and some fail or misalign when a row has none.
+        """
+        responses: dict[int, Response] = {}
+        for with_images in (False, True):
+            chosen = [i for i, s in enumerate(samples) if bool(s.images) is with_images]
+            if chosen:
+                batch = [samples[i] for i in chosen]
+                responses.update(zip(chosen, self._run(batch, settings), strict=True))
+        for i in range(len(samples)):
+            yield responses[i]
+
+    def _run(self, batch: Sequence[Sample], settings: Settings) -> list[Response]:
+        started = time.perf_counter()
+        try:
+            inputs = self._inputs(batch, settings)
+            options = self._generation(batch, settings)
+            with torch.inference_mode():
+                tokens = self.model.generate(**inputs, **options)
+        except torch.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            raise OutOfMemoryError(_first_line(error)) from error
+        except BackendError:
+            raise
+        except Exception as error:  # whatever a model's own code raises is the backend's failure
+            if "can't allocate memory" in str(error):
+                raise OutOfMemoryError(_first_line(error)) from error
+            raise BackendError(f"{type(error).__name__}: {_first_line(error)}") from error
+        seconds = (time.perf_counter() - started) / len(batch)
+        new = tokens[:, inputs["input_ids"].shape[1] :].tolist()
+        return [self._response(row, options["max_new_tokens"], seconds) for row in new]
+
+    def _inputs(self, batch: Sequence[Sample], settings: Settings) -> Any:
+        prompts = [
+            self.processor.apply_chat_template(
+                [{"role": "user", "content": self._content(sample)}],
+                add_generation_prompt=True,
+                tokenize=False,
+                enable_thinking=settings.thinking,
+            )
+            for sample in batch
+        ]
+        arguments: dict[str, Any] = {"text": prompts, "padding": True, "return_tensors": "pt"}
+        if not self.reads_images:
+            # A chat template writes its own special tokens; a tokenizer would add them again.
+            arguments["add_special_tokens"] = False
+        elif batch[0].images:
+            arguments["images"] = [[_open(path) for path in sample.images] for sample in batch]
+        inputs = self.processor(**arguments).to(self.model.device)
+        if "pixel_values" in inputs:
+            inputs["pixel_values"] = inputs["pixel_values"].to(self.model.dtype)
+        return inputs
+
+    def _content(self, sample: Sample) -> Any:
+        if not self.reads_images:
+            if sample.images:
+                raise BackendError("the model takes text only")
+            return sample.text
+        return [
+            {"type": "image"} if isinstance(part, ImagePart) else {"type": "text", "text": part.text}
+            for part in sample.content
+        ]
+
+    def _generation(self, batch: Sequence[Sample], settings: Settings) -> dict[str, Any]:
+        config = self.model.generation_config
+        limit = settings.max_new_tokens or config.max_new_tokens or _DEFAULT_NEW_TOKENS
+        options: dict[str, Any] = {"max_new_tokens": limit, "do_sample": settings.temperature > 0}
+        if settings.temperature > 0:
+            options["temperature"] = settings.temperature
+            torch.manual_seed(zlib.crc32(repr([sample.key for sample in batch]).encode()))
+        else:
+            # A checkpoint's own sampling settings mean nothing here and would be warned about.
+            options.update(temperature=None, top_p=None, top_k=None)
+        return options
+
+    def _response(self, row: list[int], limit: int, seconds: float) -> Response:
+        ends = self.model.generation_config.eos_token_id
+        stops = set(ends) if isinstance(ends, list) else {ends}
+        length = next((i + 1 for i, token in enumerate(row) if token in stops), len(row))
+        ended = length > 0 and row[length - 1] in stops
+        finish = Finish.LENGTH if not ended and length >= limit else Finish.STOP
+        decode = getattr(self.processor, "tokenizer", self.processor).decode
+        text = decode(row[:length], skip_special_tokens=True)
+        return Response(text, finish, length, seconds)
+
+
+def _quieten() -> None:
+    """Silence progress bars and notices, which would run through pytest's own lines."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+
+
+def _load_model(base: str, settings: Settings, *, reads_images: bool) -> Any:
+    device = _device(settings.device)
+    auto = AutoModelForImageTextToText if reads_images else AutoModelForCausalLM
+    model, info = auto.from_pretrained(
+        base,
+        dtype=_dtype(settings.dtype, device),
+        device_map={"": device},
+        use_safetensors=True,
+        trust_remote_code=False,
+        output_loading_info=True,
+    )
+    if info["missing_keys"]:
+        first = sorted(info["missing_keys"])[0]
+        raise ModelError(
+            f"{base} lacks {len(info['missing_keys'])} weights of its architecture"
+            f" ({first}, …): they would be random numbers"
+        )
+    return model
+
+
+def _with_adapter(model: Any, adapter: Path) -> Any:
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, str(adapter))
+
+
+def _load_processor(base: str, *, reads_images: bool) -> Any:
+    auto = AutoProcessor if reads_images else AutoTokenizer
+    processor = auto.from_pretrained(base, trust_remote_code=False)
+    tokenizer = getattr(processor, "tokenizer", processor)
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if not (getattr(processor, "chat_template", None) or tokenizer.chat_template):
+        raise ModelError(f"{base} has no chat template: it cannot be asked anything")
+    return processor
+
+
+def _device(name: str) -> str:
+    if name != "auto":
+        return name
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _dtype(name: str, device: str) -> Any:
+    if name != "auto":
+        return getattr(torch, name)
+    # Half precision is slow on most CPUs, and its rounding would differ from run to run.
+    return torch.float32 if device == "cpu" else "auto"
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as picture:
+            return picture.convert("RGB")
+    except OSError as error:
+        raise BackendError(f"the picture {path} cannot be read: {error}") from error
+
+
+def _load_failure(base: str, error: Exception) -> str:
+    if not Path(base).is_dir() and isinstance(error, OSError):
+        return (
+            f"{base} cannot be had from the Hugging Face Hub and is not in the local cache."
+            f" On a machine with network run `hf download {base}` (after `hf auth login` for a"
+            " gated model), or name a directory: --crossmath-model=NAME=./DIR"
+        )
+    return f"{base} cannot be loaded: {type(error).__name__}: {_first_line(error)}"
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")

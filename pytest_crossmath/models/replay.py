@@ -1,0 +1,115 @@
+"""Saved responses as a model, to be scored again without inference.
+
+Two layouts are read: a run record of this package, and lines made elsewhere::
+
+    {"id": "mini-0001", "modality": "image", "text": "… <answer>4, 9</answer>"}
+
+with `style`, `sample` and `model` where they matter. ``replay:FILE.jsonl#NAME``
+picks one model of a file that holds several.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_crossmath.errors import BackendError, ModelError
+from pytest_crossmath.models.backend import Response, Settings
+from pytest_crossmath.prompting import Modality, Sample
+from pytest_crossmath.scoring import Finish, Outcome
+
+_FINISH = {Outcome.TRUNCATED: Finish.LENGTH, Outcome.REFUSED: Finish.REFUSED}
+
+Key = tuple[str, str, str | None, int]
+"""Problem, modality, style (None: whatever style), sample number."""
+
+
+@dataclass(frozen=True)
+class ReplayBackend:
+    """Responses by what they answer."""
+
+    file: Path
+    """Where they come from."""
+    responses: Mapping[Key, Response]
+    """The saved responses."""
+    batch_size: int = 1
+    """Reading one response costs nothing, so nothing is gained by more."""
+    reads_images: bool = True
+    """Whatever was saved can be replayed."""
+
+    @classmethod
+    def open(cls, target: str) -> ReplayBackend:
+        """Read ``FILE`` or ``FILE#MODEL``.
+
+        Raises `ModelError` with file and line for a line that cannot be
+        understood, and when the file holds several models and none is picked.
+        """
+        name, _, wanted = target.partition("#")
+        file = Path(name)
+        found: dict[str | None, dict[Key, Response]] = {}
+        for model, key, response in _read(file):
+            found.setdefault(model, {})[key] = response
+        if wanted and wanted not in found:
+            raise ModelError(f"{file} holds no responses of {wanted!r}, but of {_names(found)}")
+        if not wanted and len(found) > 1:
+            raise ModelError(
+                f"{file} holds responses of {_names(found)}: pick one with replay:{file}#NAME"
+            )
+        responses = found[wanted] if wanted else next(iter(found.values()), {})
+        if not responses:
+            raise ModelError(f"{file} holds no responses")
+        return cls(file, responses)
+
+    def generate(self, samples: Sequence[Sample], settings: Settings) -> Iterator[Response]:  # noqa: ARG002 - nothing is generated
+        """The saved responses. Raises `BackendError` for a sample that was not saved."""
+        for sample in samples:
+            problem, modality, style, index = sample.key
+            saved = self.responses.get(sample.key) or self.responses.get(
+                (problem, modality, None, index)
+            )
+            if saved is None:
+                form = modality if style is None else f"{modality} ({style})"
+                raise BackendError(
+                    f"{self.file} has no response for {problem} as {form}, sample {index}"
+                )
+            yield saved
+
+
+def _read(file: Path) -> Iterator[tuple[str | None, Key, Response]]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{file} cannot be read: {error}") from None
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            if record.get("type", "result") == "result" and record.get("outcome") != Outcome.ERROR:
+                yield _parse(record)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            detail = f"the field {error} is missing" if isinstance(error, KeyError) else error
+            raise ModelError(f"{file}:{number}: no response line: {detail}") from None
+
+
+def _parse(record: Mapping[str, Any]) -> tuple[str | None, Key, Response]:
+    ours = "response" in record
+    problem, text = (
+        (record["problem"], record["response"]) if ours else (record["id"], record["text"])
+    )
+    if not isinstance(text, str):
+        raise TypeError("the response is no text")
+    key = (problem, Modality(record["modality"]).value, record.get("style"),
+           int(record.get("sample", 0)))  # fmt: skip
+    finish = _FINISH.get(Outcome(record["outcome"]), Finish.STOP) if ours else Finish.STOP
+    response = Response(
+        text, finish, int(record.get("new_tokens", 0)), float(record.get("seconds", 0.0))
+    )
+    return record.get("model"), key, response
+
+
+def _names(found: Mapping[str | None, object]) -> str:
+    return ", ".join(sorted(str(name) for name in found))

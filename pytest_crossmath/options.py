@@ -1,0 +1,263 @@
+"""Options: their declaration, their ini twins, and the one place that reads them.
+
+``--crossmath-batch-size=8`` on a command line and ``crossmath_batch_size = 8``
+in an ini file are the same; the command line wins.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+from pytest_crossmath.errors import OptionError
+
+if TYPE_CHECKING:
+    from pytest_crossmath.models.backend import Settings
+    from pytest_crossmath.models.registry import ModelSpec
+    from pytest_crossmath.prompting import Modality
+    from pytest_crossmath.puzzle.suite import Suite
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+_DEFAULT_SUITE = "mini"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option, on the command line and in ini files."""
+
+    name: str
+    """What comes after ``--crossmath-``."""
+    metavar: str | None
+    """Placeholder of its value; None for a switch."""
+    help: str
+    """One sentence."""
+    repeatable: bool = False
+    """Whether it may be given several times."""
+
+    @property
+    def flag(self) -> str:
+        """``--crossmath-batch-size``."""
+        return f"--crossmath-{self.name}"
+
+    @property
+    def ini(self) -> str:
+        """``crossmath_batch_size``: the ini twin, and where argparse puts the value."""
+        return f"crossmath_{self.name.replace('-', '_')}"
+
+    @property
+    def ini_type(self) -> Literal["string", "bool", "linelist"]:
+        """What pytest makes of the ini value."""
+        if self.metavar is None:
+            return "bool"
+        return "linelist" if self.repeatable else "string"
+
+
+OPTIONS = (
+    Option("model", "[NAME=]SPEC", "model to run: pocket (bundled), an alias such as llava, a"
+           " checkpoint or LoRA directory, hf:ORG/NAME, replay:FILE.jsonl; repeatable",
+           repeatable=True),
+    Option("suite", "SUITE", "bundled suite, folder with problems.jsonl, or JSONL file"),
+    Option("modality", "LIST", "forms to ask: text,image,image+text (default: all)"),
+    Option("style", "LIST", "image styles, or all (default: the suite's first)"),
+    Option("limit", "N", "only the first N problems"),
+    Option("samples", "K", "samples per problem and form (default: 1)"),
+    Option("prompt", "FILE", "instruction to use instead of the built-in one"),
+    Option("max-new-tokens", "N", "longest response (default: the model's own limit)"),
+    Option("temperature", "T", "sampling temperature; 0 is greedy (default: 0)"),
+    Option("batch-size", "N", "samples in a batch, or auto (default: auto)"),
+    Option("dtype", "DTYPE", f"{', '.join(DTYPES)} (default: auto, float32 on a CPU)"),
+    Option("device", "DEVICE", "auto, cpu, cuda, cuda:1, mps (default: auto)"),
+    Option("thinking", None, "ask chat templates that can to open a thinking block"),
+    Option("record", "FILE", "where the run record goes (default: a new file under"
+           " .crossmath/runs)"),
+    Option("strict", None, "a missed problem is a plain failure"),
+)  # fmt: skip
+"""Every option, in the order of the help."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrossmathConfig:
+    """What a run is asked to do, checked."""
+
+    models: tuple[ModelSpec, ...]
+    """The models, each under a name of its own."""
+    suite: Suite
+    """The loaded suite, cut to `limit` problems."""
+    modalities: tuple[Modality, ...]
+    """Forms in the order they are asked."""
+    styles: tuple[str, ...]
+    """Image styles; empty where no form has an image."""
+    samples: int
+    """Samples per problem and form."""
+    instruction: str
+    """What is asked of the model."""
+    settings: Settings
+    """How to generate."""
+    record: Path | None
+    """Where the run record goes; None for a new file."""
+    strict: bool
+    """Whether a missed problem fails."""
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare every option with its ini twin."""
+    group = parser.getgroup("crossmath", "vision-language models (pytest-crossmath)")
+    for option in OPTIONS:
+        if option.metavar is None:
+            group.addoption(
+                option.flag, dest=option.ini, action="store_true", default=None, help=option.help
+            )
+        else:
+            action = "append" if option.repeatable else "store"
+            group.addoption(
+                option.flag, dest=option.ini, action=action, metavar=option.metavar,
+                help=option.help,
+            )  # fmt: skip
+        parser.addini(option.ini, f"ini twin of {option.flag}", type=option.ini_type, default=None)
+
+
+def is_active(config: pytest.Config) -> bool:
+    """Whether anything was asked of this plugin: an option, or a model in an ini file."""
+    named = any(config.getoption(option.ini, default=None) for option in OPTIONS)
+    return named or bool(_value(config, OPTIONS[0]))
+
+
+def build_config(config: pytest.Config) -> CrossmathConfig:
+    """Read and check every option.
+
+    Raises `CrossmathError` with one line for the first value that cannot be used.
+    """
+    from pytest_crossmath.models.backend import Settings
+    from pytest_crossmath.prompting import INSTRUCTION, load_instruction
+
+    values = {option.name: _value(config, option) for option in OPTIONS}
+    _check_orphans(values)
+    models = parse_models(values["model"])
+    suite = _suite(values)
+    modalities = parse_modalities(values["modality"])
+    prompt, record = values["prompt"], values["record"]
+    return CrossmathConfig(
+        models=models,
+        suite=suite,
+        modalities=modalities,
+        styles=_styles(values["style"], suite, modalities),
+        samples=parse_positive("samples", values["samples"]) or 1,
+        instruction=load_instruction(Path(prompt)) if prompt else INSTRUCTION,
+        settings=Settings(
+            max_new_tokens=parse_positive("max-new-tokens", values["max-new-tokens"]),
+            temperature=parse_temperature(values["temperature"]),
+            batch_size=parse_batch_size(values["batch-size"]),
+            dtype=parse_choice("dtype", values["dtype"] or "auto", DTYPES),
+            device=values["device"] or "auto",
+            thinking=bool(values["thinking"]),
+        ),
+        record=Path(record) if record else None,
+        strict=bool(values["strict"]),
+    )
+
+
+def parse_models(texts: Sequence[str]) -> tuple[ModelSpec, ...]:
+    """The models, checked as far as can be without loading them; their names must differ."""
+    from pytest_crossmath.models.registry import check_spec, parse_spec
+
+    specs = [parse_spec(text) for text in texts]
+    for i, spec in enumerate(specs):
+        if spec.name in (other.name for other in specs[:i]):
+            raise OptionError(
+                f"two models are called {spec.name!r}: name them with --crossmath-model=NAME=SPEC"
+            )
+        check_spec(spec)
+    return tuple(specs)
+
+
+def parse_modalities(text: str | None) -> tuple[Modality, ...]:
+    """``text,image`` as modalities; all of them for None."""
+    from pytest_crossmath.prompting import Modality
+
+    names = [modality.value for modality in Modality]
+    return tuple(Modality(name) for name in _parse_list("modality", text or ",".join(names), names))
+
+
+def parse_positive(name: str, text: str | None) -> int | None:
+    """A whole number from 1, or None where nothing is given."""
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise OptionError(f"--crossmath-{name} must be a whole number from 1, not {text!r}")
+    return int(text)
+
+
+def parse_batch_size(text: str | None) -> int | None:
+    """A whole number from 1; None for ``auto``."""
+    return None if text == "auto" else parse_positive("batch-size", text)
+
+
+def parse_temperature(text: str | None) -> float:
+    """A temperature from 0 to 10; 0 for None."""
+    try:
+        temperature = float(text or 0)
+    except ValueError:
+        temperature = -1.0
+    if not 0 <= temperature <= 10:
+        raise OptionError(f"--crossmath-temperature must be a number from 0 to 10, not {text!r}")
+    return temperature
+
+
+def parse_choice(name: str, text: str, choices: Sequence[str]) -> str:
+    """One of `choices`; anything else names the closest."""
+    if text not in choices:
+        close = difflib.get_close_matches(text, choices, n=1, cutoff=0.5)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise OptionError(
+            f"--crossmath-{name} cannot be {text!r}.{hint} It takes: {', '.join(choices)}"
+        )
+    return text
+
+
+def _parse_list(name: str, text: str, choices: Sequence[str]) -> tuple[str, ...]:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words:
+        raise OptionError(f"--crossmath-{name} is empty. It takes: {', '.join(choices)}")
+    return tuple(dict.fromkeys(parse_choice(name, word, choices) for word in words))
+
+
+def _suite(values: Mapping[str, Any]) -> Suite:
+    from pytest_crossmath.puzzle.suite import Suite, load_suite
+
+    suite = load_suite(values["suite"] or _DEFAULT_SUITE)
+    limit = parse_positive("limit", values["limit"])
+    return Suite(suite.name, suite.problems[:limit], suite.digest)
+
+
+def _styles(text: str | None, suite: Suite, modalities: Sequence[Modality]) -> tuple[str, ...]:
+    if not any(modality.shows_image for modality in modalities):
+        return ()
+    if not suite.styles:
+        raise OptionError(
+            f"suite {suite.name} has no pictures: run it with --crossmath-modality=text"
+        )
+    from pytest_crossmath.puzzle.suite import check_picture
+
+    chosen = suite.styles if text == "all" else suite.styles[:1]
+    styles = chosen if text in (None, "", "all") else _parse_list("style", text, suite.styles)
+    for problem in suite.problems:
+        for style in styles:
+            check_picture(problem.images[style])
+    return tuple(styles)
+
+
+def _check_orphans(values: Mapping[str, Any]) -> None:
+    if not values["model"]:
+        given = next(name for name, value in values.items() if value)
+        raise OptionError(f"--crossmath-{given} needs a model: add --crossmath-model=pocket")
+
+
+def _value(config: pytest.Config, option: Option) -> Any:
+    given = config.getoption(option.ini, default=None)
+    return given if given is not None else config.getini(option.ini)
+

@@ -1,0 +1,92 @@
+"""The run record: JSON lines, appended as responses arrive.
+
+The first line says what was run, then comes one line a response, and the last
+has the figures. A run that was killed has no last line, and its record is
+still read. Fields are fixed: other tools read them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from pytest_crossmath.errors import OptionError
+from pytest_crossmath.inference.result import Result
+
+SCHEMA = 1
+_LIBRARIES = ("pytest", "pillow", "torch", "transformers", "peft", "pytest-xdist")
+
+
+class RecordWriter:
+    """An open run record."""
+
+    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
+        """Create the file with its first line. Raises `OptionError` where it cannot be written."""
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = path.open("w", encoding="utf-8", errors="backslashreplace")
+            self._write({"type": "run", "schema": SCHEMA, "versions": _versions(), **header})
+        except OSError as error:
+            raise OptionError(f"the run record {path} cannot be written: {error}") from None
+
+    def append(self, result: Result) -> None:
+        """Add one response."""
+        self._write(result.to_json())
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Add the last line and close."""
+        self._write({"type": "summary", **summary})
+        self._stream.close()
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        # One call for a whole line, flushed: a killed run leaves whole lines behind.
+        self._stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+        self._stream.flush()
+
+
+def default_path(root: Path) -> Path:
+    """A new file under ``.crossmath/runs``; the folder is kept out of git.
+
+    Raises `OptionError` when the folder cannot be made.
+    """
+    folder = root / ".crossmath"
+    ignore = folder / ".gitignore"
+    try:
+        (folder / "runs").mkdir(parents=True, exist_ok=True)
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise OptionError(
+            f"the run record needs a folder to write to, and {folder} cannot be made ({error});"
+            " name a file with --crossmath-record=FILE"
+        ) from None
+    started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return folder / "runs" / f"{started}-{secrets.token_hex(3)}.jsonl"
+
+
+def relative(path: Path) -> str:
+    """The path as short as the current directory allows."""
+    try:
+        return os.path.relpath(path)
+    except ValueError:  # another drive on Windows
+        return str(path)
+
+
+def _versions() -> dict[str, str]:
+    found = {"pytest-crossmath": _version("pytest-crossmath")}
+    found.update({library: _version(library) for library in _LIBRARIES})
+    return {library: number for library, number in found.items() if number}
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,150 @@
+"""The figures of a run, computed from its results and from nothing else.
+
+The terminal table, the record's last line and every later report read these, so
+that a file reaches the same figures as the run that wrote it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any
+
+from pytest_crossmath.gating.stats import Interval, bootstrap_mean, wilson
+from pytest_crossmath.inference.result import Result
+from pytest_crossmath.prompting import Modality
+from pytest_crossmath.scoring import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """How much worse a form is than text, paired by problem."""
+
+    points: float
+    """Solved as text minus solved in this form, -1 to 1: positive is worse."""
+    interval: Interval
+    """95 % bootstrap interval, resampled by problem."""
+    problems: int
+    """Problems measured in both forms."""
+
+    @property
+    def word(self) -> str:
+        """The gap in a plain word."""
+        if self.interval.low > 0:
+            return "worse"
+        return "better" if self.interval.high < 0 else "no clear difference"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model in one form."""
+
+    model: str
+    """Name of the model."""
+    modality: str
+    """The form."""
+    style: str | None
+    """Image style; None without an image."""
+    problems: int
+    """Problems measured; those whose backend failed are not."""
+    solved: float
+    """Macro accuracy: fraction with every blank right, mean over samples, 0 to 1."""
+    solved_interval: Interval
+    """95 % interval of `solved`: Wilson, or bootstrap by problem with several samples."""
+    blanks: float
+    """Micro accuracy: mean over problems of the fraction of blanks right, 0 to 1."""
+    gap: Gap | None
+    """Gap to text; None for text itself, and where text was not asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The figures of a run."""
+
+    rows: tuple[Row, ...]
+    """One for each model, form and style, in the order they were asked for."""
+    outcomes: Mapping[str, Mapping[str, int]]
+    """For each model the count of every outcome that occurred."""
+    responses: int
+    """Responses measured."""
+    new_tokens: int
+    """Generated tokens."""
+    seconds: float
+    """Time in the backend, summed over responses."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Builtin types only."""
+        return asdict(self)
+
+
+def summarize_run(results: Iterable[Result]) -> Summary:
+    """The figures of a run."""
+    everything = list(results)
+    measured = [r for r in everything if r.outcome is not Outcome.ERROR]
+    groups: dict[tuple[str, str, str | None], list[Result]] = {}
+    for result in sorted(measured, key=_form_order):
+        groups.setdefault((result.model, result.modality, result.style), []).append(result)
+    models = dict.fromkeys(result.model for result in everything)
+    return Summary(
+        rows=tuple(
+            _row(group, groups.get((model, Modality.TEXT.value, None)))
+            for model in models
+            for (owner, _, _), group in groups.items()
+            if owner == model
+        ),
+        outcomes={
+            model: {
+                outcome.value: count
+                for outcome in Outcome
+                if (count := sum(r.outcome is outcome for r in everything if r.model == model))
+            }
+            for model in models
+        },
+        responses=len(measured),
+        new_tokens=sum(result.new_tokens for result in measured),
+        seconds=sum(result.seconds for result in measured if not result.cached),
+    )
+
+
+def _row(group: Sequence[Result], text: Sequence[Result] | None) -> Row:
+    first = group[0]
+    rates = _solved_by_problem(group)
+    blanks: dict[str, list[float]] = {}
+    for result in group:
+        blanks.setdefault(result.problem, []).append(fmean(result.right))
+    return Row(
+        first.model, first.modality, first.style, len(rates),
+        fmean(rates.values()), _rate_interval(group, rates),
+        fmean(fmean(fractions) for fractions in blanks.values()),
+        None if first.modality == Modality.TEXT or not text else _gap(text, rates),
+    )  # fmt: skip
+
+
+def _gap(text: Iterable[Result], rates: Mapping[str, float]) -> Gap | None:
+    by_text = _solved_by_problem(text)
+    differences = [by_text[problem] - rate for problem, rate in rates.items() if problem in by_text]
+    if not differences:
+        return None
+    return Gap(fmean(differences), bootstrap_mean(differences), len(differences))
+
+
+def _rate_interval(group: Sequence[Result], rates: Mapping[str, float]) -> Interval:
+    if len(group) == len(rates):
+        return wilson(sum(r.outcome is Outcome.SOLVED for r in group), len(group))
+    return bootstrap_mean(list(rates.values()))
+
+
+def _solved_by_problem(results: Iterable[Result]) -> dict[str, float]:
+    """For each problem the fraction of its samples that were solved."""
+    solved: Counter[str] = Counter()
+    asked: Counter[str] = Counter()
+    for result in results:
+        asked[result.problem] += 1
+        solved[result.problem] += result.outcome is Outcome.SOLVED
+    return {problem: solved[problem] / asked[problem] for problem in asked}
+
+
+def _form_order(result: Result) -> tuple[int, str]:
+    return list(Modality).index(Modality(result.modality)), result.style or ""
