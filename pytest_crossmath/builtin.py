@@ -7,6 +7,8 @@ from pytest_crossmath.scoring import Score
 from pytest_crossmath.session import judge
 
 
-def test_problem(crossmath_problem: Problem, crossmath_score: Score, crossmath_strict: bool) -> None:
+def test_problem(
+    crossmath_problem: Problem, crossmath_score: Score, crossmath_strict: bool
+) -> None:
     """A problem in one form: passes if solved, is an expected failure if missed."""
     judge(crossmath_problem, crossmath_score, strict=crossmath_strict)

@@ -15,6 +15,9 @@ import pytest
 NAME = "crossmath"
 """First part of every built-in node id."""
 
+TEST = f"{NAME}::test_problem"
+"""Node id of the built-in test without its parameters."""
+
 selection = pytest.StashKey[tuple[str, ...] | None]()
 """Node ids that were asked for; empty for all, None for none."""
 
@@ -42,11 +45,7 @@ class BuiltinModule(pytest.Module):
         wanted = self.config.stash[selection]
         if not wanted:
             return items
-        chosen = [item for item in items if any(_names(argument, item) for argument in wanted)]
-        for argument in wanted:
-            if not any(_names(argument, item) for item in items):
-                raise pytest.UsageError(f"crossmath: there is no built-in test {argument}")
-        return chosen
+        return [item for item in items if any(_names(argument, item) for argument in wanted)]
 
 
 def take_selection(config: pytest.Config) -> None:
@@ -71,6 +70,20 @@ def take_selection(config: pytest.Config) -> None:
     elif forwarded["only"]:
         config.args[:] = []
     config.stash[selection] = tuple(forwarded["ids"]) if forwarded["run"] else None
+
+
+def check_selection(config: pytest.Config, parameters: Iterable[str]) -> None:
+    """Raise `pytest.UsageError` for a node id of ours that names nothing.
+
+    `parameters` are what stands in brackets. Known without collecting, so that the
+    controller of xdist, which does not collect, tells the mistake too.
+    """
+    wanted = config.stash[selection]
+    if wanted:
+        known = {TEST, *(f"{TEST}[{parameter}]" for parameter in parameters)}
+        for argument in wanted:
+            if argument not in known:
+                raise pytest.UsageError(f"crossmath: there is no built-in test {argument}")
 
 
 def _is_ours(argument: str) -> bool:

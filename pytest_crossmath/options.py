@@ -260,4 +260,3 @@ def _check_orphans(values: Mapping[str, Any]) -> None:
 def _value(config: pytest.Config, option: Option) -> Any:
     given = config.getoption(option.ini, default=None)
     return given if given is not None else config.getini(option.ini)
-

@@ -40,17 +40,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _start(config: pytest.Config) -> _Hooks:
-    from pytest_crossmath.collection import take_selection
+    from pytest_crossmath.collection import check_selection, take_selection
     from pytest_crossmath.errors import CrossmathError
     from pytest_crossmath.session import CrossmathSession, share_cores, usage_error
 
     take_selection(config)
     share_cores()
     try:
-        config.stash[_active] = CrossmathSession(build_config(config), config)
+        session = CrossmathSession(build_config(config), config)
     except CrossmathError as error:
         raise usage_error(error) from None
-    return _Hooks(config.stash[_active], is_worker=hasattr(config, "workerinput"))
+    check_selection(config, session.ids())
+    config.stash[_active] = session
+    return _Hooks(session, is_worker=hasattr(config, "workerinput"))
 
 
 class _Hooks:

@@ -109,7 +109,7 @@ def make_sample(
     """
     parts: list[Part] = []
     if modality.shows_image:
-        if style not in problem.images:
+        if style is None or style not in problem.images:
             raise SuiteError(f"problem {problem.id} has no picture in style {style!r}")
         parts.append(ImagePart(problem.images[style]))
     payload = f"\n\n{problem.table}" if modality.shows_table else ""

@@ -72,6 +72,13 @@ class CrossmathSession:
                     id += f"-s{sample}" if several else ""
                     yield id, Form(modality, style, sample)
 
+    def ids(self) -> Iterator[str]:
+        """The bracketed part of every built-in test id."""
+        for spec in self.config.models:
+            for problem in self.config.suite.problems:
+                for id, _ in self.forms():
+                    yield f"{spec.name}-{problem.id}-{id}"
+
     def plan(self, items: Iterable[pytest.Item]) -> None:
         """Tell each engine the samples that the selected items will ask for."""
         planned: dict[str, list[Sample]] = {}
@@ -139,7 +146,10 @@ class CrossmathSession:
     def report_lines(self) -> Iterator[str]:
         """The section at the end of the run."""
         summary = summarize_run(self._results.values())
-        yield f"suite {self._suite_title()}, {self._decoding()}"
+        asked = (
+            f"{summary.problems} of " if summary.problems < len(self.config.suite.problems) else ""
+        )
+        yield f"suite {self._suite_title(asked)}, {self._decoding()}"
         yield ""
         yield from modality_gap_table(summary, several_styles=len(self.config.styles) > 1)
         yield throughput(summary, time.perf_counter() - self._started)
@@ -163,9 +173,9 @@ class CrossmathSession:
         settings = self.config.settings
         return Engine(spec.name, load=lambda: load_backend(spec, settings), settings=settings)
 
-    def _suite_title(self) -> str:
+    def _suite_title(self, asked: str = "") -> str:
         count = len(self.config.suite.problems)
-        return f"{self.config.suite.name} ({count} problem{'s' if count > 1 else ''})"
+        return f"{self.config.suite.name} ({asked}{count} problem{'s' if count > 1 else ''})"
 
     def _decoding(self) -> str:
         temperature = self.config.settings.temperature
@@ -181,7 +191,11 @@ class CrossmathSession:
         suite = self.config.suite
         return {
             "models": {
-                spec.name: {"kind": spec.kind, "target": spec.target, "digest": weights_digest(spec)}
+                spec.name: {
+                    "kind": spec.kind,
+                    "target": spec.target,
+                    "digest": weights_digest(spec),
+                }
                 for spec in self.config.models
             },
             "suite": {
@@ -227,4 +241,3 @@ def _fail(problem: Problem, score: Score) -> NoReturn:
     lines = [score.reason, "", *draw_answer(problem, score)]
     lines += ["", *(str(equation) for equation in problem.puzzle.equations)]
     pytest.fail("\n".join(lines), pytrace=False)
-

@@ -61,7 +61,7 @@ class Result:
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Result:
         """The inverse of `to_json`."""
-        fields = {
+        fields: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in record.items() if k != "type"
         }
         fields["outcome"] = Outcome(fields["outcome"])

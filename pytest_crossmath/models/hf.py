@@ -138,7 +138,9 @@ class HFBackend:
                 raise BackendError("the model takes text only")
             return sample.text
         return [
-            {"type": "image"} if isinstance(part, ImagePart) else {"type": "text", "text": part.text}
+            {"type": "image"}
+            if isinstance(part, ImagePart)
+            else {"type": "text", "text": part.text}
             for part in sample.content
         ]
 
@@ -167,13 +169,14 @@ class HFBackend:
 
 def _quieten() -> None:
     """Silence progress bars and notices, which would run through pytest's own lines."""
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    logging: Any = transformers.utils.logging
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
 
 
 def _load_model(base: str, settings: Settings, *, reads_images: bool) -> Any:
     device = _device(settings.device)
-    auto = AutoModelForImageTextToText if reads_images else AutoModelForCausalLM
+    auto: Any = AutoModelForImageTextToText if reads_images else AutoModelForCausalLM
     model, info = auto.from_pretrained(
         base,
         dtype=_dtype(settings.dtype, device),
@@ -183,7 +186,7 @@ def _load_model(base: str, settings: Settings, *, reads_images: bool) -> Any:
         output_loading_info=True,
     )
     if info["missing_keys"]:
-        first = sorted(info["missing_keys"])[0]
+        first = min(info["missing_keys"])
         raise ModelError(
             f"{base} lacks {len(info['missing_keys'])} weights of its architecture"
             f" ({first}, …): they would be random numbers"

@@ -111,9 +111,7 @@ def _renamed(problem: Problem, id: str) -> Problem:
     )
 
 
-def _blank(
-    solved: Puzzle, blanks: int, depth: int, rng: random.Random, id: str
-) -> Problem | None:
+def _blank(solved: Puzzle, blanks: int, depth: int, rng: random.Random, id: str) -> Problem | None:
     puzzle = solved
     positions = list(solved.numbers)
     rng.shuffle(positions)
@@ -138,7 +136,7 @@ def _grow(spec: GeneratorSpec, rng: random.Random) -> Puzzle | None:
     texts: dict[Position, str] = {}
     lines: list[Line] = []
     for _ in range(_LAYOUT_TRIES):
-        line = _candidate_line(texts, lines, rng)
+        line = _candidate_line(lines, rng)
         if line in lines or not _fits(line, texts, spec):
             continue
         filling = _fill(line, texts, spec, rng)
@@ -151,9 +149,7 @@ def _grow(spec: GeneratorSpec, rng: random.Random) -> Puzzle | None:
     return None
 
 
-def _candidate_line(
-    texts: dict[Position, str], lines: list[Line], rng: random.Random
-) -> Line:
+def _candidate_line(lines: list[Line], rng: random.Random) -> Line:
     """A random line through a number of the grid, or the first line."""
     if not lines:
         return rng.choice(list(Direction)), (0, 0)
@@ -210,7 +206,7 @@ def _draw(
 ) -> tuple[int, int, int] | None:
     """Random ``(a, b, c)`` up to `top` with ``a op b = c``; None when this draw fits nothing."""
     a, b, c = known
-    # Every equation is "part + part = whole" or "part × part = whole", read in some order.
+    # As in the solver: "part + other = whole" or "part × other = whole", read in some order.
     part, other, whole = (a, b, c) if operator in "+×" else (b, c, a)
     additive = operator in "+-"
     if part is None and other is not None:
@@ -225,7 +221,11 @@ def _draw(
 
 
 def _draw_parts(
-    part: int | None, other: int | None, whole: int | None, additive: bool, top: int,
+    part: int | None,
+    other: int | None,
+    whole: int | None,
+    additive: bool,
+    top: int,
     rng: random.Random,
 ) -> tuple[int, int, int] | None:
     """Complete ``part (+|×) other = whole``; `other` is known only if `part` is."""

@@ -222,9 +222,7 @@ class Problem:
     """Path of the picture in each style."""
 
 
-def _equations_in(
-    lines: tuple[tuple[Cell, ...], ...], direction: Direction
-) -> Iterator[Equation]:
+def _equations_in(lines: tuple[tuple[Cell, ...], ...], direction: Direction) -> Iterator[Equation]:
     for i, line in enumerate(lines):
         for j in range(len(line) - 4):
             a, op, b, equals, c = line[j : j + 5]

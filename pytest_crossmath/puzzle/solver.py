@@ -72,25 +72,21 @@ def holds(operator: str, a: int, b: int, c: int) -> bool:
 def solve_for(operator: str, values: Sequence[int | None]) -> int | None:
     """The positive integer for the one None among ``(a, b, c)``; None if there is none."""
     a, b, c = values
-    found: int | None = None
-    if c is None:
-        assert a is not None and b is not None
-        if operator == "÷":
-            found = a // b if b and a % b == 0 else None
-        else:
-            found = {"+": a + b, "-": a - b, "×": a * b}[operator]
-    elif a is None:
-        assert b is not None
-        if operator == "×":
-            found = c // b if b and c % b == 0 else None
-        else:
-            found = {"+": c - b, "-": c + b, "÷": c * b}[operator]
+    # Every equation is "part + other = whole" or "part × other = whole", read in some order.
+    part, other, whole = (a, b, c) if operator in "+×" else (b, c, a)
+    additive = operator in "+-"
+    found: int | None
+    if whole is None:
+        assert part is not None
+        assert other is not None
+        found = part + other if additive else part * other
     else:
-        if operator in ("×", "÷"):
-            whole, part = (c, a) if operator == "×" else (a, c)
-            found = whole // part if part and whole % part == 0 else None
+        known = part if other is None else other
+        assert known is not None
+        if additive:
+            found = whole - known
         else:
-            found = c - a if operator == "+" else a - c
+            found = whole // known if known and whole % known == 0 else None
     return found if found is not None and found > 0 else None
 
 

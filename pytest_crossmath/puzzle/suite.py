@@ -168,22 +168,43 @@ def _from_json(line: str, folder: Path) -> Problem:
     if missing:
         raise SuiteError(f"the field {missing[0]!r} is missing")
     id, table, key, steps = (record[field] for field in ("id", "table", "key", "steps"))
-    _check(isinstance(id, str) and id and id.isprintable() and not set(id) & set("[]:/\\ "),
-           "id", "a non-empty text without spaces, brackets, colons and slashes", id)
+    _check(
+        isinstance(id, str) and id and id.isprintable() and not set(id) & set("[]:/\\ "),
+        "id",
+        "a non-empty text without spaces, brackets, colons and slashes",
+        id,
+    )
     _check(isinstance(table, str), "table", "a markdown table", table)
     _check(_is_list(key, str), "key", "a list of strings", key)
     _check(_is_list(steps, int), "steps", "a list of whole numbers", steps)
-    _check(record["difficulty"] in DIFFICULTIES, "difficulty", " or ".join(DIFFICULTIES),
-           record["difficulty"])
+    _check(
+        record["difficulty"] in DIFFICULTIES,
+        "difficulty",
+        " or ".join(DIFFICULTIES),
+        record["difficulty"],
+    )
     images = record["images"]
-    _check(isinstance(images, dict) and _is_list(list(images.values()), str),
-           "images", "an object of style names and paths", images)
+    _check(
+        isinstance(images, dict) and _is_list(list(images.values()), str),
+        "images",
+        "an object of style names and paths",
+        images,
+    )
     puzzle = parse_table(table)
     blanks = len(puzzle.blanks)
-    _check(blanks == len(key) == len(steps) and blanks > 0, "key",
-           f"as long as the table has blanks ({blanks}), and so must 'steps' be", key)
+    _check(
+        blanks == len(key) == len(steps) and blanks > 0,
+        "key",
+        f"as long as the table has blanks ({blanks}), and so must 'steps' be",
+        key,
+    )
     return Problem(
-        id, table, puzzle, tuple(key), tuple(steps), record["difficulty"],
+        id,
+        table,
+        puzzle,
+        tuple(key),
+        tuple(steps),
+        record["difficulty"],
         {style: folder / relative for style, relative in images.items()},
     )
 

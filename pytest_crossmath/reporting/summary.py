@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-from pytest_crossmath.gating.stats import Interval, bootstrap_mean, wilson
+from pytest_crossmath.gating.stats import Interval, gap_interval, rate_interval, wilson
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.prompting import Modality
 from pytest_crossmath.scoring import Outcome
@@ -25,7 +25,7 @@ class Gap:
     points: float
     """Solved as text minus solved in this form, -1 to 1: positive is worse."""
     interval: Interval
-    """95 % bootstrap interval, resampled by problem."""
+    """95 % interval, see `gap_interval`."""
     problems: int
     """Problems measured in both forms."""
 
@@ -52,7 +52,7 @@ class Row:
     solved: float
     """Macro accuracy: fraction with every blank right, mean over samples, 0 to 1."""
     solved_interval: Interval
-    """95 % interval of `solved`: Wilson, or bootstrap by problem with several samples."""
+    """95 % interval of `solved`: Wilson, or by problem with several samples."""
     blanks: float
     """Micro accuracy: mean over problems of the fraction of blanks right, 0 to 1."""
     gap: Gap | None
@@ -67,6 +67,8 @@ class Summary:
     """One for each model, form and style, in the order they were asked for."""
     outcomes: Mapping[str, Mapping[str, int]]
     """For each model the count of every outcome that occurred."""
+    problems: int
+    """Problems asked in any form."""
     responses: int
     """Responses measured."""
     new_tokens: int
@@ -102,6 +104,7 @@ def summarize_run(results: Iterable[Result]) -> Summary:
             }
             for model in models
         },
+        problems=len({result.problem for result in everything}),
         responses=len(measured),
         new_tokens=sum(result.new_tokens for result in measured),
         seconds=sum(result.seconds for result in measured if not result.cached),
@@ -127,13 +130,13 @@ def _gap(text: Iterable[Result], rates: Mapping[str, float]) -> Gap | None:
     differences = [by_text[problem] - rate for problem, rate in rates.items() if problem in by_text]
     if not differences:
         return None
-    return Gap(fmean(differences), bootstrap_mean(differences), len(differences))
+    return Gap(fmean(differences), gap_interval(differences), len(differences))
 
 
 def _rate_interval(group: Sequence[Result], rates: Mapping[str, float]) -> Interval:
     if len(group) == len(rates):
         return wilson(sum(r.outcome is Outcome.SOLVED for r in group), len(group))
-    return bootstrap_mean(list(rates.values()))
+    return rate_interval(list(rates.values()))
 
 
 def _solved_by_problem(results: Iterable[Result]) -> dict[str, float]:

@@ -10,33 +10,27 @@ from collections.abc import Iterator, Sequence
 from pytest_crossmath.gating.stats import Interval
 from pytest_crossmath.prompting import Modality
 from pytest_crossmath.puzzle.grid import CellKind, Problem
-from pytest_crossmath.reporting.summary import Gap, Row, Summary
-from pytest_crossmath.scoring import Score, same_number
+from pytest_crossmath.reporting.summary import Row, Summary
+from pytest_crossmath.scoring import Outcome, Score, same_number
 
+_HEADERS = ("model and form", "solved", "blanks", "gap to text")
 _LEGEND = (
-    "solved: every blank right.  blanks: share of blanks right.  In brackets: 95 % interval.",
-    "gap to text: the same problems solved as text, minus solved in this form, in points.",
+    "solved: every blank right; blanks: share of blanks right; (): 95 % interval",
+    "gap to text: solved as text minus solved in this form, same problems, in points",
 )
 
 
 def modality_gap_table(summary: Summary, *, several_styles: bool) -> Iterator[str]:
     """The modality-gap table with its legend and the counts of outcomes."""
-    from tabulate import tabulate
-
     if summary.rows:
-        headers = ("model", "form", "n", "solved", "blanks", "gap to text")
-        cells = list(_cells(summary.rows, several_styles=several_styles))
-        aligns = ("left", "left", "right", "right", "right", "left")
-        yield from tabulate(
-            cells, headers, tablefmt="simple", colalign=aligns, disable_numparse=True
-        ).splitlines()
-        yield ""
+        yield from _table(summary.rows, several_styles=several_styles)
         yield from (_LEGEND if len({row.modality for row in summary.rows}) > 1 else _LEGEND[:1])
+        yield ""
     for model, outcomes in summary.outcomes.items():
         counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
         yield f"outcomes of {model}: {counts}"
-        if "error" in outcomes:
-            yield f"  the {outcomes['error']} errors were not measured and count nowhere above"
+        if Outcome.ERROR.value in outcomes:
+            yield "  an error is no measurement: it counts nowhere in the table"
 
 
 def draw_answer(problem: Problem, score: Score) -> Iterator[str]:
@@ -53,7 +47,9 @@ def draw_answer(problem: Problem, score: Score) -> Iterator[str]:
     widths = [max(len(row[c]) for row in filled) for c in range(problem.puzzle.width)]
     for r, row in enumerate(filled):
         cells = (
-            f" {text:^{width}} " if problem.puzzle[r, c].kind is CellKind.EMPTY else f"[{text:^{width}}]"
+            f" {text:^{width}} "
+            if problem.puzzle[r, c].kind is CellKind.EMPTY
+            else f"[{text:^{width}}]"
             for c, (text, width) in enumerate(zip(row, widths, strict=True))
         )
         yield "".join(cells).rstrip()
@@ -67,31 +63,49 @@ def printable(text: str) -> str:
 def throughput(summary: Summary, seconds: float) -> str:
     """One line on how long it took."""
     if not summary.responses:
-        return f"no responses in {seconds:.1f} s"
+        return f"no response in {seconds:.1f} s"
     speed = f", {summary.new_tokens / seconds:,.0f} tokens/s" if summary.new_tokens else ""
-    return f"{summary.responses:,} responses in {seconds:.1f} s{speed}"
+    plural = "s" if summary.responses > 1 else ""
+    return f"{summary.responses:,} response{plural} in {seconds:.1f} s{speed}"
 
 
-def _cells(rows: Sequence[Row], *, several_styles: bool) -> Iterator[tuple[str, ...]]:
+def _table(rows: Sequence[Row], *, several_styles: bool) -> Iterator[str]:
+    """The table, with the name of each model on a line of its own above its forms."""
+    from tabulate import tabulate
+
+    header, ruler, *lines = tabulate(
+        [_cells(row, several_styles=several_styles) for row in rows],
+        headers=_HEADERS,
+        tablefmt="simple",
+        colalign=("left", "right", "right", "left"),
+        disable_numparse=True,
+        preserve_whitespace=True,
+    ).splitlines()
+    yield from (header, ruler)
     model = None
-    for row in rows:
-        form = f"{row.modality} ({row.style})" if several_styles and row.style else row.modality
-        yield (
-            "" if row.model == model else row.model,
-            form,
-            str(row.problems),
-            f"{row.solved:.1%} {_percent_range(row.solved_interval)}",
-            f"{row.blanks:.1%}",
-            "" if row.modality == Modality.TEXT else _gap(row.gap),
-        )
+    for row, line in zip(rows, lines, strict=True):
+        if row.model != model:
+            yield row.model
         model = row.model
+        yield line.rstrip()
 
 
-def _gap(gap: Gap | None) -> str:
-    if gap is None:
-        return "text was not asked"
-    low, high = 100 * gap.interval.low, 100 * gap.interval.high
-    return f"{100 * gap.points:+.1f} ({low:+.0f} to {high:+.0f}) {gap.word}"
+def _cells(row: Row, *, several_styles: bool) -> tuple[str, ...]:
+    form = f"{row.modality} ({row.style})" if several_styles and row.style else row.modality
+    return (
+        f"  {form}",
+        f"{row.solved:.1%} {_percent_range(row.solved_interval)}",
+        f"{row.blanks:.1%}",
+        _gap(row),
+    )
+
+
+def _gap(row: Row) -> str:
+    """The gap in figures and in words."""
+    if row.gap is None:
+        return "" if row.modality == Modality.TEXT else "text was not asked"
+    low, high = 100 * row.gap.interval.low, 100 * row.gap.interval.high
+    return f"{100 * row.gap.points:+.1f} ({low:+.0f} to {high:+.0f})  {row.gap.word}"
 
 
 def _percent_range(interval: Interval) -> str:

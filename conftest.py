@@ -1,0 +1,3 @@
+"""Fixtures that the tests of the plugin share."""
+
+pytest_plugins = ["pytester"]
