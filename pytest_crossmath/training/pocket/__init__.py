@@ -1,0 +1,1 @@
+"""Training of `pocket`, the tiny vision-language model that ships with the package."""

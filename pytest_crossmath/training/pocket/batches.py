@@ -1,0 +1,135 @@
+"""From problems to tensors.
+
+A batch has one form and one wording, so its prompts are equally long and only
+the answers are padded, on the right. Answers weigh 1 in the loss; the cells of a
+grid weigh less, but learning to foresee them teaches arithmetic early.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pytest_crossmath.puzzle.grid import Problem
+from pytest_crossmath.training.pocket.data import draw_problem
+from pytest_crossmath.training.pocket.pictures import Jitter, draw_picture
+from pytest_crossmath.training.pocket.tokenizer import (
+    ASSISTANT,
+    CELL_TEXTS,
+    END,
+    IMAGE,
+    ROW_END,
+    USER,
+    cell_token,
+)
+from pytest_crossmath.training.pocket.traces import write_trace
+from pytest_crossmath.training.pocket.wordings import WordingMix, draw_wording
+
+GRID_WEIGHT = 0.25
+"""Weight of a cell of the grid in the loss."""
+
+
+class Form(StrEnum):
+    """What a training batch shows."""
+
+    TEXT = "text"
+    CELLS = "cells"
+    """The cells' own tokens where a picture's would be: a picture read without fault."""
+    CELLS_TEXT = "cells+text"
+    IMAGE = "image"
+    IMAGE_TEXT = "image+text"
+
+    @property
+    def shows_table(self) -> bool:
+        """Whether the prompt holds the markdown table."""
+        return self in (Form.TEXT, Form.CELLS_TEXT, Form.IMAGE_TEXT)
+
+    @property
+    def shows_cells(self) -> bool:
+        """Whether cell tokens stand for the picture."""
+        return self in (Form.CELLS, Form.CELLS_TEXT)
+
+    @property
+    def shows_image(self) -> bool:
+        """Whether the prompt holds a picture."""
+        return self in (Form.IMAGE, Form.IMAGE_TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Tensors of a batch of n samples of at most t tokens."""
+
+    ids: Tensor
+    """Token ids, (n, t)."""
+    weights: Tensor
+    """Weight of each token as a target, (n, t)."""
+    pixels: Tensor | None
+    """Pictures, (n, 3, side, side)."""
+
+
+@dataclass(frozen=True)
+class Batcher:
+    """Draws batches."""
+
+    processor: Any
+    """The processor that ships with the model."""
+    exclude: Collection[str]
+    """Fingerprints of solved grids never to train on."""
+    jitter: Jitter
+    """How pictures stray."""
+    device: str = "cpu"
+    """Where tensors go."""
+
+    def draw(self, rng: random.Random, form: Form, count: int, mix: WordingMix) -> Batch:
+        """A batch of `count` samples in one form and one wording."""
+        wording = draw_wording(rng, mix)
+        problems = [draw_problem(rng, self.exclude) for _ in range(count)]
+        texts = [self._conversation(problem, form, wording) for problem in problems]
+        tokenizer = self.processor.tokenizer
+        rows = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+        ids = _padded(rows, tokenizer.pad_token_id)
+        pixels = self.pixels(problems, rng) if form.shows_image else None
+        return Batch(ids.to(self.device), self._weights(ids).to(self.device), pixels)
+
+    def pixels(self, problems: Sequence[Problem], rng: random.Random) -> Tensor:
+        """Jittered pictures of the problems, as the shipped processor makes them."""
+        pictures = [draw_picture(problem.puzzle, rng, self.jitter) for problem in problems]
+        pixels: Tensor = self.processor.image_processor(pictures, return_tensors="pt").pixel_values
+        return pixels.to(self.device)
+
+    def cell_ids(self, problems: Sequence[Problem]) -> Tensor:
+        """Token ids of each problem's cells in reading order, (n, cells)."""
+        texts = [[cell.text for _, cell in problem.puzzle.cells()] for problem in problems]
+        convert = self.processor.tokenizer.convert_tokens_to_ids
+        ids = [convert([cell_token(text) for text in row]) for row in texts]
+        return torch.tensor(ids, device=self.device)
+
+    def _conversation(self, problem: Problem, form: Form, wording: str) -> str:
+        """The whole text, as the chat template and the processor write it."""
+        picture = ""
+        if form.shows_cells:
+            picture = "".join(cell_token(cell.text) for _, cell in problem.puzzle.cells())
+        elif form.shows_image:
+            picture = IMAGE * (problem.puzzle.width * problem.puzzle.height)
+        table = f"\n\n{problem.table}" if form.shows_table else ""
+        return f"{USER}{picture}{wording}{table}{ASSISTANT}{write_trace(problem)}{END}"
+
+    def _weights(self, ids: Tensor) -> Tensor:
+        tokenizer = self.processor.tokenizer
+        cells = [cell_token(text) for text in CELL_TEXTS]
+        grid = torch.tensor(tokenizer.convert_tokens_to_ids([*cells, ROW_END]))
+        assistant = ids == tokenizer.convert_tokens_to_ids(ASSISTANT)
+        answer = (assistant.cumsum(1) > 0) & ~assistant & (ids != tokenizer.pad_token_id)
+        weights: Tensor = answer + GRID_WEIGHT * torch.isin(ids, grid)
+        return weights
+
+
+def _padded(rows: Sequence[Sequence[int]], pad: int) -> Tensor:
+    length = max(map(len, rows))
+    return torch.tensor([[*row, *[pad] * (length - len(row))] for row in rows])

@@ -1,0 +1,96 @@
+"""What `pocket` is trained on."""
+
+import random
+
+import pytest
+
+from pytest_crossmath.prompting import INSTRUCTION
+from pytest_crossmath.puzzle.generator import solution_fingerprint
+from pytest_crossmath.puzzle.grid import Puzzle
+from pytest_crossmath.puzzle.markdown import parse_table
+from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.training.pocket.data import draw_problem, held_out
+from pytest_crossmath.training.pocket.pictures import Jitter, draw_picture, shifted
+from pytest_crossmath.training.pocket.traces import read_answer, write_trace
+from pytest_crossmath.training.pocket.wordings import OTHER_WORDINGS, WordingMix, draw_wording
+
+PUZZLE = parse_table("| 7 | - | ? | = | 2 |")
+
+
+def test_trace_walks_in_solving_order_and_answers_in_reading_order() -> None:
+    """Each line uses the values of the lines above it; the answer follows the key."""
+    problem = load_suite("mini").problems[0]
+    assert write_trace(problem).splitlines() == [
+        "column 5: 1 × ? = 1 → 1",
+        "row 5: ? - 16 = 1 → 17",
+        "column 1: ? - 3 = 17 → 20",
+        "<answer>20, 1, 17</answer>",
+    ]
+
+
+def test_every_trace_answers_with_the_key() -> None:
+    """Reading the answer back off a trace gives the key, for the whole suite."""
+    for problem in load_suite("mini").problems:
+        assert read_answer(write_trace(problem)) == list(problem.key)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("<answer>3</answer>", ["3"]),
+        ("<answer>1</answer> no: <answer>2,  4</answer>", ["2", "4"]),
+        ("<answer>5, 6", ["5", "6"]),
+        ("I do not know", []),
+        ("", []),
+    ],
+)
+def test_last_answer_counts(text: str, values: list[str]) -> None:
+    """The last answer is read, an unclosed one too, and none is an empty list."""
+    assert read_answer(text) == values
+
+
+def test_problems_depend_on_the_seed_alone() -> None:
+    """The same seed gives the same problems, another seed others."""
+    first, again, other = (draw_problem(random.Random(s), ()) for s in ("1/a/0", "1/a/0", "2/a/0"))
+    assert first == again
+    assert first.table != other.table
+
+
+def test_an_excluded_grid_is_never_drawn() -> None:
+    """Excluding what a seed would draw gives another grid."""
+    fingerprint = solution_fingerprint(draw_problem(random.Random("x"), ()))
+    assert solution_fingerprint(draw_problem(random.Random("x"), {fingerprint})) != fingerprint
+
+
+def test_the_bundled_suites_are_held_out() -> None:
+    """Every solved grid of the mini suite is in the set that training avoids."""
+    fingerprints = {solution_fingerprint(problem) for problem in load_suite("mini").problems}
+    assert fingerprints <= held_out()
+
+
+def test_pictures_depend_on_the_seed_alone() -> None:
+    """The same seed gives the same jittered picture, another seed another."""
+    first, again, other = (_picture(PUZZLE, seed) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_a_shift_moves_whole_pixels() -> None:
+    """What comes in at the edges is background."""
+    picture = draw_picture(PUZZLE, random.Random(3), Jitter())
+    moved = shifted(picture, 2, -1, (9, 8, 7))
+    assert moved.size == picture.size
+    assert moved.getpixel((12, 10)) == picture.getpixel((10, 11))
+    assert moved.getpixel((0, 0)) == (9, 8, 7)
+
+
+def test_wordings_follow_their_shares() -> None:
+    """A share of one gives the instruction itself, another share the others, none loose words."""
+    rng = random.Random(4)
+    assert draw_wording(rng, WordingMix(own=1.0, other=0.0)) == INSTRUCTION
+    assert draw_wording(rng, WordingMix(own=0.0, other=1.0)) in OTHER_WORDINGS
+    assert len(draw_wording(rng, WordingMix(own=0.0, other=0.0)).split()) <= 12
+
+
+def _picture(puzzle: Puzzle, seed: int) -> bytes:
+    return draw_picture(puzzle, random.Random(seed), Jitter()).tobytes()

@@ -1,0 +1,75 @@
+"""The tokenizer of `pocket`."""
+
+import pytest
+
+from pytest_crossmath.prompting import INSTRUCTION
+from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.training.pocket.tokenizer import (
+    CELL_TEXTS,
+    IMAGE,
+    build_tokenizer,
+    cell_token,
+    line_tokens,
+)
+from pytest_crossmath.training.pocket.traces import write_trace
+
+TOKENIZER = build_tokenizer()
+
+
+def test_a_cell_is_one_token() -> None:
+    """Every cell of every table of the suite is one token, every row end one more."""
+    for problem in load_suite("mini").problems:
+        cells = [cell_token(cell.text) for _, cell in problem.puzzle.cells()]
+        tokens = TOKENIZER.tokenize(problem.table)
+        assert [token for token in tokens if token not in ("|\n", "|")] == cells
+        assert len(tokens) == len(cells) + problem.puzzle.height
+
+
+@pytest.mark.parametrize("token", [*map(cell_token, CELL_TEXTS), *line_tokens(), "<answer>"])
+def test_whole_tokens(token: str) -> None:
+    """What the traces and tables are made of is one token each, and no special one."""
+    assert TOKENIZER.tokenize(token) == [token]
+    ids = TOKENIZER(token)["input_ids"]
+    assert TOKENIZER.decode(ids, skip_special_tokens=True) == token
+
+
+@pytest.mark.parametrize("number", range(1, 21))
+def test_a_number_is_one_token(number: int) -> None:
+    """With and without a space before it."""
+    assert len(TOKENIZER.tokenize(f"{number}")) == len(TOKENIZER.tokenize(f" {number}")) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        INSTRUCTION,
+        "Zażółć gęślą jaźń — 谜题 \U0001f9e9",
+        "  two  spaces\tand\n\nlines ",
+        "| 21 | ÷ | 137 |\n|  |",
+        "user: <answer>x</answer>",
+        "\x00\x7f",
+    ],
+)
+def test_any_text_comes_back(text: str) -> None:
+    """Unseen text falls back to bytes: nothing is unknown and nothing is lost."""
+    ids = TOKENIZER(text)["input_ids"]
+    assert None not in ids
+    assert TOKENIZER.decode(ids) == text
+
+
+def test_traces_come_back() -> None:
+    """A trace survives encoding and decoding."""
+    for problem in load_suite("mini").problems:
+        trace = write_trace(problem)
+        assert TOKENIZER.decode(TOKENIZER(trace)["input_ids"], skip_special_tokens=True) == trace
+
+
+def test_building_it_twice_gives_the_same() -> None:
+    """The vocabulary does not depend on the order of hashes."""
+    assert build_tokenizer().get_vocab() == TOKENIZER.get_vocab()
+
+
+def test_special_tokens_are_left_out_of_text() -> None:
+    """A picture's place is no text."""
+    ids = TOKENIZER(f"{IMAGE}7")["input_ids"]
+    assert TOKENIZER.decode(ids, skip_special_tokens=True) == "7"

@@ -1,0 +1,236 @@
+"""Training `pocket`: tensors, the loop, going on after a kill, the command."""
+
+import argparse
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoProcessor
+
+from pytest_crossmath.errors import CrossmathError
+from pytest_crossmath.prompting import INSTRUCTION, Modality, make_sample
+from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.training.pocket import command
+from pytest_crossmath.training.pocket.architecture import Size, build_processor
+from pytest_crossmath.training.pocket.batches import Batch, Batcher, Form
+from pytest_crossmath.training.pocket.evaluation import Examiner
+from pytest_crossmath.training.pocket.loop import LOG_FILE, Training
+from pytest_crossmath.training.pocket.pictures import Jitter, draw_picture
+from pytest_crossmath.training.pocket.stages import PLAN, Stage, shortened
+from pytest_crossmath.training.pocket.wordings import WordingMix
+
+TINY = Size(width=32, text_layers=1, vision_layers=1, hidden=32, heads=2)
+TINY_PLAN = (
+    Stage("words", 3, {Form.TEXT: 2, Form.CELLS: 2}, warmup=2),
+    Stage("eyes", 2, {}),
+    Stage("both", 3, {Form.TEXT: 1, Form.IMAGE: 1, Form.IMAGE_TEXT: 1}, rates=(0.5, 0.0)),
+)
+OWN_WORDING = WordingMix(own=1.0, other=0.0)
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+@pytest.fixture(scope="module")
+def processor() -> Any:
+    """The processor that training makes and ships."""
+    return build_processor(Size())
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums in one order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_training_pixels_are_those_of_the_saved_processor(processor: Any, tmp_path: Path) -> None:
+    """A picture gives the same tensor in training and through the checkpoint."""
+    problem = load_suite("mini").problems[0]
+    trained = _batcher(processor).pixels([problem], random.Random(5))
+    processor.save_pretrained(tmp_path)
+    processor_class: Any = AutoProcessor
+    saved = processor_class.from_pretrained(tmp_path)
+    picture = draw_picture(problem.puzzle, random.Random(5), Jitter())
+    inputs = saved(text=["<image>"], images=[[picture]], return_tensors="pt")
+    assert torch.equal(inputs["pixel_values"], trained)
+
+
+@pytest.mark.parametrize("modality", list(Modality))
+def test_training_prompts_are_those_of_the_chat_template(
+    processor: Any, modality: Modality, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Token by token, what is trained on is what a user's prompt becomes."""
+    problem = load_suite("mini").problems[3]
+    monkeypatch.setattr("pytest_crossmath.training.pocket.batches.draw_problem", lambda *_: problem)
+    batch = _batcher(processor).draw(random.Random(1), Form(modality.value), 1, OWN_WORDING)
+    sample = make_sample(problem, modality, style="original")
+    content = [{"type": "text", "text": sample.text}]
+    if modality.shows_image:
+        content.insert(0, {"type": "image"})
+    prompt = processor.apply_chat_template(
+        [{"role": "user", "content": content}], add_generation_prompt=True
+    )
+    inputs = processor(
+        text=[prompt],
+        images=[[draw_picture(problem.puzzle, random.Random(1), Jitter())]]
+        if modality.shows_image
+        else None,
+        return_tensors="pt",
+    )
+    length = inputs["input_ids"].shape[1]
+    assert torch.equal(batch.ids[:, :length], inputs["input_ids"])
+    assert (batch.weights[0, length:] == 1).all()
+
+
+def test_a_plain_string_is_accepted_by_the_chat_template(processor: Any) -> None:
+    """A message may be a string instead of a list of parts, and a conversation may go on."""
+    messages = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "7"},
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Why?"}]},
+    ]
+    text = processor.apply_chat_template(messages, add_generation_prompt=True)
+    assert text == "<|user|>Hi<|assistant|>7<|end|><|user|><image>Why?<|assistant|>"
+
+
+def test_a_batch_depends_on_its_seed_alone(processor: Any) -> None:
+    """The same seed gives the same tensors."""
+    first, again = (_image_batch(processor) for _ in range(2))
+    assert torch.equal(first.ids, again.ids)
+    assert first.pixels is not None
+    assert again.pixels is not None
+    assert torch.equal(first.pixels, again.pixels)
+
+
+def test_padding_and_prose_weigh_nothing(processor: Any) -> None:
+    """Only the answer weighs 1; the cells of the table weigh less; the rest is no target."""
+    batch = _batcher(processor).draw(random.Random(2), Form.TEXT, 6, OWN_WORDING)
+    tokenizer = processor.tokenizer
+    assert (batch.weights[batch.ids == tokenizer.pad_token_id] == 0).all()
+    prose = len(tokenizer(f"<|user|>{INSTRUCTION}\n\n")["input_ids"])
+    assert (batch.weights[:, :prose] == 0).all()
+    assert (batch.weights[:, prose : prose + 29] == 0.25).all()
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights after a kill and a resume equal those of a run in one go."""
+    whole = _start(tmp_path / "whole")
+    whole.run()
+    killed = _start(tmp_path / "killed")
+    step = Training._text_step  # the kill has to fall inside a stage
+    monkeypatch.setattr(Training, "_text_step", _dying_after(4, step))
+    with pytest.raises(KilledError):
+        killed.run()
+    monkeypatch.setattr(Training, "_text_step", step)
+    resumed = _start(tmp_path / "killed")
+    resumed.restore()
+    assert resumed.stage_index == 2
+    assert resumed.step == 1
+    resumed.run()
+    for name, weight in whole.model.state_dict().items():
+        assert torch.equal(weight, resumed.model.state_dict()[name]), name
+    assert (tmp_path / "killed" / LOG_FILE).read_text(encoding="utf-8").count("\n") >= 3
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_saved_checkpoint_can_be_asked(tmp_path: Path) -> None:
+    """An all but untrained model loads through the automatic classes and answers something."""
+    training = _start(tmp_path)
+    training.run()
+    command.save_checkpoint(training, tmp_path)
+    examiner = Examiner.load(tmp_path)
+    problems = load_suite("mini").problems[:2]
+    figures = examiner.examine(problems, Modality.IMAGE)
+    assert figures.problems == 2
+    assert sum(asked for _, asked in figures.by_depth.values()) == 2
+    assert str(figures).startswith("image: ")
+
+
+def test_a_rate_rises_then_falls() -> None:
+    """The learning rate warms up and then runs linearly to its end."""
+    stage = Stage("s", 100, {}, rates=(1.0, 0.0), warmup=10)
+    rates = [stage.rate(step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9]
+    assert rates[-1] == pytest.approx(0.01)
+
+
+def test_a_shortened_plan_has_no_longer_stage() -> None:
+    """Trials keep every stage but not its length."""
+    short = shortened(PLAN, 3)
+    assert [stage.name for stage in short] == [stage.name for stage in PLAN]
+    assert {stage.steps for stage in short} == {3}
+
+
+def test_the_instruction_itself_is_asked_most_in_the_end() -> None:
+    """In the last stage no other wording is as frequent."""
+    assert PLAN[-1].wording.own > 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--threads", "0"], "--threads must be at least 1"),
+        (["--most-steps", "0"], "--most-steps must be at least 1"),
+        (["--resume"], "leave --resume out"),
+    ],
+)
+def test_mistakes_get_one_line(tmp_path: Path, options: list[str], complaint: str) -> None:
+    """A mistake of the user's is told in one line, before anything is trained."""
+    with pytest.raises(CrossmathError, match=complaint) as caught:
+        command.run(_arguments(tmp_path / "out", *options))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_in_use_is_not_overwritten(tmp_path: Path) -> None:
+    """A folder with files in it is refused."""
+    (tmp_path / "mine.txt").write_text("keep", encoding="utf-8")
+    with pytest.raises(CrossmathError, match="not empty"):
+        command.run(_arguments(tmp_path))
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    """A file in the place of the folder is refused."""
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(CrossmathError, match="is a file"):
+        command.run(_arguments(file))
+
+
+def _arguments(folder: Path, *options: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return parser.parse_args(["--out", str(folder), *options])
+
+
+def _batcher(processor: Any) -> Batcher:
+    return Batcher(processor, frozenset(), Jitter())
+
+
+def _image_batch(processor: Any) -> Batch:
+    return _batcher(processor).draw(random.Random("1/both/7"), Form.IMAGE_TEXT, 3, OWN_WORDING)
+
+
+def _start(folder: Path) -> Training:
+    return replace(command.start_training(folder, 1, TINY_PLAN, TINY), save_every=1)
+
+
+def _dying_after(steps: int, step: Any) -> Any:
+    """A step that dies after some calls."""
+    calls = iter(range(steps))
+
+    def dying(*arguments: Any) -> Any:
+        if next(calls, None) is None:
+            raise KilledError
+        return step(*arguments)
+
+    return dying
