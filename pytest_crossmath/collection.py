@@ -32,9 +32,10 @@ class BuiltinModule(pytest.Module):
         """The module as a child of the session."""
         from pytest_crossmath import builtin
 
-        module: BuiltinModule = cls.from_parent(
-            session, path=Path(builtin.__file__), name=NAME, nodeid=NAME
-        )
+        # The root as its path: the hooks of the user's conftest.py there apply, and --lf,
+        # which skips files that did not fail, always takes the root for one that did.
+        root = session.config.rootpath
+        module: BuiltinModule = cls.from_parent(session, path=root, name=NAME, nodeid=NAME)
         # Set, so that pytest does not import it again by its path.
         module.obj = builtin
         return module

@@ -135,7 +135,8 @@ def _parameter(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture(scope="session")
 def crossmath_model(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """The model: an `Engine`, with its `name` and its loaded `backend`."""
-    engine = request.config.stash[_active].engine(_parameter(request))
+    name = _parameter(request)
+    engine = request.config.stash[_active].engine(name)
     yield engine
     engine.close()
 

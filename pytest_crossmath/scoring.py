@@ -10,7 +10,8 @@ r"""Scores: from the text of a response to right and wrong blanks, and to metric
 
 The answer is the last ``<answer>…</answer>`` outside any thinking block. Its
 values are compared with the key by position, as numbers. A value that is
-missing between two separators keeps its place, so one gap does not shift the rest.
+missing between two commas or pipes keeps its place, so one gap does not shift the
+rest; a line may end in a comma or stand between pipes, and empty lines do not count.
 
 Source of the metrics: CrossMath (arXiv 2604.16256), evaluation protocol.
 """
@@ -23,6 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from itertools import pairwise
 from statistics import fmean
 
 from pytest_crossmath.errors import GridError
@@ -30,7 +32,7 @@ from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.solver import propagate
 
 _ANSWER_TAG = re.compile(r"</?answer>", re.IGNORECASE)
-_SEPARATORS = re.compile(r"[,|;\n]")
+_SEPARATORS = re.compile(r"[,|;]")
 _DECORATION = " \t\r*_`$\"'()[]{}"
 _MAX_ANSWER = 10_000
 """Characters of an answer that are looked at; a longer one is no list of numbers."""
@@ -133,17 +135,16 @@ def parse_answer(text: str) -> tuple[str, ...] | None:
     """The values in the last answer block outside thinking; None if no number is there."""
     spoken = _without_thinking(text)
     tags = list(_ANSWER_TAG.finditer(spoken))
-    closing = max((i for i, tag in enumerate(tags) if tag[0][1] == "/"), default=0)
-    if closing == 0 or tags[closing - 1][0][1] == "/":
+    pairs = [(a, b) for a, b in pairwise(tags) if a[0][1] != "/" and b[0][1] == "/"]
+    if not pairs:
         return None
-    body = spoken[tags[closing - 1].end() : tags[closing].start()]
-    body = body.strip(_DECORATION + "\n,|;")
-    if len(body) > _MAX_ANSWER:
+    body = spoken[pairs[-1][0].end() : pairs[-1][1].start()]
+    if len(body.strip()) > _MAX_ANSWER or not any(character.isdecimal() for character in body):
         return None
-    if not any(character.isdecimal() for character in body):
-        return None
-    parts = _SEPARATORS.split(body) if _SEPARATORS.search(body) else body.split()
-    return tuple(part.strip(_DECORATION) for part in parts)
+    lines = [_unframed(stripped) for line in body.split("\n") if (stripped := _bare(line))]
+    if len(lines) == 1 and not _SEPARATORS.search(lines[0]):
+        return tuple(_bare(part) for part in lines[0].split())
+    return tuple(_bare(part) for line in lines for part in _SEPARATORS.split(line))
 
 
 def same_number(given: str, wanted: str) -> bool:
@@ -186,15 +187,24 @@ def _without_thinking(text: str) -> str:
     return "".join([*spoken, last.partition("<think>")[0]])
 
 
+def _bare(text: str) -> str:
+    return text.strip(_DECORATION)
+
+
+def _unframed(line: str) -> str:
+    """A line without the pipes around it, and without the comma with which a list goes on."""
+    return re.sub(r"^\||[,|;]$", "", line)
+
+
 def _is_consistent(problem: Problem, answer: Sequence[str]) -> bool:
     try:
-        filled = problem.puzzle.filled([str(int(value)) for value in answer])
+        state = propagate(problem.puzzle.filled([str(int(value)) for value in answer]))
     except (GridError, ValueError):
         return False
-    state = propagate(filled)
+    # The equations of the puzzle: with a negative number in it, a filled one has fewer.
     return not state.contradictions and all(
         position in state.values and state.values[position] > 0
-        for equation in filled.equations
+        for equation in problem.puzzle.equations
         for position in equation.operands
     )
 

@@ -1,0 +1,68 @@
+"""Users' own tests with the fixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "2")])
+
+
+@WORKERS
+def test_fixtures_share_the_parametrization(
+    pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
+) -> None:
+    """A user's test runs once for each model, problem and form, and sees all values."""
+    pytester.makepyfile(
+        """
+        def test_all(crossmath_model, crossmath_problem, crossmath_modality,
+                     crossmath_response, crossmath_score):
+            assert crossmath_model.name == "fake"
+            assert crossmath_problem.key == crossmath_score.key
+            assert crossmath_modality in ("text", "image", "image+text")
+            assert crossmath_response.text.startswith("so")
+            assert crossmath_score.outcome == "solved"
+        """
+    )
+    spec = replay(text="11", image="11", both="11")
+    result = pytester.runpytest(
+        f"--crossmath-model={spec}", "--crossmath-limit=2", "test_fixtures_share_the_parametrization.py",
+        *workers,
+    )  # fmt: skip
+    result.assert_outcomes(passed=6)
+    result.stdout.fnmatch_lines(["outcomes of fake: 6 solved"])
+
+
+def test_a_response_is_inferred_once(
+    pytester: pytest.Pytester,
+    replay: Callable[..., str],
+    record_lines: Callable[[], list[dict[str, object]]],
+) -> None:
+    """Two tests that read the same response share it, also in the record."""
+    pytester.makepyfile("def test_mine(crossmath_response): assert crossmath_response.text")
+    spec = replay(text="11", image="11", both="11")
+    pytester.runpytest(f"--crossmath-model={spec}", "--crossmath-limit=2").assert_outcomes(
+        passed=12
+    )
+    assert sum(line["type"] == "result" for line in record_lines()) == 6
+
+
+def test_a_test_may_ask_for_problems_only(
+    pytester: pytest.Pytester, replay: Callable[..., str]
+) -> None:
+    """A test that takes no response is parametrized by what it takes, and asks no model."""
+    file = pytester.makepyfile("def test_key(crossmath_problem): assert crossmath_problem.key")
+    result = pytester.runpytest(
+        f"--crossmath-model={replay(text='1')}", "--crossmath-limit=5", str(file)
+    )
+    result.assert_outcomes(passed=5)
+    assert "modality gap" not in result.stdout.str()
+
+
+def test_without_a_model_they_are_skipped(pytester: pytest.Pytester) -> None:
+    """The same tests are skipped, saying why, where no model is given."""
+    pytester.makepyfile("def test_mine(crossmath_score): pass")
+    result = pytester.runpytest("-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED * no model to run: add --crossmath-model=pocket*"])
