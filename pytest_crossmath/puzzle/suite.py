@@ -139,7 +139,8 @@ def _name_of(file: Path) -> str:
 def _load_lines(file: Path) -> tuple[Problem, ...]:
     problems: dict[str, Problem] = {}
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        # Not splitlines(): JSON may hold U+2028 and its kind inside a string.
+        lines = file.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise SuiteError(f"{file} cannot be read: {error}") from None
     for number, line in enumerate(lines, start=1):
@@ -160,7 +161,7 @@ def _load_lines(file: Path) -> tuple[Problem, ...]:
 def _from_json(line: str, folder: Path) -> Problem:
     try:
         record = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers too long and lists too deep
         raise SuiteError(f"not JSON: {error}") from None
     if not isinstance(record, dict):
         raise SuiteError(f"a problem is a JSON object, not {type(record).__name__}")
@@ -236,6 +237,6 @@ def _digest(problems: Iterable[Problem]) -> str:
     for problem in problems:
         total.update(repr((problem.id, problem.table, problem.key, problem.steps)).encode())
         for style, path in problem.images.items():
-            total.update(style.encode())
+            total.update(style.encode(errors="surrogatepass"))
             total.update(path.read_bytes() if path.is_file() else b"")
     return total.hexdigest()
