@@ -1,0 +1,104 @@
+"""Puzzles as pictures."""
+
+from dataclasses import replace
+from importlib.resources import files
+
+import pytest
+from PIL import Image
+
+from pytest_crossmath.puzzle.grid import CellKind, Puzzle
+from pytest_crossmath.puzzle.markdown import parse_table
+from pytest_crossmath.puzzle.render import STYLES, Style, render
+
+STYLE = STYLES["original"]
+PLAIN = Style(cell=20, font_size=10, border=0)
+TABLE = "| 7 | - | ? | = | 250 |\n|   |   | + |   |   |\n| x |   | 1 |   | ÷ |"
+
+
+def inside(picture: Image.Image, row: int, column: int, style: Style) -> Image.Image:
+    """What is drawn within the borders of a cell."""
+    left, top = column * style.cell + style.border, row * style.cell + style.border
+    reach = style.cell - style.border
+    return picture.crop((left, top, left + reach, top + reach))
+
+
+def drawn(text: str, style: Style = STYLE) -> bytes:
+    """The pixels of a single cell."""
+    return render(parse_table(f"| {text} |"), style).tobytes()
+
+
+@pytest.mark.parametrize("style", [STYLE, PLAIN, replace(STYLE, border=5)])
+def test_a_picture_has_a_square_for_every_cell(style: Style) -> None:
+    """Width and height are the columns and rows in cells, and one border more."""
+    picture = render(parse_table(TABLE), style)
+    assert picture.mode == "RGB"
+    assert picture.size == (5 * style.cell + style.border, 3 * style.cell + style.border)
+
+
+def test_the_same_puzzle_gives_the_same_pixels() -> None:
+    """A picture depends on the puzzle and the style, and on nothing else."""
+    puzzle = parse_table(TABLE)
+    assert render(puzzle, STYLE).tobytes() == render(puzzle, Style()).tobytes()
+
+
+def test_every_cell_has_the_colour_of_its_kind() -> None:
+    """The corners inside a cell show its fill, so no text runs over the border."""
+    puzzle = parse_table(TABLE)
+    picture = render(puzzle, STYLE)
+    for (row, column), cell in puzzle.cells():
+        square = inside(picture, row, column, STYLE)
+        empty = cell.kind is CellKind.EMPTY
+        colour = STYLE.background if empty else STYLE.fill(cell.kind)
+        frame = {square.getpixel((0, y)) for y in range(square.height)}
+        frame |= {square.getpixel((square.width - 1, y)) for y in range(square.height)}
+        if not empty:
+            assert frame == {colour}
+            assert min(square.convert("L").getextrema()) != square.convert("L").getpixel((0, 0))
+
+
+def test_a_square_that_is_no_cell_is_left_as_background() -> None:
+    """Nothing is drawn where the table is empty, so no square only looks like a blank."""
+    picture = render(parse_table("|   |   | 1 |"), STYLE)
+    left = picture.crop((0, 0, 2 * STYLE.cell, picture.height))
+    assert left.getcolors() == [(left.width * left.height, STYLE.background)]
+
+
+def test_every_text_looks_different() -> None:
+    """Digits and signs can be told apart by their pixels."""
+    texts = [*map(str, range(13)), "?", "+", "-", "×", "÷", "=", "120", "121"]
+    assert len({drawn(text) for text in texts}) == len(texts)
+
+
+def test_a_blank_shows_the_sign_of_the_table() -> None:
+    """A blank is drawn with a question mark, unless the style wants a bare box."""
+    bare = replace(STYLE, blank_text="", border=0)
+    assert drawn("?", bare) == bytes(STYLE.blank_fill) * bare.cell**2
+    assert drawn("?") != drawn("?", replace(STYLE, blank_text=""))
+
+
+def test_minus_is_as_wide_as_plus() -> None:
+    """The hyphen of a table is drawn as the minus sign that it stands for."""
+
+    def width(sign: str) -> int:
+        box = Image.frombytes("RGB", (55, 55), drawn(sign, replace(STYLE, border=0)))
+        dark = box.convert("L").point(lambda level: 255 * (level < 128)).getbbox()
+        assert dark is not None
+        return dark[2] - dark[0]
+
+    assert abs(width("-") - width("+")) <= 2
+
+
+def test_a_font_may_be_a_file_of_the_users() -> None:
+    """An absolute path and a path inside a package name the same font."""
+    package, _, path = STYLE.font.partition("/")
+    absolute = replace(STYLE, font=str(files(package) / path))
+    assert drawn("250", absolute) == drawn("250")
+
+
+def test_a_mirrored_puzzle_is_drawn_mirrored_cell_by_cell() -> None:
+    """Every cell looks the same wherever it stands."""
+    puzzle: Puzzle = parse_table(TABLE)
+    one, two = render(puzzle, STYLE), render(puzzle.transposed(), STYLE)
+    for (row, column), _ in puzzle.cells():
+        here, there = inside(one, row, column, STYLE), inside(two, column, row, STYLE)
+        assert here.tobytes() == there.tobytes()
