@@ -6,6 +6,7 @@ import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,3 +60,59 @@ def record_lines(pytester: pytest.Pytester) -> Callable[[], list[dict[str, objec
         return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
     return read
+
+
+@pytest.fixture(scope="session")
+def tiny_llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LLaVA checkpoint of random weights: it says nonsense, always the same."""
+    import torch
+    from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
+    from transformers import LlavaForConditionalGeneration as Llava
+
+    folder = tmp_path_factory.mktemp("tiny-llava")
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    torch.manual_seed(0)
+    config = LlavaConfig(
+        text_config=LlamaConfig(
+            **sizes, vocab_size=300, num_attention_heads=2, max_position_embeddings=2048,
+            bos_token_id=None, eos_token_id=257, pad_token_id=256,
+        ),
+        vision_config=CLIPVisionConfig(
+            **sizes, num_attention_heads=2, image_size=56, patch_size=28, projection_dim=32
+        ),
+        image_token_index=258, image_seq_length=4, vision_feature_layer=-1,
+    )  # fmt: skip
+    model = Llava(config)
+    model.generation_config.update(max_new_tokens=12, eos_token_id=257, pad_token_id=256)
+    # Wider than is usual, so that what it says depends on what it is shown.
+    for weight in model.parameters():
+        if weight.dim() > 1:
+            torch.nn.init.normal_(weight, std=0.3)
+    model.save_pretrained(folder)
+    _tiny_processor().save_pretrained(folder)
+    return folder
+
+
+def _tiny_processor() -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import CLIPImageProcessor, LlavaProcessor, PreTrainedTokenizerFast
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(letters)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(["<pad>", "<end>", "<image>"])
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>", padding_side="right"
+    )
+    template = (
+        "{% for m in messages %}Q: {% for part in m.content %}"
+        "{{ '<image>' if part.type == 'image' else part.text }}{% endfor %}\nA:{% endfor %}"
+    )
+    return LlavaProcessor(
+        image_processor=CLIPImageProcessor(
+            size={"height": 56, "width": 56}, crop_size=56, do_center_crop=False
+        ),
+        tokenizer=fast, patch_size=28, vision_feature_select_strategy="default",
+        num_additional_image_tokens=1, chat_template=template,
+    )  # fmt: skip

@@ -138,7 +138,9 @@ def _resolve(spec: str) -> tuple[str, str, str]:
         return "local", str(pocket_directory()), POCKET
     if spec in ALIASES:
         return "hub", ALIASES[spec], spec
-    if spec and Path(spec).is_dir():
+    if not spec:
+        raise ModelError(_unknown(spec))
+    if Path(spec).is_dir():
         return "local", spec, Path(spec).resolve().name
     if Path(spec).exists():
         raise ModelError(f"{spec} is a file; a model is a checkpoint directory")

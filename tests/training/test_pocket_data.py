@@ -21,9 +21,9 @@ def test_trace_walks_in_solving_order_and_answers_in_reading_order() -> None:
     """Each line uses the values of the lines above it; the answer follows the key."""
     problem = load_suite("mini").problems[0]
     assert write_trace(problem).splitlines() == [
-        "column 5: 1 × ? = 1 → 1",
-        "row 5: ? - 16 = 1 → 17",
-        "column 1: ? - 3 = 17 → 20",
+        "column 5: 1 × ? = 1 → r3c5 = 1",
+        "row 5: ? - 16 = 1 → r5c1 = 17",
+        "column 1: ? - 3 = 17 → r1c1 = 20",
         "<answer>20, 1, 17</answer>",
     ]
 

@@ -9,7 +9,7 @@ from pytest_crossmath.training.pocket.tokenizer import (
     IMAGE,
     build_tokenizer,
     cell_token,
-    line_tokens,
+    place_tokens,
 )
 from pytest_crossmath.training.pocket.traces import write_trace
 
@@ -25,7 +25,7 @@ def test_a_cell_is_one_token() -> None:
         assert len(tokens) == len(cells) + problem.puzzle.height
 
 
-@pytest.mark.parametrize("token", [*map(cell_token, CELL_TEXTS), *line_tokens(), "<answer>"])
+@pytest.mark.parametrize("token", [*map(cell_token, CELL_TEXTS), *place_tokens(), "<answer>"])
 def test_whole_tokens(token: str) -> None:
     """What the traces and tables are made of is one token each, and no special one."""
     assert TOKENIZER.tokenize(token) == [token]

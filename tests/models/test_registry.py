@@ -1,0 +1,161 @@
+"""Model specifications: what is accepted, and the line for what is not."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+
+from pytest_crossmath.errors import ModelError
+from pytest_crossmath.models import registry
+from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.registry import ModelSpec, check_spec, load_backend, parse_spec
+
+
+def safetensors(header: bytes, body: bytes = b"") -> bytes:
+    """The bytes of a safetensors file."""
+    return struct.pack("<Q", len(header)) + header + body
+
+
+WHOLE = safetensors(b'{"w": {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]}}', b"1234")
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A directory that looks like a checkpoint."""
+    folder = tmp_path / "step-2000"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(WHOLE)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "kind"),
+    [
+        ("pocket", "pocket", "local"),
+        ("mine=pocket", "mine", "local"),
+        ("llava", "llava", "hub"),
+        ("hf:some-org/Some.Model-7b", "Some.Model-7b", "hub"),
+        ("v2=hf:some-org/some-model", "v2", "hub"),
+        (" llava ", "llava", "hub"),
+    ],
+)
+def test_accepted(text: str, name: str, kind: str) -> None:
+    """Bundled model, aliases, repositories, and a name of the user's for each."""
+    spec = parse_spec(text)
+    assert (spec.name, spec.kind) == (name, kind)
+
+
+def test_a_directory_is_named_by_its_last_part(checkpoint: Path) -> None:
+    """A checkpoint's directory gives the model its name."""
+    assert parse_spec(str(checkpoint)) == ModelSpec("step-2000", "local", str(checkpoint))
+
+
+def test_an_equals_sign_in_a_path_names_nothing(tmp_path: Path) -> None:
+    """Only a plain word before the sign is a name; folders of sweeps have such signs."""
+    folder = tmp_path / "lr=1e-4"
+    folder.mkdir()
+    assert parse_spec(str(folder)).name == "lr-1e-4"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("pockt", r"unknown model 'pockt': did you mean pocket\?"),
+        ("LLaVa-Nxt", "did you mean .*llava-next"),
+        ("zzz", "unknown model 'zzz': A model is"),
+        ("", "unknown model ''"),
+        ("some-org/some-model", "no directory some-org/some-model.*write hf:some-org/some-model"),
+        ("./no/such", "there is no directory ./no/such"),
+        ("hf:just-a-name", "hf:ORG/NAME"),
+        ("hf:a/b/c", "hf:ORG/NAME"),
+        ("replay:missing.jsonl", "replay:missing.jsonl: there is no such file"),
+    ],
+)
+def test_refused(text: str, message: str) -> None:
+    """What cannot be found is told in one line, with the closest names."""
+    with pytest.raises(ModelError, match=message) as caught:
+        parse_spec(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_is_no_checkpoint(checkpoint: Path) -> None:
+    """Naming the weights' file instead of its directory is told."""
+    with pytest.raises(ModelError, match="is a file; a model is a checkpoint directory"):
+        parse_spec(str(checkpoint / "model.safetensors"))
+
+
+def test_a_whole_checkpoint_passes(checkpoint: Path) -> None:
+    """Nothing is said about a directory that is whole."""
+    check_spec(parse_spec(str(checkpoint)))
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("config.json", None, "is no checkpoint: it has neither config.json"),
+        ("config.json", b"{", "config.json cannot be read"),
+        ("config.json", b"[]", "config.json is no JSON object"),
+        ("model.safetensors", None, r"holds no \*.safetensors"),
+        ("model.safetensors", b"", "is damaged"),
+        ("model.safetensors", b"\x80\x02cpickle", "is damaged"),
+        ("model.safetensors", WHOLE[:-1], "is damaged: it has .* bytes"),
+        ("model.safetensors", WHOLE + b"5", "is damaged: it has .* bytes"),
+        ("model.safetensors", WHOLE[:20], "is damaged: its header is cut off"),
+        ("model.safetensors", safetensors(b"[1]"), "is damaged: its header cannot be read"),
+        ("model.safetensors", safetensors(b"{"), "is damaged: its header cannot be read"),
+    ],
+)
+def test_damage_is_found_without_loading(
+    checkpoint: Path, file: str, content: bytes | None, message: str
+) -> None:
+    """A checkpoint that is not whole is told before torch is imported."""
+    if content is None:
+        (checkpoint / file).unlink()
+    else:
+        (checkpoint / file).write_bytes(content)
+    with pytest.raises(ModelError, match=message) as caught:
+        check_spec(parse_spec(str(checkpoint)))
+    assert str(checkpoint) in str(caught.value)
+
+
+def test_an_adapter_needs_its_base(checkpoint: Path) -> None:
+    """An adapter whose base is gone, or that names none, is told."""
+    (checkpoint / "config.json").unlink()
+    for content, message in (
+        ({}, "names no base_model_name_or_path"),
+        ({"base_model_name_or_path": "/no/such/base"}, "base model /no/such/base is not there"),
+    ):
+        (checkpoint / "adapter_config.json").write_text(json.dumps(content))
+        with pytest.raises(ModelError, match=message):
+            check_spec(parse_spec(str(checkpoint)))
+
+
+def test_a_missing_extra_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra installed, the message is the line that installs it."""
+    monkeypatch.setattr(registry.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(
+        ModelError, match=r'needs the package torch: pip install "pytest-crossmath\['
+    ):
+        check_spec(parse_spec("llava"))
+
+
+def test_a_hub_model_without_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the Hub cannot be reached, the line says how to get the model."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ModelError, match="hf download llava-hf/llava-1.5-7b-hf") as caught:
+        load_backend(parse_spec("llava"), Settings(device="cpu"))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_digest_follows_the_weights(checkpoint: Path, tmp_path: Path) -> None:
+    """Equal weights under another path have one digest; changed weights have another."""
+    spec = parse_spec(str(checkpoint))
+    before = registry.weights_digest(spec)
+    moved = checkpoint.rename(tmp_path / "moved")
+    assert registry.weights_digest(parse_spec(str(moved))) == before
+    (moved / "model.safetensors").write_bytes(WHOLE[:-1] + b"5")
+    assert registry.weights_digest(parse_spec(str(moved))) != before

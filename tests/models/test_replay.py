@@ -1,0 +1,98 @@
+"""Saved responses as a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pytest_crossmath.errors import BackendError, ModelError
+from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.replay import ReplayBackend
+from pytest_crossmath.prompting import Modality, make_sample
+from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.scoring import Finish
+
+PROBLEM = load_suite("mini").problems[0]
+TEXT = make_sample(PROBLEM, Modality.TEXT)
+IMAGE = make_sample(PROBLEM, Modality.IMAGE, style="original")
+
+
+def write(path: Path, *lines: object) -> str:
+    """A JSONL file of these lines."""
+    texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    path.write_text("\n".join(texts), encoding="utf-8")
+    return str(path)
+
+
+def test_responses_made_elsewhere(tmp_path: Path) -> None:
+    """Lines of id, modality and text are enough; without a style they answer any."""
+    file = write(
+        tmp_path / "r.jsonl",
+        {"id": "mini-0001", "modality": "text", "text": "a"},
+        {"id": "mini-0001", "modality": "image", "text": "b"},
+    )
+    backend = ReplayBackend.open(file)
+    assert [r.text for r in backend.generate([IMAGE, TEXT], Settings())] == ["b", "a"]
+
+
+def test_how_a_response_ended_is_kept(tmp_path: Path) -> None:
+    """Truncated and refused responses of a record stay so."""
+    common = {"type": "result", "model": "m", "problem": "mini-0001", "response": ""}
+    file = write(
+        tmp_path / "r.jsonl",
+        {"type": "run", "schema": 1},
+        common | {"modality": "text", "style": None, "sample": 0, "outcome": "truncated"},
+        common | {"modality": "image", "style": "original", "sample": 0, "outcome": "refused"},
+    )
+    found = list(ReplayBackend.open(file).generate([TEXT, IMAGE], Settings()))
+    assert [response.finish for response in found] == [Finish.LENGTH, Finish.REFUSED]
+
+
+def test_errors_of_a_record_are_no_responses(tmp_path: Path) -> None:
+    """What was not measured then is not measured now."""
+    line = {"type": "result", "model": "m", "problem": "mini-0001", "modality": "text",
+            "style": None, "sample": 0, "outcome": "error", "response": "server down"}  # fmt: skip
+    file = write(tmp_path / "r.jsonl", line, line | {"modality": "image", "outcome": "missed"})
+    backend = ReplayBackend.open(file)
+    with pytest.raises(BackendError, match="no response for mini-0001 as text"):
+        list(backend.generate([TEXT], Settings()))
+
+
+def test_one_of_several_models_is_picked(tmp_path: Path) -> None:
+    """A file of several models says so, and takes the name after #."""
+    line = {"id": "mini-0001", "modality": "text"}
+    file = write(
+        tmp_path / "r.jsonl", line | {"text": "a", "model": "x"}, line | {"text": "b", "model": "y"}
+    )
+    assert next(ReplayBackend.open(f"{file}#y").generate([TEXT], Settings())).text == "b"
+    with pytest.raises(ModelError, match="responses of x, y: pick one with replay:.*#NAME"):
+        ReplayBackend.open(file)
+    with pytest.raises(ModelError, match="no responses of 'z', but of x, y"):
+        ReplayBackend.open(f"{file}#z")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", ":2: no response line"),
+        ("[]", ":2: no response line"),
+        ({"id": "a", "text": "b"}, ":2: .*the field 'modality' is missing"),
+        ({"id": "a", "modality": "sound", "text": "b"}, ":2: .*'sound'"),
+        ({"id": "a", "modality": "text", "text": 5}, ":2: .*the response is no text"),
+        ({"id": "a", "modality": "text", "text": "b", "sample": "x"}, ":2: no response line"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: object, message: str) -> None:
+    """File and line of what cannot be read."""
+    good = {"id": "mini-0001", "modality": "text", "text": "a"}
+    file = write(tmp_path / "r.jsonl", good, line)
+    with pytest.raises(ModelError, match=message):
+        ReplayBackend.open(file)
+
+
+def test_a_file_without_responses_is_refused(tmp_path: Path) -> None:
+    """An empty file is no model."""
+    with pytest.raises(ModelError, match="holds no responses"):
+        ReplayBackend.open(write(tmp_path / "r.jsonl"))
