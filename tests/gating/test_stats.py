@@ -94,11 +94,8 @@ def test_a_gap_interval_mirrors_with_its_sign(differences: list[float]) -> None:
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_more_problems_make_narrower_intervals(value: float) -> None:
     """Evidence adds up."""
-    widths = [
-        interval.high - interval.low
-        for n in (1, 4, 16, 64, 256)
-        for interval in [gap_interval([value, -value] * n)]
-    ]
+    intervals = [gap_interval([value, -value] * n) for n in (1, 4, 16, 64, 256)]
+    widths = [interval.high - interval.low for interval in intervals]
     assert widths == sorted(widths, reverse=True)
     assert widths[-1] < widths[0] / 4
 
