@@ -141,6 +141,13 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.Mo
     assert (tmp_path / "killed" / LOG_FILE).read_text(encoding="utf-8").count("\n") >= 3
 
 
+def test_another_seed_cannot_go_on(tmp_path: Path) -> None:
+    """A saved state is refused under another seed, which would mix two runs."""
+    _start(tmp_path).save()
+    with pytest.raises(CrossmathError, match="is of --seed 1, not 2"):
+        command.start_training(tmp_path, 2, TINY_PLAN, TINY).restore()
+
+
 @pytest.mark.usefixtures("one_thread")
 def test_a_saved_checkpoint_can_be_asked(tmp_path: Path) -> None:
     """An all but untrained model loads through the automatic classes and answers something."""

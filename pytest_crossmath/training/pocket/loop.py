@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pytest_crossmath.errors import OptionError
 from pytest_crossmath.training.pocket.batches import Batcher
 from pytest_crossmath.training.pocket.data import draw_problem
 from pytest_crossmath.training.pocket.losses import cell_loss, text_loss
@@ -76,8 +77,14 @@ class Training:
         new.replace(self.folder / STATE_FILE)
 
     def restore(self) -> None:
-        """Take up the saved state."""
-        state = torch.load(self.folder / STATE_FILE, weights_only=True)
+        """Take up the saved state.
+
+        Raises `OptionError` when it is of a run with another seed.
+        """
+        file = self.folder / STATE_FILE
+        state = torch.load(file, weights_only=True, map_location=self.batcher.device)
+        if state["seed"] != self.seed:
+            raise OptionError(f"--resume: {file} is of --seed {state['seed']}, not {self.seed}")
         self.model.load_state_dict(state["model"])
         self.stage_index, self.step = state["stage_index"], state["step"]
         self.seconds = state["seconds"]

@@ -44,21 +44,21 @@ class Stage:
 
 
 PLAN = (
-    Stage("words", 900, {Form.TEXT: 44, Form.CELLS: 20}, WordingMix(0.15, 0.1)),
+    Stage("words", 650, {Form.TEXT: 40, Form.CELLS: 24}, WordingMix(0.15, 0.1), (1.0, 0.6)),
     Stage(
         "prose",
-        600,
-        {Form.TEXT: 40, Form.CELLS: 16, Form.CELLS_TEXT: 8},
+        500,
+        {Form.TEXT: 32, Form.CELLS: 20, Form.CELLS_TEXT: 12},
         WordingMix(0.5, 0.35),
-        rates=(1.0, 0.6),
+        rates=(0.6, 0.4),
     ),
-    Stage("eyes", 600, {}, rates=(1.0, 0.1)),
+    Stage("eyes", 500, {}, rates=(1.0, 0.1)),
     Stage(
         "both",
-        800,
-        {Form.TEXT: 32, Form.IMAGE: 20, Form.IMAGE_TEXT: 12},
+        700,
+        {Form.TEXT: 28, Form.IMAGE: 24, Form.IMAGE_TEXT: 12},
         WordingMix(0.65, 0.25),
-        rates=(0.6, 0.0),
+        rates=(0.4, 0.0),
     ),
 )
 """What `crossmath train pocket` does."""

@@ -19,6 +19,7 @@ from transformers import PreTrainedTokenizerFast
 from pytest_crossmath.prompting import INSTRUCTION
 from pytest_crossmath.puzzle.generator import PRESETS
 from pytest_crossmath.puzzle.grid import BLANK, EQUALS, OPERATORS
+from pytest_crossmath.training.pocket.traces import cell_name
 from pytest_crossmath.training.pocket.wordings import OTHER_WORDINGS
 
 PAD, USER, ASSISTANT, END, IMAGE = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>", "<image>"
@@ -80,16 +81,18 @@ def cell_token(text: str) -> str:
     return f"| {text or ' '} "
 
 
-def line_tokens() -> Iterator[str]:
-    """The token that opens a line of the trace, for every line of the grid."""
+def place_tokens() -> Iterator[str]:
+    """The tokens of a trace that name a line or a cell, for all of the grid."""
     for name, number in product(("row", "column"), range(1, _GRID_SIDE + 1)):
         yield f"{name} {number}:"
+    for position in product(range(_GRID_SIDE), range(_GRID_SIDE)):
+        yield f" {cell_name(position)} ="
 
 
 def _whole_tokens() -> Iterator[str]:
     yield from map(cell_token, CELL_TEXTS)
     yield from (ROW_END, "<answer>", "</answer>")
-    yield from line_tokens()
+    yield from place_tokens()
 
 
 def _corpus() -> Iterator[str]:
