@@ -73,9 +73,9 @@ def _table(rows: Sequence[Row], *, several_styles: bool) -> Iterator[str]:
     """The table, with the name of each model on a line of its own above its forms."""
     from tabulate import tabulate
 
-    header, ruler, *lines = tabulate(
-        [_cells(row, several_styles=several_styles) for row in rows],
-        headers=_HEADERS,
+    # The headers go in as a row: tabulate makes columns two wider than a header needs.
+    ruler, header, *lines, _ = tabulate(
+        [_HEADERS, *(_cells(row, several_styles=several_styles) for row in rows)],
         tablefmt="simple",
         colalign=("left", "right", "right", "left"),
         disable_numparse=True,
