@@ -67,7 +67,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-BAD_LINES = [
+BAD_LINES: list[tuple[str, str]] = [
     ("{", "not JSON"),
     ('"id": 1', "not JSON"),
     ("[" * 100_000, "not JSON"),
@@ -97,8 +97,14 @@ BAD_LINES = [
             "\x1b",
         )
     ),
-    *((line(table=table), "the field 'table' must be a markdown table") for table in (7, None, [])),
-    *((line(key=key), "the field 'key' must be a list of strings") for key in ("5", [5], None, {})),
+    *(
+        (line(table=table), "the field 'table' must be a markdown table")
+        for table in (7, None, ["| 7 |"])
+    ),
+    *(
+        (line(key=key), "the field 'key' must be a list of strings")
+        for key in ("5", [5], None, {"0": "5"})
+    ),
     *(
         (line(steps=steps), "the field 'steps' must be a list of whole numbers")
         for steps in (1, ["1"], [1.0], [True], None)
@@ -109,7 +115,7 @@ BAD_LINES = [
     ),
     *(
         (line(images=images), "the field 'images' must be an object of style names and paths")
-        for images in ([], "original", None, {"original": 1}, {"original": None})
+        for images in (["original"], "original", None, {"original": 1}, {"original": None})
     ),
     (line(table=""), "the table is empty"),
     (line(table="7 - ? = 2"), "line 1 of the table"),

@@ -1,0 +1,109 @@
+"""Results: between processes and in files."""
+
+import json
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_crossmath.inference.result import Result, failed, scored
+from pytest_crossmath.models.backend import Response
+from pytest_crossmath.prompting import Modality, make_sample
+from pytest_crossmath.puzzle.grid import Problem
+from pytest_crossmath.puzzle.markdown import parse_table
+from pytest_crossmath.scoring import Finish, Outcome, score_response
+
+TABLE = "| ? | + | ? | = | 9 |"
+PROBLEM = Problem("p", TABLE, parse_table(TABLE), ("4", "5"), (1, 2), "easy")
+SAMPLE = make_sample(PROBLEM, Modality.TEXT, index=3)
+BLANKS = st.integers(1, 6)
+
+
+@st.composite
+def results(draw: st.DrawFn) -> Result:
+    """Any result."""
+    blanks = draw(BLANKS)
+
+    def tuple_of(values: st.SearchStrategy[object]) -> st.SearchStrategy[tuple[object, ...]]:
+        return st.lists(values, min_size=blanks, max_size=blanks).map(tuple)
+
+    made = st.builds(
+        Result,
+        modality=st.sampled_from([modality.value for modality in Modality]),
+        seconds=st.floats(0, 1e6),
+        new_tokens=st.integers(0, 10**6),
+        key=tuple_of(st.text()),
+        right=tuple_of(st.booleans()),
+        steps=tuple_of(st.integers(1, 9)),
+    )
+    return draw(made)
+
+
+@settings(deadline=None)
+@given(results())
+def test_a_result_survives_json(result: Result) -> None:
+    """What goes through a file or to another process comes back equal."""
+    assert Result.from_json(json.loads(json.dumps(result.to_json()))) == result
+    assert Result.from_json(result.to_json()) == result
+
+
+def test_the_fields_of_a_line_are_fixed() -> None:
+    """Other tools read these names and plain types."""
+    response = Response("<answer>4, 6</answer>", Finish.STOP, new_tokens=9, seconds=0.25)
+    result = scored("m", SAMPLE, response, score_response(PROBLEM, response.text))
+    assert result.to_json() == {
+        "type": "result",
+        "model": "m",
+        "problem": "p",
+        "modality": "text",
+        "style": None,
+        "sample": 3,
+        "outcome": "missed",
+        "response": "<answer>4, 6</answer>",
+        "answer": ["4", "6"],
+        "key": ["4", "5"],
+        "right": [True, False],
+        "steps": [1, 2],
+        "new_tokens": 9,
+        "seconds": 0.25,
+        "cached": False,
+    }
+    assert type(result.to_json()["outcome"]) is str
+    assert type(result.to_json()["modality"]) is str
+
+
+def test_a_failed_sample_has_no_score() -> None:
+    """A failure keeps the message and the key, and nothing in it is right."""
+    result = failed("m", SAMPLE, "the server is down")
+    assert (result.outcome, result.response) == (Outcome.ERROR, "the server is down")
+    assert (result.answer, result.right) == (None, (False, False))
+    assert (result.key, result.steps) == (PROBLEM.key, PROBLEM.steps)
+    assert (result.new_tokens, result.seconds) == (0, 0.0)
+
+
+def test_a_result_is_known_by_model_and_sample() -> None:
+    """No two results of a run have the same identity, and what was said is no part of it."""
+    result = failed("m", SAMPLE, "")
+    assert result.identity == ("m", "p", "text", None, 3)
+    assert replace(result, response="other", cached=True).identity == result.identity
+    for name, value in (
+        ("model", "n"),
+        ("problem", "q"),
+        ("modality", "image"),
+        ("style", "bold"),
+        ("sample", 4),
+    ):
+        other = Result.from_json({**result.to_json(), name: value})
+        assert other.identity != result.identity
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Result) if field.name != "cached"])
+def test_a_line_without_a_field_is_no_result(name: str) -> None:
+    """A damaged line is noticed; only the mark of the cache may be absent."""
+    record = failed("m", SAMPLE, "").to_json()
+    del record["cached"]
+    assert Result.from_json(record).cached is False
+    del record[name]
+    with pytest.raises((KeyError, TypeError), match=name):
+        Result.from_json(record)

@@ -1,0 +1,192 @@
+"""Results as lines for a terminal."""
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_crossmath.gating.stats import gap_interval, wilson
+from pytest_crossmath.puzzle.grid import Problem
+from pytest_crossmath.puzzle.markdown import parse_table
+from pytest_crossmath.reporting.summary import Gap, Row, Summary
+from pytest_crossmath.reporting.terminal import (
+    draw_answer,
+    modality_gap_table,
+    printable,
+    throughput,
+)
+from pytest_crossmath.scoring import score_response
+
+EMPTY = Summary((), {}, 0, 0, 0, 0.0)
+TABLE = "| ? | + | ? | = | 9 |\n| - |   |   |   |   |\n| 3 |   |   |   |   |"
+PROBLEM = Problem("p", TABLE, parse_table(TABLE), ("4", "5"), (1, 1), "easy")
+
+
+def row(modality: str, solved: int, problems: int, gap: Gap | None = None, model: str = "m") -> Row:
+    """A row of the table."""
+    return Row(
+        model, modality, None if modality == "text" else "original", problems,
+        solved / problems, wilson(solved, problems), solved / problems, gap,
+    )  # fmt: skip
+
+
+def gap_of(worse: int, better: int, problems: int) -> Gap:
+    """The gap over some problems."""
+    same = problems - worse - better
+    differences = [1.0] * worse + [-1.0] * better + [0.0] * same
+    return Gap(sum(differences) / problems, gap_interval(differences), problems)
+
+
+def lines_of(*rows: Row, several_styles: bool = False) -> list[str]:
+    """The lines of a table."""
+    return list(modality_gap_table(replace(EMPTY, rows=rows), several_styles=several_styles))
+
+
+def drawn(values: str) -> list[str]:
+    """An answer to `PROBLEM`, drawn."""
+    return list(draw_answer(PROBLEM, score_response(PROBLEM, f"<answer>{values}</answer>")))
+
+
+def test_the_table_has_a_line_for_each_form_under_its_model() -> None:
+    """Models stand on lines of their own; figures carry intervals, gaps a plain word."""
+    lines = lines_of(
+        row("text", 150, 200),
+        row("image", 90, 200, gap_of(70, 10, 200)),
+        row("text", 0, 200, model="other"),
+    )
+    assert set(lines.pop(1)) == {"-", " "}
+    assert [line.split() for line in lines[:6]] == [
+        ["model", "and", "form", "solved", "blanks", "gap", "to", "text"],
+        ["m"],
+        ["text", "75.0%", "(69-80)", "75.0%"],
+        ["image", "45.0%", "(38-52)", "45.0%", "+30.0", "(+22", "to", "+37)", "worse"],
+        ["other"],
+        ["text", "0.0%", "(0-2)", "0.0%"],
+    ]
+
+
+@pytest.mark.parametrize("problems", [6, 8, 20, 50, 200, 250])
+def test_the_table_fits_eighty_columns(problems: int) -> None:
+    """Whatever the figures of six problems or more, no line is wider than a terminal."""
+    tenths = sorted({round(problems * i / 10) for i in range(11)})
+    for worse, better in product(tenths, tenths):
+        for both in {0, problems - worse - better}:
+            if both >= 0:
+                lines = lines_of(
+                    row("text", both + worse, problems),
+                    row("image+text", both + better, problems, gap_of(worse, better, problems)),
+                )
+                assert max(map(len, lines)) <= 80, max(lines, key=len)
+
+
+def test_styles_are_shown_where_there_are_several() -> None:
+    """A style is named only where it tells rows apart."""
+    image = row("image", 1, 2)
+    assert "image (original)" in "\n".join(lines_of(image, several_styles=True))
+    assert "original" not in "\n".join(lines_of(image))
+
+
+def test_a_form_without_text_beside_it_says_so() -> None:
+    """An empty gap would look like none, so the reason stands there."""
+    assert lines_of(row("image", 1, 2))[3].endswith("text was not asked")
+
+
+def test_the_legend_speaks_of_gaps_only_where_forms_are_compared() -> None:
+    """A table of one form needs no word on gaps."""
+    one = "\n".join(lines_of(row("text", 1, 2)))
+    two = "\n".join(lines_of(row("text", 1, 2), row("image", 1, 2, gap_of(0, 0, 2))))
+    assert "solved as text minus" not in one
+    assert "solved as text minus" in two
+
+
+def test_outcomes_are_listed_by_model() -> None:
+    """Each outcome that occurred is counted under its own name, and an error explained."""
+    summary = replace(EMPTY, outcomes={"m": {"solved": 3, "error": 2}, "n": {"missed": 1}})
+    assert list(modality_gap_table(summary, several_styles=False)) == [
+        "outcomes of m: 3 solved, 2 error",
+        "  an error is no measurement: it counts nowhere in the table",
+        "outcomes of n: 1 missed",
+    ]
+
+
+def test_nothing_measured_is_an_empty_table() -> None:
+    """A run without results draws nothing."""
+    assert list(modality_gap_table(EMPTY, several_styles=False)) == []
+
+
+@pytest.mark.parametrize(
+    ("summary", "seconds", "line"),
+    [
+        (EMPTY, 1.25, "no response in 1.2 s"),
+        (replace(EMPTY, responses=1), 2.0, "1 response in 2.0 s"),
+        (replace(EMPTY, responses=1200), 2.0, "1,200 responses in 2.0 s"),
+        (
+            replace(EMPTY, responses=2, new_tokens=24_690),
+            2.0,
+            "2 responses in 2.0 s, 12,345 tokens/s",
+        ),
+    ],
+)
+def test_throughput_is_one_line(summary: Summary, seconds: float, line: str) -> None:
+    """Responses, seconds, and tokens a second where a backend knows them."""
+    assert throughput(summary, seconds) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain × text ü 漢", "plain × text ü 漢"),
+        ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
+        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        ("\x9b2J", "\\x9b2J"),
+        ("a\nb\r\tc", "a\\nb\\r\\tc"),
+        ("\x00\x7f", "\\x00\\x7f"),
+        ("\ud800", "\\ud800"),
+        ("\u202eevil", "\\u202eevil"),
+        ("zero\u200bwidth", "zero\\u200bwidth"),
+    ],
+)
+def test_control_characters_are_written_out(text: str, shown: str) -> None:
+    """What could move the cursor, colour, reorder or hide text is shown as an escape."""
+    assert printable(text) == shown
+
+
+@settings(deadline=None)
+@given(st.text() | st.text(st.characters(categories=("Cc", "Cf", "Cs", "Zl", "Zp"))))
+def test_what_is_printable_can_be_printed(text: str) -> None:
+    """Any text becomes one that is printable and encodable, and stays so."""
+    shown = printable(text)
+    assert shown.isprintable()
+    assert shown.encode().decode() == shown
+    assert printable(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("values", "lines"),
+    [
+        ("4, 5", ["[4][+][5][=][9]", "[-]", "[3]"]),
+        ("04, 5.0", ["[4][+][5][=][9]", "[-]", "[3]"]),
+        ("4, 7", ["[4][+][!7/5][=][9]", "[-]", "[3]"]),
+        ("6, 5", ["[!6/4][+][5][=][9]", "[ -  ]", "[ 3  ]"]),
+        ("4", ["[4][+][!_/5][=][9]", "[-]", "[3]"]),
+        (", 5", ["[!_/4][+][5][=][9]", "[ -  ]", "[ 3  ]"]),
+        ("4, 5, 6", ["[4][+][5][=][9]", "[-]", "[3]"]),
+        ("4, 123456789", ["[4][+][!123456/5][=][9]", "[-]", "[3]"]),
+    ],
+)
+def test_an_answer_is_drawn_into_its_grid(values: str, lines: list[str]) -> None:
+    """Right values stand as the key has them, wrong ones beside it, missing ones as a gap."""
+    assert drawn(values) == lines
+
+
+def test_a_drawn_answer_cannot_steer_the_terminal() -> None:
+    """An escape sequence in an answer is written out before it is drawn."""
+    assert all(line.isprintable() for line in drawn("4, \x1b[2J"))
+
+
+def test_no_answer_is_drawn_as_gaps() -> None:
+    """Where nothing was read, every blank is shown as missing."""
+    lines = list(draw_answer(PROBLEM, score_response(PROBLEM, "no idea")))
+    assert lines[0] == "[!_/4][+][!_/5][=][9]"
