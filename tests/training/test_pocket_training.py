@@ -2,6 +2,8 @@
 
 import argparse
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +16,12 @@ from transformers import AutoProcessor
 from pytest_crossmath.errors import CrossmathError
 from pytest_crossmath.prompting import INSTRUCTION, Modality, make_sample
 from pytest_crossmath.puzzle.suite import load_suite
-from pytest_crossmath.training.pocket import command
+from pytest_crossmath.training.pocket import command, pipeline
 from pytest_crossmath.training.pocket.architecture import Size, build_processor
 from pytest_crossmath.training.pocket.batches import Batch, Batcher, Form
-from pytest_crossmath.training.pocket.evaluation import Examiner
-from pytest_crossmath.training.pocket.loop import LOG_FILE, Training
+from pytest_crossmath.training.pocket.evaluation import Examiner, Figures
+from pytest_crossmath.training.pocket.files import LOG_FILE
+from pytest_crossmath.training.pocket.loop import Training
 from pytest_crossmath.training.pocket.pictures import Jitter, draw_picture
 from pytest_crossmath.training.pocket.stages import PLAN, Stage, shortened
 from pytest_crossmath.training.pocket.wordings import WordingMix
@@ -145,7 +148,7 @@ def test_another_seed_cannot_go_on(tmp_path: Path) -> None:
     """A saved state is refused under another seed, which would mix two runs."""
     _start(tmp_path).save()
     with pytest.raises(CrossmathError, match="is of --seed 1, not 2"):
-        command.start_training(tmp_path, 2, TINY_PLAN, TINY).restore()
+        pipeline.start_training(tmp_path, 2, TINY_PLAN, TINY).restore()
 
 
 @pytest.mark.usefixtures("one_thread")
@@ -153,13 +156,24 @@ def test_a_saved_checkpoint_can_be_asked(tmp_path: Path) -> None:
     """An all but untrained model loads through the automatic classes and answers something."""
     training = _start(tmp_path)
     training.run()
-    command.save_checkpoint(training, tmp_path)
+    pipeline.save_checkpoint(training, tmp_path)
     examiner = Examiner.load(tmp_path)
     problems = load_suite("mini").problems[:2]
     figures = examiner.examine(problems, Modality.IMAGE)
     assert figures.problems == 2
     assert sum(asked for _, asked in figures.by_depth.values()) == 2
     assert str(figures).startswith("image: ")
+
+
+@pytest.mark.parametrize(("solved", "met"), [(190, True), (189, False)])
+def test_the_gate_is_on_text(capsys: pytest.CaptureFixture[str], solved: int, met: bool) -> None:
+    """95 % of the problems as text are enough, whatever the pictures say; less is told."""
+    figures = [
+        Figures(name, 200, count, 1.0, {1: (count, 200)})
+        for name, count in (("image", 3), ("text", solved))
+    ]
+    assert pipeline.judge(figures) is met
+    assert ("MISSED" in capsys.readouterr().out) is not met
 
 
 def test_a_rate_rises_then_falls() -> None:
@@ -198,6 +212,13 @@ def test_mistakes_get_one_line(tmp_path: Path, options: list[str], complaint: st
     assert "\n" not in str(caught.value)
 
 
+def test_declaring_the_options_does_not_import_torch() -> None:
+    """Other commands of `crossmath` do not wait for torch."""
+    code = f"import sys, {command.__name__}; sys.exit('torch' in sys.modules)"
+    command_line = [sys.executable, "-c", code]
+    assert subprocess.run(command_line, check=False).returncode == 0  # noqa: S603  # own code
+
+
 def test_a_folder_in_use_is_not_overwritten(tmp_path: Path) -> None:
     """A folder with files in it is refused."""
     (tmp_path / "mine.txt").write_text("keep", encoding="utf-8")
@@ -228,7 +249,7 @@ def _image_batch(processor: Any) -> Batch:
 
 
 def _start(folder: Path) -> Training:
-    return replace(command.start_training(folder, 1, TINY_PLAN, TINY), save_every=1)
+    return replace(pipeline.start_training(folder, 1, TINY_PLAN, TINY), save_every=1)
 
 
 def _dying_after(steps: int, step: Any) -> Any:

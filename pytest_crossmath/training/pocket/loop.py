@@ -16,12 +16,11 @@ from torch import Tensor, nn
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.training.pocket.batches import Batcher
 from pytest_crossmath.training.pocket.data import draw_problem
+from pytest_crossmath.training.pocket.files import LOG_FILE, STATE_FILE
 from pytest_crossmath.training.pocket.losses import cell_loss, text_loss
 from pytest_crossmath.training.pocket.optimizers import Optimizers, Rates
 from pytest_crossmath.training.pocket.stages import Stage
 
-STATE_FILE = "training-state.pt"
-LOG_FILE = "training-log.jsonl"
 _EYE_BATCH = 64
 _LOG_EVERY = 25
 _SAVE_EVERY = 100

@@ -1,0 +1,128 @@
+"""A whole run: train, save, load what was saved, measure it, judge it."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from pytest_crossmath.errors import ModelError
+from pytest_crossmath.prompting import Modality
+from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.training.pocket.architecture import Size, build_model, build_processor
+from pytest_crossmath.training.pocket.batches import Batcher
+from pytest_crossmath.training.pocket.data import held_out
+from pytest_crossmath.training.pocket.evaluation import Examiner, Figures, examine_fully
+from pytest_crossmath.training.pocket.files import FIGURES_FILE
+from pytest_crossmath.training.pocket.loop import Training
+from pytest_crossmath.training.pocket.pictures import Jitter
+from pytest_crossmath.training.pocket.stages import PLAN, Stage, shortened
+
+TARGET = 0.95
+"""Share of the mini suite that must be solved as text."""
+_SUITE = "mini"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for."""
+
+    out: Path
+    """Folder for the checkpoint."""
+    seed: int
+    """Seed of weights and data."""
+    device: str
+    """``cpu`` or ``cuda``."""
+    threads: int
+    """CPU threads; another number may round otherwise and give other weights."""
+    resume: bool
+    """Whether to go on with the state in `out`."""
+    most_steps: int | None
+    """Steps after which each stage ends early."""
+
+
+def train_and_judge(request: Request) -> bool:
+    """Do it all; whether the target is met.
+
+    Raises `ModelError` when there is no such device, and `OptionError` when the
+    state to resume is of another run.
+    """
+    _prepare(request)
+    plan = PLAN if request.most_steps is None else shortened(PLAN, request.most_steps)
+    training = start_training(request.out, request.seed, plan, Size(), device=request.device)
+    if request.resume:
+        training.restore()
+    training.run()
+    save_checkpoint(training, request.out)
+    figures = examine_fully(Examiner.load(request.out), load_suite(_SUITE).problems)
+    _write_figures(figures, request, training.seconds)
+    return judge(figures)
+
+
+def start_training(
+    folder: Path, seed: int, plan: tuple[Stage, ...], size: Size, *, device: str = "cpu"
+) -> Training:
+    """A run that has not begun."""
+    folder.mkdir(parents=True, exist_ok=True)
+    processor = build_processor(size)
+    model = build_model(size, processor.tokenizer, seed).to(device)
+    batcher = Batcher(processor, held_out(), Jitter(), device)
+    return Training(model, batcher, plan, seed, folder)
+
+
+def save_checkpoint(training: Training, folder: Path) -> None:
+    """Write weights in bfloat16, configuration and processor."""
+    training.model.to(dtype=torch.bfloat16).save_pretrained(folder)
+    training.batcher.processor.save_pretrained(folder)
+
+
+def judge(figures: list[Figures]) -> bool:
+    """Whether enough was solved as text; says so in one line."""
+    text = next(figure for figure in figures if figure.name == Modality.TEXT.value)
+    met = text.share >= TARGET
+    verdict = "reached" if met else "MISSED"
+    print(f"target {verdict}: text {text.share:.1%} solved, at least {TARGET:.0%} wanted")
+    return met
+
+
+def _prepare(request: Request) -> None:
+    if request.device == "cuda" and not torch.cuda.is_available():
+        raise ModelError("--device cuda: torch finds no GPU; use --device cpu")
+    torch.set_num_threads(request.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    logging: Any = transformers.utils.logging
+    logging.set_verbosity_error()
+    if sys.platform == "linux":
+        _keep_memory()
+
+
+def _keep_memory() -> None:
+    """Tell glibc to keep freed memory: handing it back and forth costs half of the time."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:  # another C library
+        return
+    trim_threshold, top_pad, mmap_threshold = -1, -2, -3
+    mallopt(mmap_threshold, 32 << 20)
+    mallopt(trim_threshold, 1 << 30)
+    mallopt(top_pad, 64 << 20)
+
+
+def _write_figures(figures: list[Figures], request: Request, seconds: float) -> None:
+    record = {
+        "seed": request.seed,
+        "threads": request.threads,
+        "device": request.device,
+        "seconds": round(seconds, 1),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "figures": [asdict(figure) for figure in figures],
+    }
+    (request.out / FIGURES_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    for figure in figures:
+        print(figure)
