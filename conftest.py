@@ -70,7 +70,7 @@ def tiny_llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from transformers import LlavaForConditionalGeneration as Llava
 
     folder = tmp_path_factory.mktemp("tiny-llava")
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    sizes: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
     torch.manual_seed(0)
     config = LlavaConfig(
         text_config=LlamaConfig(
@@ -83,7 +83,8 @@ def tiny_llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image_token_index=258, image_seq_length=4, vision_feature_layer=-1,
     )  # fmt: skip
     model = Llava(config)
-    model.generation_config.update(max_new_tokens=12, eos_token_id=257, pad_token_id=256)
+    generation: Any = model.generation_config
+    generation.update(max_new_tokens=12, eos_token_id=257, pad_token_id=256)
     # Wider than is usual, so that what it says depends on what it is shown.
     for weight in model.parameters():
         if weight.dim() > 1:
@@ -94,25 +95,28 @@ def tiny_llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _tiny_processor() -> Any:
+    import transformers
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import CLIPImageProcessor, LlavaProcessor, PreTrainedTokenizerFast
+    from transformers import CLIPImageProcessor
+
+    llava: Any = transformers.LlavaProcessor
+    fast: Any = transformers.PreTrainedTokenizerFast
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(letters)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(["<pad>", "<end>", "<image>"])
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>", padding_side="right"
-    )
+    special = {"pad_token": "<pad>", "eos_token": "<end>"}
     template = (
         "{% for m in messages %}Q: {% for part in m.content %}"
         "{{ '<image>' if part.type == 'image' else part.text }}{% endfor %}\nA:{% endfor %}"
     )
-    return LlavaProcessor(
+    return llava(
         image_processor=CLIPImageProcessor(
             size={"height": 56, "width": 56}, crop_size=56, do_center_crop=False
         ),
-        tokenizer=fast, patch_size=28, vision_feature_select_strategy="default",
+        tokenizer=fast(tokenizer_object=tokenizer, padding_side="right", **special),
+        patch_size=28, vision_feature_select_strategy="default",
         num_additional_image_tokens=1, chat_template=template,
     )  # fmt: skip

@@ -6,13 +6,12 @@ Exit status: 0 when all is well, 1 when a check failed, 2 for a mistake of the u
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import sys
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
-from pytest_crossmath.errors import CrossmathError, ModelError, OptionError
+from pytest_crossmath.errors import CrossmathError, OptionError
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -114,17 +113,10 @@ def _run_generate(arguments: argparse.Namespace) -> int:
 
 
 def _add_train_pocket(parser: argparse.ArgumentParser) -> None:
-    if importlib.util.find_spec("torch") is None:
-        parser.set_defaults(run=_missing_torch)
-        return
     from pytest_crossmath.training.pocket import command
 
     command.add_arguments(parser)
     parser.set_defaults(run=command.run)
-
-
-def _missing_torch(_: argparse.Namespace) -> int:
-    raise ModelError('training needs torch: pip install "pytest-crossmath[transformers]"')
 
 
 if __name__ == "__main__":

@@ -79,6 +79,17 @@ class _Hooks:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._session.plan(session.items)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        from pytest_crossmath.errors import CrossmathError
+        from pytest_crossmath.session import usage_error
+
+        if not self._is_worker and not session.config.option.collectonly:
+            try:
+                self._session.open_record()
+            except CrossmathError as error:
+                raise usage_error(error) from None
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self,

@@ -56,6 +56,7 @@ class CrossmathSession:
         self._engines = {spec.name: self._engine(spec) for spec in config.models}
         self._results: dict[Key, Result] = {}
         self._record: RecordWriter | None = None
+        self._planned = False
         self._started = time.perf_counter()
 
     # -- what is asked ---------------------------------------------------------------
@@ -89,6 +90,7 @@ class CrossmathSession:
                 planned.setdefault(params["crossmath_model"], []).append(sample)
         for name, samples in planned.items():
             self._engines[name].plan(samples)
+        self._planned = bool(planned)
 
     def sample(self, problem: Problem, form: Form) -> Sample:
         """The sample for a problem in a form."""
@@ -100,6 +102,16 @@ class CrossmathSession:
     def engine(self, name: str) -> Engine:
         """The engine of a model."""
         return self._engines[name]
+
+    def open_record(self) -> None:
+        """Create the run record, unless it is known that nothing will be asked.
+
+        Raises `OptionError` where it cannot be written. The controller of xdist
+        collects nothing, so it cannot know.
+        """
+        if self._planned or self._pytest.pluginmanager.has_plugin("dsession"):
+            path = self.config.record or default_path(self._pytest.rootpath)
+            self._record = RecordWriter(path, self._record_header())
 
     # -- what came of it -------------------------------------------------------------
 
@@ -136,7 +148,8 @@ class CrossmathSession:
             result = Result.from_json(fields)
             if result.identity not in self._results:
                 self._results[result.identity] = result
-                self._open_record().append(result)
+                if self._record is not None:
+                    self._record.append(result)
 
     def finish(self) -> None:
         """Close the record with the figures."""
@@ -155,6 +168,8 @@ class CrossmathSession:
         yield throughput(summary, time.perf_counter() - self._started)
         if self._record is not None:
             yield f"record: {relative(self._record.path)}"
+            if self._record.trouble:
+                yield f"  it is incomplete: {self._record.trouble}"
 
     @property
     def has_results(self) -> bool:
@@ -180,12 +195,6 @@ class CrossmathSession:
     def _decoding(self) -> str:
         temperature = self.config.settings.temperature
         return f"temperature {temperature:g}" if temperature else "greedy decoding"
-
-    def _open_record(self) -> RecordWriter:
-        if self._record is None:
-            path = self.config.record or default_path(self._pytest.rootpath)
-            self._record = RecordWriter(path, self._record_header())
-        return self._record
 
     def _record_header(self) -> Mapping[str, Any]:
         suite = self.config.suite
@@ -238,6 +247,10 @@ def usage_error(error: Exception) -> pytest.UsageError:
 
 
 def _fail(problem: Problem, score: Score) -> NoReturn:
-    lines = [score.reason, "", *draw_answer(problem, score)]
+    lines = [
+        f"{score.reason}; wrong blanks are drawn as !given/right",
+        "",
+        *draw_answer(problem, score),
+    ]
     lines += ["", *(str(equation) for equation in problem.puzzle.equations)]
     pytest.fail("\n".join(lines), pytrace=False)

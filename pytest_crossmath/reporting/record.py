@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,17 +25,22 @@ _LIBRARIES = ("pytest", "pillow", "torch", "transformers", "peft", "pytest-xdist
 
 
 class RecordWriter:
-    """An open run record."""
+    """An open run record.
+
+    A disk that fills up in the middle does not end the run: the trouble is kept
+    in `trouble`, for the report to say, and nothing more is written.
+    """
 
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
         """Create the file with its first line. Raises `OptionError` where it cannot be written."""
         self.path = path
+        self.trouble: str | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._stream = path.open("w", encoding="utf-8", errors="backslashreplace")
-            self._write({"type": "run", "schema": SCHEMA, "versions": _versions(), **header})
         except OSError as error:
             raise OptionError(f"the run record {path} cannot be written: {error}") from None
+        self._write({"type": "run", "schema": SCHEMA, "versions": _versions(), **header})
 
     def append(self, result: Result) -> None:
         """Add one response."""
@@ -43,12 +49,18 @@ class RecordWriter:
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Add the last line and close."""
         self._write({"type": "summary", **summary})
-        self._stream.close()
+        with suppress(OSError):
+            self._stream.close()
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        # One call for a whole line, flushed: a killed run leaves whole lines behind.
-        self._stream.write(json.dumps(record, ensure_ascii=False) + "\n")
-        self._stream.flush()
+        if self.trouble:
+            return
+        try:
+            # One call for a whole line, flushed: a killed run leaves whole lines behind.
+            self._stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+            self._stream.flush()
+        except OSError as error:
+            self.trouble = str(error)
 
 
 def default_path(root: Path) -> Path:

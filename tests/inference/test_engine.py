@@ -36,7 +36,7 @@ class Solver:
         self.calls: list[list[Sample]] = []
         self._fits, self._breaks_at = fits, breaks_at
 
-    def generate(self, samples: Sequence[Sample], settings: Settings) -> Iterator[Response]:
+    def generate(self, samples: Sequence[Sample], settings: Settings) -> Iterator[Response]:  # noqa: ARG002 - nothing is generated
         """Answer right."""
         self.calls.append(list(samples))
         if len(samples) > self._fits:
@@ -152,7 +152,7 @@ def test_a_model_that_cannot_see_is_told_before_it_is_asked() -> None:
     """Pictures for a model without eyes are one clear error, and nothing is inferred."""
     backend = Solver(reads_images=False)
     asked = samples(2, Modality.TEXT, Modality.IMAGE)
-    with pytest.raises(ModelError, match="takes no images.*--crossmath-modality=text"):
+    with pytest.raises(ModelError, match=r"takes no images.*--crossmath-modality=text"):
         engine_on(backend, asked).answer(asked[0])
     assert backend.calls == []
 

@@ -14,7 +14,7 @@ def test_fixtures_share_the_parametrization(
     pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
 ) -> None:
     """A user's test runs once for each model, problem and form, and sees all values."""
-    pytester.makepyfile(
+    file = pytester.makepyfile(
         """
         def test_all(crossmath_model, crossmath_problem, crossmath_modality,
                      crossmath_response, crossmath_score):
@@ -27,8 +27,7 @@ def test_fixtures_share_the_parametrization(
     )
     spec = replay(text="11", image="11", both="11")
     result = pytester.runpytest(
-        f"--crossmath-model={spec}", "--crossmath-limit=2", "test_fixtures_share_the_parametrization.py",
-        *workers,
+        f"--crossmath-model={spec}", "--crossmath-limit=2", str(file), *workers,
     )  # fmt: skip
     result.assert_outcomes(passed=6)
     result.stdout.fnmatch_lines(["outcomes of fake: 6 solved"])

@@ -93,7 +93,7 @@ def test_an_adapter_runs_on_its_base(tiny_llava: Path, tmp_path: Path) -> None:
     for name, weight in tuned.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=2.0)
-    tuned.save_pretrained(tmp_path / "adapter")
+    tuned.save_pretrained(str(tmp_path / "adapter"))
     spec = parse_spec(str(tmp_path / "adapter"))
     backend = load_backend(spec, CPU)
     after = [response.text for response in backend.generate(SAMPLES, CPU)]
@@ -164,7 +164,7 @@ def test_a_broken_picture_is_a_backend_error(tiny_llava: Path, tmp_path: Path) -
 def test_a_text_only_model_reads_tables(tmp_path: Path, tiny_llava: Path) -> None:
     """A language model can be asked with text, and says that it takes no pictures."""
     import torch
-    from transformers import AutoProcessor, LlamaConfig, LlamaForCausalLM
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(0)
     config = LlamaConfig(
@@ -172,7 +172,7 @@ def test_a_text_only_model_reads_tables(tmp_path: Path, tiny_llava: Path) -> Non
         vocab_size=300, eos_token_id=257, pad_token_id=256, bos_token_id=None,
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(tmp_path)
-    tokenizer = AutoProcessor.from_pretrained(tiny_llava).tokenizer
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llava)
     tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}"
     tokenizer.save_pretrained(tmp_path)
     backend = HFBackend.load(str(tmp_path), CPU)

@@ -67,7 +67,7 @@ def test_one_of_several_models_is_picked(tmp_path: Path) -> None:
         tmp_path / "r.jsonl", line | {"text": "a", "model": "x"}, line | {"text": "b", "model": "y"}
     )
     assert next(ReplayBackend.open(f"{file}#y").generate([TEXT], Settings())).text == "b"
-    with pytest.raises(ModelError, match="responses of x, y: pick one with replay:.*#NAME"):
+    with pytest.raises(ModelError, match=r"responses of x, y: pick one with replay:.*#NAME"):
         ReplayBackend.open(file)
     with pytest.raises(ModelError, match="no responses of 'z', but of x, y"):
         ReplayBackend.open(f"{file}#z")

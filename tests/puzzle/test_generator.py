@@ -1,5 +1,6 @@
 """Random puzzles."""
 
+import os
 import random
 import subprocess
 import sys
@@ -44,7 +45,7 @@ def test_two_processes_make_the_same_problems() -> None:
     one, two = (
         subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-X", "utf8", "-c", program],
-            env={"PYTHONHASHSEED": hash_seed},
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
             capture_output=True,
             encoding="utf-8",
             check=True,

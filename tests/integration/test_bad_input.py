@@ -1,0 +1,150 @@
+"""A user's mistake is one line that says what is wrong and where, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_crossmath.puzzle.suite import bundled_suites
+
+
+def usage_error(result: pytest.RunResult) -> str:
+    """The one line of a usage error; fails if there is more or less."""
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    lines = [line for line in result.errlines if line.strip()]
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("ERROR: crossmath: ")
+    assert "Traceback" not in result.stdout.str()
+    return lines[0].removeprefix("ERROR: crossmath: ")
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> Path:
+    """A copy of a few problems of `mini`, to be damaged."""
+    source, folder = bundled_suites()["mini"], pytester.mkdir("mine")
+    lines = (source / "problems.jsonl").read_text(encoding="utf-8").splitlines()[:3]
+    (folder / "problems.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (folder / "original").mkdir()
+    for number in (1, 2, 3):
+        name = f"original/mini-000{number}.png"
+        shutil.copy(source / name, folder / name)
+    return folder
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--crossmath-model=pockt"], "unknown model 'pockt': did you mean pocket?"),
+        (["--crossmath-model=./nowhere"], "there is no directory ./nowhere"),
+        (["--crossmath-model=."], ". is no checkpoint: it has neither config.json nor"),
+        (["--crossmath-model=pocket", "--crossmath-suite=x"], "no suite 'x'"),
+        (["--crossmath-model=pocket", "--crossmath-modality=sound"], "cannot be 'sound'"),
+        (["--crossmath-model=pocket", "--crossmath-style=pink"], "cannot be 'pink'"),
+        (["--crossmath-model=pocket", "--crossmath-dtype=int4"], "cannot be 'int4'"),
+        (["--crossmath-model=pocket", "--crossmath-prompt=no.txt"], "cannot read no.txt"),
+        (["--crossmath-model=pocket", "--crossmath-model=pocket"], "two models are called"),
+    ],
+)
+def test_options(
+    pytester: pytest.Pytester, options: list[str], message: str, workers: tuple[str, ...]
+) -> None:
+    """Each bad value is told before anything runs."""
+    assert message in usage_error(pytester.runpytest(*options, *workers))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{not json", "problems.jsonl:2: not JSON"),
+        ('{"id": "a"}', "problems.jsonl:2: the field 'table' is missing"),
+        ("[1]", "problems.jsonl:2: a problem is a JSON object"),
+    ],
+)
+def test_a_bad_line_of_a_suite(
+    pytester: pytest.Pytester, replay: Callable[..., str], suite: Path, line: str, message: str
+) -> None:
+    """File and line of what is wrong in a suite."""
+    file = suite / "problems.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines()
+    file.write_text("\n".join([lines[0], line, *lines[2:]]), encoding="utf-8")
+    result = pytester.runpytest(f"--crossmath-model={replay(text='1')}", "--crossmath-suite=mine")
+    assert message in usage_error(result)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "mini-0002.png is missing"),
+        (b"", "mini-0002.png is broken"),
+        (b"GIF89a", "mini-0002.png is broken"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "mini-0002.png is broken"),
+    ],
+)
+def test_a_bad_picture(
+    pytester: pytest.Pytester,
+    replay: Callable[..., str],
+    suite: Path,
+    content: bytes | None,
+    message: str,
+) -> None:
+    """A picture that is missing or broken is told before the model is loaded."""
+    picture = suite / "original" / "mini-0002.png"
+    if content is None:
+        picture.unlink()
+    else:
+        picture.write_bytes(content)
+    options = (f"--crossmath-model={replay(text='111')}", "--crossmath-suite=mine")
+    assert message in usage_error(pytester.runpytest(*options))
+    text_only = pytester.runpytest(*options, "--crossmath-modality=text")
+    text_only.assert_outcomes(passed=3)
+
+
+def test_a_truncated_picture(
+    pytester: pytest.Pytester, replay: Callable[..., str], suite: Path
+) -> None:
+    """A picture that was cut off in a copy is found although its head is whole."""
+    picture = suite / "original" / "mini-0003.png"
+    picture.write_bytes(picture.read_bytes()[:-900])
+    options = (f"--crossmath-model={replay(text='111')}", "--crossmath-suite=mine")
+    assert "mini-0003.png is broken" in usage_error(pytester.runpytest(*options))
+
+
+def test_a_suite_without_pictures(
+    pytester: pytest.Pytester, replay: Callable[..., str], suite: Path
+) -> None:
+    """A suite of tables alone says which forms it can be asked in."""
+    file = suite / "problems.jsonl"
+    problems = [json.loads(line) | {"images": {}} for line in file.read_text().splitlines()]
+    file.write_text("\n".join(json.dumps(problem) for problem in problems))
+    result = pytester.runpytest(f"--crossmath-model={replay(text='1')}", "--crossmath-suite=mine")
+    assert "has no pictures: run it with --crossmath-modality=text" in usage_error(result)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_model_that_cannot_be_loaded_stops_the_run(
+    pytester: pytest.Pytester, tiny_llava: Path, workers: tuple[str, ...]
+) -> None:
+    """What only loading can show ends the run at its first item, in one line."""
+    shutil.copytree(tiny_llava, "copy")
+    Path("copy", "chat_template.jinja").unlink()
+    result = pytester.runpytest("--crossmath-model=copy", "--crossmath-limit=20", *workers)
+    assert result.ret in {pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED}
+    result.stdout.fnmatch_lines(["*copy has no chat template: it cannot be asked anything*"])
+    assert result.parseoutcomes()["errors"] <= 2
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_a_record_that_cannot_be_written(
+    pytester: pytest.Pytester, replay: Callable[..., str]
+) -> None:
+    """A record's path that is a folder is told before anything is asked."""
+    pytester.mkdir("taken")
+    result = pytester.runpytest(
+        f"--crossmath-model={replay(text='1')}", "--crossmath-limit=1", "--crossmath-record=taken"
+    )
+    assert "the run record taken cannot be written" in usage_error(result)

@@ -1,0 +1,138 @@
+"""Options and their ini twins in whole runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_crossmath.prompting import INSTRUCTION
+
+RecordLines = Callable[[], list[dict[str, object]]]
+WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "2")])
+
+
+@WORKERS
+def test_ini_twins(
+    pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
+) -> None:
+    """A plain `pytest` runs what the ini file says; the command line goes before it."""
+    spec = replay(text="101", image="111")
+    pytester.makeini(
+        f"""
+        [pytest]
+        crossmath_model =
+            {spec}
+        crossmath_modality = text
+        crossmath_limit = 3
+        crossmath_strict = true
+        """
+    )
+    pytester.runpytest(*workers).assert_outcomes(passed=2, failed=1)
+    pytester.runpytest("--crossmath-limit=1", *workers).assert_outcomes(passed=1)
+    pytester.runpytest("--crossmath-modality=image", *workers).assert_outcomes(passed=3)
+
+
+def test_ini_without_a_model_does_nothing(pytester: pytest.Pytester) -> None:
+    """Defaults in an ini file do not start a run by themselves."""
+    pytester.makeini("[pytest]\ncrossmath_limit = 3\n")
+    assert pytester.runpytest().ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def test_an_option_without_a_model_is_told(pytester: pytest.Pytester) -> None:
+    """Options of ours on the command line need a model to apply to."""
+    result = pytester.runpytest("--crossmath-limit=3")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: crossmath: --crossmath-limit needs a model*=pocket"])
+
+
+def test_samples(pytester: pytest.Pytester, record_lines: RecordLines) -> None:
+    """K samples make K items a problem and form, and count as one problem in the table."""
+    lines = [
+        f'{{"id": "mini-0001", "modality": "text", "sample": {i}, "text": "{text}"}}'
+        for i, text in enumerate(["<answer>20, 1, 17</answer>", "<answer>1, 1, 1</answer>"])
+    ]
+    pytester.path.joinpath("r.jsonl").write_text("\n".join(lines))
+    result = pytester.runpytest(
+        "--crossmath-model=replay:r.jsonl", "--crossmath-samples=2", "--crossmath-modality=text",
+        "--crossmath-limit=1", "-v",
+    )  # fmt: skip
+    result.assert_outcomes(passed=1, xfailed=1)
+    result.stdout.fnmatch_lines(["*test_problem[[]r-mini-0001-text-s1[]]*", "  text *50.0% (*"])
+    assert [line["sample"] for line in record_lines() if line["type"] == "result"] == [0, 1]
+
+
+@WORKERS
+def test_strict_draws_the_grid(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    """With --crossmath-strict a missed problem fails and shows right and wrong cells."""
+    line = '{"id": "mini-0001", "modality": "text", "text": "<answer>20, 1, 16</answer>"}'
+    pytester.path.joinpath("r.jsonl").write_text(line)
+    result = pytester.runpytest(
+        "--crossmath-model=replay:r.jsonl", "--crossmath-strict", "--crossmath-modality=text",
+        "--crossmath-limit=1", *workers,
+    )  # fmt: skip
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*wrong blanks are drawn as !given/right*",
+            "[[]  20  []]          [[]1[]]",
+            "[[]!16/17[]][[]-[]][[]16[]][[]=[]][[]1[]]",
+            "row 5: ? - 16 = 1",
+        ]
+    )
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_runxfail_makes_a_miss_a_failure(
+    pytester: pytest.Pytester, replay: Callable[..., str]
+) -> None:
+    """--runxfail does not turn a missed problem into a pass."""
+    spec = replay(text="01", image="11", both="11")
+    result = pytester.runpytest(f"--crossmath-model={spec}", "--crossmath-limit=2", "--runxfail")
+    result.assert_outcomes(passed=5, failed=1)
+
+
+def test_the_prompt_of_a_file(
+    pytester: pytest.Pytester, replay: Callable[..., str], record_lines: RecordLines
+) -> None:
+    """--crossmath-prompt replaces the instruction, and the record has it."""
+    pytester.path.joinpath("mine.txt").write_text("Fill in the gaps.\n")
+    spec = replay(text="1")
+    pytester.runpytest(
+        f"--crossmath-model={spec}", "--crossmath-limit=1", "--crossmath-prompt=mine.txt"
+    )
+    assert record_lines()[0]["instruction"] == "Fill in the gaps."
+    assert INSTRUCTION != "Fill in the gaps."
+
+
+def test_the_record_goes_where_it_is_told(
+    pytester: pytest.Pytester, replay: Callable[..., str]
+) -> None:
+    """--crossmath-record names the file, and folders on the way are made."""
+    spec = replay(text="1")
+    result = pytester.runpytest(
+        f"--crossmath-model={spec}", "--crossmath-limit=1", "--crossmath-record=out/run.jsonl"
+    )
+    result.stdout.fnmatch_lines(["record: out/run.jsonl"])
+    assert Path("out/run.jsonl").is_file()
+    assert not Path(".crossmath").exists()
+
+
+def test_a_checkpoint_runs_end_to_end(pytester: pytest.Pytester, tiny_llava: Path) -> None:
+    """A real checkpoint with batches answers every item; nonsense is unparsed or truncated."""
+    result = pytester.runpytest(
+        f"--crossmath-model=tiny={tiny_llava}", "--crossmath-limit=3", "--crossmath-batch-size=2",
+        "--crossmath-device=cpu", "--crossmath-dtype=float32", "--crossmath-max-new-tokens=5",
+    )  # fmt: skip
+    result.assert_outcomes(xfailed=9)
+    result.stdout.fnmatch_lines(["outcomes of tiny: 9 truncated", "9 responses in * tokens/s"])
+
+
+def test_junit_properties(pytester: pytest.Pytester, replay: Callable[..., str]) -> None:
+    """The JUnit file has model, modality and outcome of each item."""
+    spec = replay(text="0", image="1", both="1")
+    pytester.runpytest(f"--crossmath-model={spec}", "--crossmath-limit=1", "--junit-xml=j.xml")
+    written = pytester.path.joinpath("j.xml").read_text()
+    assert '<property name="crossmath_modality" value="image+text"' in written
+    assert '<property name="crossmath_outcome" value="missed"' in written

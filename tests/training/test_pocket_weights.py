@@ -1,0 +1,72 @@
+"""The weights that ship."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+import pytest_crossmath
+from pytest_crossmath.prompting import Modality, Sample, make_sample
+from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.training.pocket.evaluation import Examiner
+from pytest_crossmath.training.pocket.tokenizer import build_tokenizer
+from pytest_crossmath.training.pocket.traces import read_answer
+
+FOLDER = Path(pytest_crossmath.__file__).parent / "models" / "pocket"
+PROBLEMS = load_suite("mini").problems
+
+
+@pytest.fixture(scope="module")
+def pocket() -> Examiner:
+    """The shipped checkpoint, in float32."""
+    return Examiner.load(FOLDER)
+
+
+def test_it_solves_what_it_is_asked_as_text(pocket: Examiner) -> None:
+    """Most of the first problems are solved as text, and some from the picture alone."""
+    assert pocket.examine(PROBLEMS[:20], Modality.TEXT).solved >= 18
+    assert pocket.examine(PROBLEMS[:20], Modality.IMAGE).solved >= 6
+
+
+def test_a_batch_changes_no_answer(pocket: Examiner) -> None:
+    """Padded beside other modalities or alone, each problem gets the same string."""
+    samples = [make_sample(PROBLEMS[i], list(Modality)[i % 3], style="original") for i in range(8)]
+    together = _ask(pocket, samples)
+    assert together == [_ask(pocket, [sample])[0] for sample in samples]
+
+
+def test_it_stops_by_itself(pocket: Examiner) -> None:
+    """The generation settings of the checkpoint end a response after its answer."""
+    text = _ask(pocket, [make_sample(PROBLEMS[0], Modality.TEXT)])[0]
+    assert text.endswith("</answer>")
+    assert len(read_answer(text)) == len(PROBLEMS[0].key)
+
+
+def test_it_ships_the_tokenizer_of_its_training(pocket: Examiner) -> None:
+    """The vocabulary on disk is the one that the training code builds."""
+    assert pocket.processor.tokenizer.get_vocab() == build_tokenizer().get_vocab()
+
+
+def test_it_is_small() -> None:
+    """The weights are a few megabytes, so that the package stays light."""
+    assert (FOLDER / "model.safetensors").stat().st_size < 10_000_000
+
+
+def _ask(pocket: Examiner, samples: list[Sample]) -> list[str]:
+    """Responses to samples of any modality in one padded batch."""
+    processor: Any = pocket.processor
+    prompts = []
+    for sample in samples:
+        content: list[dict[str, str]] = [{"type": "image"} for _ in sample.images]
+        content.append({"type": "text", "text": sample.text})
+        message = {"role": "user", "content": content}
+        prompts.append(processor.apply_chat_template([message], add_generation_prompt=True))
+    pictures = [Image.open(path).convert("RGB") for sample in samples for path in sample.images]
+    inputs = processor(text=prompts, images=pictures or None, padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        tokens = pocket.model.generate(**inputs)
+    new = tokens[:, inputs["input_ids"].shape[1] :]
+    texts: list[str] = processor.batch_decode(new, skip_special_tokens=True)
+    return texts
