@@ -193,14 +193,24 @@ def test_a_shortened_plan_has_no_longer_stage() -> None:
 
 
 def test_the_instruction_itself_is_asked_most_in_the_end() -> None:
-    """In the last stage no other wording is as frequent."""
-    assert PLAN[-1].wording.own > 0.5
+    """In the last stage with prompts no other wording is as frequent."""
+    assert [stage for stage in PLAN if stage.forms][-1].wording.own > 0.5
+
+
+def test_joint_steps_add_a_stage(tmp_path: Path) -> None:
+    """Pictures and text are trained together only where that is asked for."""
+    request = pipeline.Request(tmp_path, 1, "cpu", 1, False, 0, None)
+    assert pipeline.plan_for(request) == PLAN
+    longer = pipeline.plan_for(replace(request, joint_steps=7))
+    assert longer[:-1] == PLAN
+    assert longer[-1].steps == 7
 
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
         (["--threads", "0"], "--threads must be at least 1"),
+        (["--joint-steps", "-1"], "--joint-steps must not be negative"),
         (["--most-steps", "0"], "--most-steps must be at least 1"),
         (["--resume"], "leave --resume out"),
     ],

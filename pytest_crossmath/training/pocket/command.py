@@ -20,6 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was killed")
     parser.add_argument(
+        "--joint-steps",
+        type=int,
+        default=0,
+        metavar="N",
+        help="train N steps more on pictures and text together (default: 0)",
+    )
+    parser.add_argument(
         "--most-steps", type=int, default=None, metavar="N", help="end each stage after N steps"
     )
 
@@ -32,7 +39,15 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     from pytest_crossmath.training.pocket.pipeline import Request, train_and_judge
 
-    request = Request(args.out, args.seed, args.device, args.threads, args.resume, args.most_steps)
+    request = Request(
+        out=args.out,
+        seed=args.seed,
+        device=args.device,
+        threads=args.threads,
+        resume=args.resume,
+        joint_steps=args.joint_steps,
+        most_steps=args.most_steps,
+    )
     return 0 if train_and_judge(request) else 1
 
 
@@ -40,6 +55,8 @@ def _check(args: argparse.Namespace) -> None:
     state = args.out / STATE_FILE
     if args.threads < 1:
         raise OptionError(f"--threads must be at least 1, not {args.threads}")
+    if args.joint_steps < 0:
+        raise OptionError(f"--joint-steps must not be negative, as {args.joint_steps} is")
     if args.most_steps is not None and args.most_steps < 1:
         raise OptionError(f"--most-steps must be at least 1, not {args.most_steps}")
     if args.out.exists() and not args.out.is_dir():

@@ -132,7 +132,7 @@ class Training:
         return Optimizers.over(self._trained(stage), self.rates)
 
     def _trained(self, stage: Stage) -> list[tuple[str, nn.Parameter]]:
-        """The weights that a stage trains: one half of the network until pictures meet text."""
+        """The weights that a stage trains: half of the network, or all where pictures meet text."""
         named: Iterable[tuple[str, nn.Parameter]] = self.model.named_parameters()
         if any(form.shows_image for form in stage.forms):
             return list(named)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from pytest_crossmath.training.pocket.evaluation import Examiner, Figures, exami
 from pytest_crossmath.training.pocket.files import FIGURES_FILE
 from pytest_crossmath.training.pocket.loop import Training
 from pytest_crossmath.training.pocket.pictures import Jitter
-from pytest_crossmath.training.pocket.stages import PLAN, Stage, shortened
+from pytest_crossmath.training.pocket.stages import JOINT, PLAN, Stage, shortened
 
 TARGET = 0.95
 """Share of the mini suite that must be solved as text."""
@@ -43,6 +43,8 @@ class Request:
     """CPU threads; another number may round otherwise and give other weights."""
     resume: bool
     """Whether to go on with the state in `out`."""
+    joint_steps: int
+    """Length of the stage on pictures and text together; 0 leaves it out."""
     most_steps: int | None
     """Steps after which each stage ends early."""
 
@@ -54,7 +56,7 @@ def train_and_judge(request: Request) -> bool:
     state to resume is of another run.
     """
     _prepare(request)
-    plan = PLAN if request.most_steps is None else shortened(PLAN, request.most_steps)
+    plan = plan_for(request)
     training = start_training(request.out, request.seed, plan, Size(), device=request.device)
     if request.resume:
         training.restore()
@@ -63,6 +65,13 @@ def train_and_judge(request: Request) -> bool:
     figures = examine_fully(Examiner.load(request.out), load_suite(_SUITE).problems)
     _write_figures(figures, request, training.seconds)
     return judge(figures)
+
+
+def plan_for(request: Request) -> tuple[Stage, ...]:
+    """The stages that the request asks for."""
+    joint = (replace(JOINT, steps=request.joint_steps),) if request.joint_steps else ()
+    plan = (*PLAN, *joint)
+    return plan if request.most_steps is None else shortened(plan, request.most_steps)
 
 
 def start_training(
