@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from pytest_crossmath.puzzle.grid import (
@@ -53,12 +53,31 @@ class GeneratorSpec:
     """Most columns."""
     operators: str = "+-×÷"
     """Operators, drawn uniformly from these; repeat one to weigh it."""
+    enclosed: bool = True
+    """Whether a square that is no cell may have cells on all four sides, like an empty box."""
+    deepen: bool = False
+    """Whether blanks are first put where they make a chain of steps longer.
 
+    Where a grid takes fewer blanks than were drawn, it then keeps those it takes.
+    """
+    difficulty: str | None = None
+    """Difficulty that all problems are given; None tells it from the deepest step."""
+
+
+# Operators and equations of the published set, in its proportions (966, 891, 426, 290).
+_PUBLISHED = GeneratorSpec(
+    equations=(5, 15), blanks=(3, 15), depths=(1,), max_number=250, max_height=17, max_width=21,
+    operators="++++++++++---------××××÷÷÷", enclosed=False, deepen=True,
+    difficulty="easy",
+)  # fmt: skip
 
 PRESETS = {
     "mini": GeneratorSpec((2, 6), (1, 3), (1, 1, 2), 20, 5, 5, "++--×"),
+    "easy": _PUBLISHED,
+    "medium": replace(_PUBLISHED, blanks=(4, 14), depths=(2, 2, 2, 3, 3), difficulty="medium"),
+    "hard": replace(_PUBLISHED, blanks=(8, 15), depths=(3, 3, 3, 4, 4, 5, 6, 7), difficulty="hard"),
 }
-"""Named specifications. `mini` is what the bundled suite and `pocket` are made of."""
+"""Named specifications. `mini` is what `pocket` is made for; the others are the published strata."""
 
 
 def generate_problems(
@@ -90,7 +109,7 @@ def generate_problem(spec: GeneratorSpec, rng: random.Random, id: str) -> Proble
         if solved is None:
             continue
         for _ in range(_BLANKING_TRIES):
-            problem = _blank(solved, blanks, depth, rng, id)
+            problem = _blank(solved, blanks, depth, spec, rng, id)
             if problem is not None:
                 return problem
 
@@ -111,23 +130,40 @@ def _renamed(problem: Problem, id: str) -> Problem:
     )
 
 
-def _blank(solved: Puzzle, blanks: int, depth: int, rng: random.Random, id: str) -> Problem | None:
-    puzzle = solved
-    positions = list(solved.numbers)
+def _blank(
+    solved: Puzzle, blanks: int, depth: int, spec: GeneratorSpec, rng: random.Random, id: str
+) -> Problem | None:
+    puzzle, steps = _chain(solved, depth, rng) if spec.deepen else (solved, ())
+    positions = list(puzzle.numbers)
     rng.shuffle(positions)
-    steps: tuple[int, ...] | None = ()
     for position in positions:
+        if len(steps) >= blanks:
+            break
         candidate = puzzle.replaced({position: "?"})
         found = propagate(candidate).steps(candidate)
-        if found is None or max(found) > depth:
-            continue
-        puzzle, steps = candidate, found
-        if len(steps) == blanks:
-            break
-    if not steps or len(steps) != blanks or max(steps) != depth:
+        if found is not None and max(found) <= depth:
+            puzzle, steps = candidate, found
+    fewest = spec.blanks[0] if spec.deepen else blanks
+    if len(steps) < fewest or max(steps) != depth:
         return None
     key = tuple(solved[position].text for position in puzzle.blanks)
-    return Problem(id, format_table(puzzle), puzzle, key, steps, difficulty_of(steps))
+    difficulty = spec.difficulty or difficulty_of(steps)
+    return Problem(id, format_table(puzzle), puzzle, key, steps, difficulty)
+
+
+def _chain(solved: Puzzle, depth: int, rng: random.Random) -> tuple[Puzzle, tuple[int, ...]]:
+    """Blanks that need `depth` steps, as few as chance gives; fewer steps where it gets stuck."""
+    puzzle, steps = solved, ()
+    for wanted in range(1, depth + 1):
+        positions = list(puzzle.numbers)
+        rng.shuffle(positions)
+        for position in positions:
+            candidate = puzzle.replaced({position: "?"})
+            found = propagate(candidate).steps(candidate)
+            if found is not None and max(found) == wanted:
+                puzzle, steps = candidate, found
+                break
+    return puzzle, steps
 
 
 def _grow(spec: GeneratorSpec, rng: random.Random) -> Puzzle | None:
@@ -135,12 +171,12 @@ def _grow(spec: GeneratorSpec, rng: random.Random) -> Puzzle | None:
     target = rng.randint(*spec.equations)
     texts: dict[Position, str] = {}
     lines: list[Line] = []
-    for _ in range(_LAYOUT_TRIES):
+    for _ in range(max(_LAYOUT_TRIES, 10 * target)):
         line = _candidate_line(lines, rng)
         if line in lines or not _fits(line, texts, spec):
             continue
         filling = _fill(line, texts, spec, rng)
-        if filling is None:
+        if filling is None or (not spec.enclosed and _encloses({**texts, **filling})):
             continue
         texts.update(filling)
         lines.append(line)
@@ -185,6 +221,15 @@ def _fits(line: Line, texts: dict[Position, str], spec: GeneratorSpec) -> bool:
         elif (r - aside[0], c - aside[1]) in texts or (r + aside[0], c + aside[1]) in texts:
             return False
     return True
+
+
+def _encloses(texts: Collection[Position]) -> bool:
+    """Whether some square that is no cell has cells on all four sides."""
+    return any(
+        (r, c + 1) not in texts
+        and all(p in texts for p in ((r, c + 2), (r - 1, c + 1), (r + 1, c + 1)))
+        for r, c in texts
+    )
 
 
 def _fill(

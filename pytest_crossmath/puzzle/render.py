@@ -18,6 +18,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from pytest_crossmath.errors import OptionError
 from pytest_crossmath.puzzle.grid import BLANK, Cell, CellKind, Puzzle
 
 # Fonts draw the hyphen that tables use as a dot of a line; this is the sign it stands for.
@@ -61,8 +62,34 @@ class Style:
         return self.number_fill if kind is CellKind.NUMBER else self.operator_fill
 
 
-STYLES = {"original": Style()}
-"""The styles by name."""
+STYLES: dict[str, Style] = {
+    "original": Style(),
+    "noborder": Style(border=0),
+    "beige": Style(
+        background=(245, 237, 220),
+        number_fill=(214, 226, 233),
+        operator_fill=(252, 243, 207),
+        blank_fill=(255, 253, 246),
+    ),
+    "altstyle": Style(
+        font="font_source_serif_pro/files/SourceSerifPro-Regular.ttf",
+        number_fill=(223, 240, 216),
+        operator_fill=(242, 222, 222),
+        blank_fill=(255, 255, 255),
+        ink=(32, 48, 96),
+        line=(110, 110, 130),
+    ),
+}
+"""The styles by name; `register_style` adds one."""
+
+
+def register_style(name: str, style: Style) -> None:
+    """Make a style of one's own known under a name.
+
+    Raises `OptionError` when the name is taken by another style.
+    """
+    if STYLES.setdefault(name, style) != style:
+        raise OptionError(f"the image style {name!r} is there already")
 
 
 def render(puzzle: Puzzle, style: Style) -> Image.Image:
