@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import struct
+import zlib
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -310,6 +312,16 @@ def test_garbage_is_no_picture(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "garbage.png"
     path.write_bytes(data)
     with pytest.raises(SuiteError, match=r"the picture .*garbage\.png is broken"):
+        check_picture(path)
+
+
+def test_a_picture_that_claims_a_monstrous_size_is_broken(tmp_path: Path) -> None:
+    """A few bytes that would unpack into gigabytes are refused."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    checksum = struct.pack(">I", zlib.crc32(header))
+    path = tmp_path / "bomb.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + checksum)
+    with pytest.raises(SuiteError, match=r"the picture .*bomb\.png is broken"):
         check_picture(path)
 
 
