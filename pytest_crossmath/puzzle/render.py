@@ -22,7 +22,7 @@ from pytest_crossmath.errors import OptionError
 from pytest_crossmath.puzzle.grid import BLANK, Cell, CellKind, Puzzle
 
 # Fonts draw the hyphen that tables use as a dot of a line; this is the sign it stands for.
-_GLYPHS = {"-": "\N{MINUS SIGN}"}
+GLYPHS = {"-": "\N{MINUS SIGN}"}
 
 Colour = tuple[int, int, int]
 """Red, green and blue, 0 to 255."""
@@ -100,7 +100,7 @@ def render(puzzle: Puzzle, style: Style) -> Image.Image:
     size = (puzzle.width * style.cell + style.border, puzzle.height * style.cell + style.border)
     picture = Image.new("RGB", size, style.background)
     draw = ImageDraw.Draw(picture)
-    font = _font(style.font, style.font_size)
+    font = load_font(style.font, style.font_size)
     for (row, column), cell in puzzle.cells():
         if cell.kind is not CellKind.EMPTY:
             _draw_cell(draw, cell, row, column, style, font)
@@ -124,13 +124,13 @@ def _draw_cell(
         outline=style.line if style.border else None,
         width=style.border,
     )
-    text = style.blank_text if cell.kind is CellKind.BLANK else _GLYPHS.get(cell.text, cell.text)
+    text = style.blank_text if cell.kind is CellKind.BLANK else GLYPHS.get(cell.text, cell.text)
     middle = (style.cell + style.border) / 2
     draw.text((left + middle, top + middle), text, fill=style.ink, font=font, anchor="mm")
 
 
 @cache
-def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
+def load_font(name: str, size: int) -> ImageFont.FreeTypeFont:
     if Path(name).is_absolute():
         return ImageFont.truetype(name, size)
     package, _, path = name.partition("/")
