@@ -58,9 +58,13 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
 def _run_models(_: argparse.Namespace) -> int:
     from tabulate import tabulate
 
-    from pytest_crossmath.models.registry import ALIASES, POCKET
+    from pytest_crossmath.models.registry import ALIASES, POCKET, REFERENCE
 
-    rows = [(POCKET, "bundled with pytest-crossmath"), *sorted(ALIASES.items())]
+    rows = [
+        (POCKET, "bundled with pytest-crossmath: tiny and real"),
+        (REFERENCE, "the exact solver, with a reader for pictures: always right"),
+        *sorted(ALIASES.items()),
+    ]
     print(tabulate(rows, headers=("name", "model"), tablefmt="simple"))
     print("\nor ./DIRECTORY, hf:ORG/NAME, replay:FILE.jsonl; NAME=SPEC gives a name of your own")
     return 0
@@ -71,17 +75,18 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("--count", type=int, required=True, help="how many problems")
     parser.add_argument("--seed", type=int, required=True, help="same seed, same problems")
-    parser.add_argument("--difficulty", choices=sorted(PRESETS), default="mini")
+    parser.add_argument("--difficulty", choices=[*sorted(PRESETS), "mixed"], default="mixed")
     parser.add_argument("--style", nargs="+", default=["original"], help="image styles")
+    parser.add_argument("--palette", type=int, metavar="N", help="colours in a picture, 8 to 256")
     parser.add_argument("--name", default=None, help="name of the suite (default: the folder's)")
     parser.add_argument("--out", type=Path, required=True, help="folder to make")
     parser.set_defaults(run=_run_generate)
 
 
 def _run_generate(arguments: argparse.Namespace) -> int:
-    from pytest_crossmath.puzzle.generator import PRESETS, generate_problems
+    from pytest_crossmath.puzzle.generator import PRESETS, generate_mixed, generate_problems
     from pytest_crossmath.puzzle.render import STYLES
-    from pytest_crossmath.puzzle.suite import PROBLEMS_FILE, save_suite
+    from pytest_crossmath.puzzle.suite import PROBLEMS_FILE, save_suite, taken_solutions
 
     out: Path = arguments.out
     for style in arguments.style:
@@ -89,19 +94,27 @@ def _run_generate(arguments: argparse.Namespace) -> int:
             raise OptionError(f"--style: there is no {style!r}; it takes {', '.join(STYLES)}")
     if arguments.count < 1:
         raise OptionError("--count must be at least 1")
+    if arguments.palette is not None and not 8 <= arguments.palette <= 256:
+        raise OptionError("--palette must be from 8 to 256")
     if (out / PROBLEMS_FILE).exists():
         raise OptionError(f"{out / PROBLEMS_FILE} is there already: name another folder")
     name = arguments.name or out.resolve().name
-    endless = generate_problems(PRESETS[arguments.difficulty], seed=arguments.seed, prefix=name)
+    seed, exclude = arguments.seed, taken_solutions(apart_from=name)
+    if arguments.difficulty == "mixed":
+        endless = generate_mixed(seed=seed, prefix=name, exclude=exclude)
+    else:
+        spec = PRESETS[arguments.difficulty]
+        endless = generate_problems(spec, seed=seed, prefix=name, exclude=exclude)
     try:
         save_suite(
             list(islice(endless, arguments.count)),
             out,
             styles=arguments.style,
+            palette=arguments.palette,
             about={
                 "name": name,
                 "version": 1,
-                "generator": f"crossmath generate --difficulty {arguments.difficulty}",
+                "generator": _command(arguments),
                 "seed": arguments.seed,
                 "licence": "MIT",
             },
@@ -110,6 +123,12 @@ def _run_generate(arguments: argparse.Namespace) -> int:
         raise OptionError(f"--out {out} cannot be written: {error}") from None
     print(f"{arguments.count} problems in {out}")
     return 0
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """What makes the same suite again, but for the seed, which the manifest has."""
+    palette = f" --palette {arguments.palette}" if arguments.palette else ""
+    return f"crossmath generate --difficulty {arguments.difficulty}{palette}"
 
 
 def _add_train_pocket(parser: argparse.ArgumentParser) -> None:

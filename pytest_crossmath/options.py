@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_crossmath.errors import OptionError
+from pytest_crossmath.errors import OptionError, SuiteError
 
 if TYPE_CHECKING:
     from pytest_crossmath.models.backend import Settings
@@ -247,7 +247,10 @@ def _styles(text: str | None, suite: Suite, modalities: Sequence[Modality]) -> t
     styles = chosen if text in (None, "", "all") else _parse_list("style", text, suite.styles)
     for problem in suite.problems:
         for style in styles:
-            check_picture(problem.images[style])
+            try:
+                check_picture(problem.images[style])
+            except SuiteError as error:
+                raise SuiteError(f"{problem.origin}: {error}") from None
     return tuple(styles)
 
 

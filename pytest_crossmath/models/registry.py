@@ -42,6 +42,9 @@ ALIASES: Mapping[str, str] = {
 POCKET = "pocket"
 """Name of the bundled model."""
 
+REFERENCE = "reference"
+"""Name of the calibrator, which solves everything."""
+
 ADAPTER_FILE = "adapter_config.json"
 _NAMED = re.compile(r"(?P<name>[\w.+-]+)=(?P<spec>.+)", re.DOTALL)
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -56,7 +59,7 @@ class ModelSpec:
     name: str
     """Its name in test ids, tables and records."""
     kind: str
-    """``local`` (a directory), ``hub`` (a repository) or ``replay`` (a file)."""
+    """``local`` (a directory), ``hub`` (a repository), ``replay`` (a file) or ``reference``."""
     target: str
     """The directory, repository or file."""
 
@@ -75,7 +78,7 @@ def parse_spec(text: str) -> ModelSpec:
 
 def check_spec(spec: ModelSpec) -> None:
     """Raise `ModelError` for whatever can be seen to be wrong without loading the model."""
-    if spec.kind == "replay":
+    if spec.kind in {"replay", "reference"}:
         return
     _require(spec, "torch", "transformers", "accelerate")
     if spec.kind == "local":
@@ -88,6 +91,10 @@ def load_backend(spec: ModelSpec, settings: Settings) -> Backend:
         from pytest_crossmath.models.replay import ReplayBackend
 
         return ReplayBackend.open(spec.target)
+    if spec.kind == "reference":
+        from pytest_crossmath.models.reference import ReferenceBackend
+
+        return ReferenceBackend()
     from pytest_crossmath.models.hf import HFBackend
 
     return HFBackend.load(spec.target, settings)
@@ -124,27 +131,36 @@ def pocket_directory() -> Path:
 
 def _resolve(spec: str) -> tuple[str, str, str]:
     """Kind, target and default name."""
-    scheme, colon, rest = spec.partition(":")
-    if colon and scheme == "hf":
-        if not _HUB_ID.fullmatch(rest):
-            raise ModelError(f"hf:{rest} is no repository of the Hub: write hf:ORG/NAME")
-        return "hub", rest, rest.split("/")[1]
-    if colon and scheme == "replay":
-        file = rest.partition("#")[0]
-        if not Path(file).is_file():
-            raise ModelError(f"replay:{file}: there is no such file")
-        return "replay", rest, Path(file).stem
+    scheme, _, rest = spec.partition(":")
+    if scheme in _SCHEMES and rest:
+        return _SCHEMES[scheme](rest)
     if spec == POCKET:
         return "local", str(pocket_directory()), POCKET
+    if spec == REFERENCE:
+        return "reference", REFERENCE, REFERENCE
     if spec in ALIASES:
         return "hub", ALIASES[spec], spec
-    if not spec:
+    if not spec or not Path(spec).exists():
         raise ModelError(_unknown(spec))
-    if Path(spec).is_dir():
-        return "local", spec, Path(spec).resolve().name
-    if Path(spec).exists():
+    if not Path(spec).is_dir():
         raise ModelError(f"{spec} is a file; a model is a checkpoint directory")
-    raise ModelError(_unknown(spec))
+    return "local", spec, Path(spec).resolve().name
+
+
+def _resolve_hub(repository: str) -> tuple[str, str, str]:
+    if not _HUB_ID.fullmatch(repository):
+        raise ModelError(f"hf:{repository} is no repository of the Hub: write hf:ORG/NAME")
+    return "hub", repository, repository.split("/")[1]
+
+
+def _resolve_replay(target: str) -> tuple[str, str, str]:
+    file = target.partition("#")[0]
+    if not Path(file).is_file():
+        raise ModelError(f"replay:{file}: there is no such file")
+    return "replay", target, Path(file).stem
+
+
+_SCHEMES = {"hf": _resolve_hub, "replay": _resolve_replay}
 
 
 def _unknown(spec: str) -> str:
@@ -152,7 +168,7 @@ def _unknown(spec: str) -> str:
         return f"there is no directory {spec}; for a repository of the Hub write hf:{spec}"
     if "/" in spec or spec.startswith("."):
         return f"there is no directory {spec}"
-    names = [POCKET, *ALIASES]
+    names = [POCKET, REFERENCE, *ALIASES]
     close = difflib.get_close_matches(spec.casefold(), names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
     return f"unknown model {spec!r}: {hint}A model is {_KINDS}; see `crossmath models`"

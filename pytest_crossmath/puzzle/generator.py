@@ -13,9 +13,10 @@ The same seed gives the same problems in every process and on every machine.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, repeat
 
 from pytest_crossmath.puzzle.grid import (
     EQUALS,
@@ -77,7 +78,11 @@ PRESETS = {
     "medium": replace(_PUBLISHED, blanks=(4, 14), depths=(2, 2, 2, 3, 3), difficulty="medium"),
     "hard": replace(_PUBLISHED, blanks=(8, 15), depths=(3, 3, 3, 4, 4, 5, 6, 7), difficulty="hard"),
 }
-"""Named specifications. `mini` is what `pocket` is made for; the others are the published strata."""
+"""Named specifications. `mini` is what `pocket` is made for; the others are published strata."""
+
+
+MIXED = {"easy": 90, "medium": 85, "hard": 75}
+"""Shares of the published strata."""
 
 
 def generate_problems(
@@ -89,16 +94,36 @@ def generate_problems(
     such a problem, or its mirror image, is never made. Neither is one whose
     solved grid was already used.
     """
+    return _stream(repeat(spec), seed, prefix, exclude)
+
+
+def generate_mixed(*, seed: int, prefix: str, exclude: Collection[str] = ()) -> Iterator[Problem]:
+    """Problems without end of all difficulties, in the shares of `MIXED` from the start on."""
+    return _stream((PRESETS[difficulty] for difficulty in _mixed()), seed, prefix, exclude)
+
+
+def _mixed() -> Iterator[str]:
+    """Difficulties such that every prefix has the shares of `MIXED` as closely as can be."""
+    made = Counter(dict.fromkeys(MIXED, 0))
+    while True:
+        furthest_behind = min(MIXED, key=lambda name: (made[name] + 0.5) / MIXED[name])
+        made[furthest_behind] += 1
+        yield furthest_behind
+
+
+def _stream(
+    specs: Iterable[GeneratorSpec], seed: int, prefix: str, exclude: Collection[str]
+) -> Iterator[Problem]:
     seen = set(exclude)
-    number = 0
-    for index in count():
-        problem = generate_problem(spec, random.Random(f"{seed}/{index}"), "")
-        fingerprint = solution_fingerprint(problem)
-        if fingerprint in seen:
-            continue
+    index = count()
+    for number, spec in enumerate(specs, start=1):
+        while True:
+            problem = generate_problem(spec, random.Random(f"{seed}/{next(index)}"), "")
+            fingerprint = solution_fingerprint(problem)
+            if fingerprint not in seen:
+                break
         seen.add(fingerprint)
-        number += 1
-        yield _renamed(problem, f"{prefix}-{number:04d}")
+        yield replace(problem, id=f"{prefix}-{number:04d}")
 
 
 def generate_problem(spec: GeneratorSpec, rng: random.Random, id: str) -> Problem:
@@ -122,12 +147,6 @@ def solution_fingerprint(problem: Problem) -> str:
 def difficulty_of(steps: Collection[int]) -> str:
     """The word for a deepest step: 1 ``easy``, 2 ``medium``, more ``hard``."""
     return {1: "easy", 2: "medium"}.get(max(steps), "hard")
-
-
-def _renamed(problem: Problem, id: str) -> Problem:
-    return Problem(
-        id, problem.table, problem.puzzle, problem.key, problem.steps, problem.difficulty
-    )
 
 
 def _blank(

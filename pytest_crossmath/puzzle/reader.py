@@ -16,7 +16,7 @@ It exists to prove that a picture and a table say the same, and to let the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -41,6 +41,8 @@ _TYPEFACES = (
 _SMALLEST_CELL, _LARGEST_BORDER = 16, 6
 _BOX = 24
 """Side of the square to which a glyph is brought before it is compared."""
+_FAINT = 40
+"""Difference of two colours, of 255, below which they are the same to the reader."""
 _INK = 0.4
 """Share of the strongest contrast in a cell from which on a pixel is ink."""
 _SURE, _AHEAD = 0.42, 0.88
@@ -70,15 +72,6 @@ class Reading:
     """What is not certain. Empty for a picture that was read whole."""
     ambiguous: tuple[Position, ...]
     """Squares without a sign that may be an empty box or no cell at all."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A sign of the alphabet in one typeface."""
-
-    sign: str
-    parts: int
-    shape: Pixels
 
 
 def read_picture(picture: Image.Image) -> Reading:
@@ -111,9 +104,11 @@ def _find_lattice(pixels: Pixels) -> tuple[int, int] | None:
     height, width = pixels.shape[:2]
     for cell in range(_SMALLEST_CELL, min(height, width) + 1):
         for border in range(_LARGEST_BORDER + 1):
-            if (height - border) % cell == 0 == (width - border) % cell:
-                if all(_edges_are_plain(p, cell, border) for p in (pixels, pixels.swapaxes(0, 1))):
-                    return cell, border
+            fits = (height - border) % cell == 0 == (width - border) % cell
+            if fits and all(
+                _edges_are_plain(p, cell, border) for p in (pixels, pixels.swapaxes(0, 1))
+            ):
+                return cell, border
     return None
 
 
@@ -139,10 +134,10 @@ def _square(pixels: Pixels, row: int, column: int, cell: int, border: int) -> Pi
 
 def _read_square(square: Pixels) -> tuple[str, bool]:
     """The text in a square, and whether every sign of it is certain."""
+    if np.abs(square - square[0, 0]).max() < _FAINT:
+        return "", True
     fill = np.median(square.reshape(-1, 3), axis=0)
     contrast = np.abs(square - fill).max(axis=2)
-    if contrast.max() < 40:
-        return "", True
     ink = contrast / contrast.max()
     signs = [_classify_whole(glyph) for glyph in _glyphs(ink)]
     return "".join(sign for sign, _ in signs), all(sure for _, sure in signs)
@@ -182,16 +177,15 @@ def _classify(glyph: Pixels) -> tuple[str, bool]:
 
     Only signs of as many separate parts are compared: ``÷`` has three in any typeface.
     """
-    shape, parts = _boxed(glyph), _parts(glyph)
-    best: dict[str, float] = {}
-    for known in _alphabet():
-        if known.parts == parts:
-            distance = float(np.sqrt(((known.shape - shape) ** 2).mean() / (shape**2).mean()))
-            best[known.sign] = min(best.get(known.sign, np.inf), distance)
-    (first, near), (_, next_near) = sorted(
-        [*best.items(), ("", 9.0), ("", 9.0)], key=lambda i: i[1]
-    )[:2]
-    return first, near < _SURE and near < _AHEAD * next_near
+    signs, shapes = _alphabet().get(_parts(glyph), ((), None))
+    if shapes is None:
+        return "", False
+    shape = _boxed(glyph)
+    distances = np.sqrt(((shapes - shape) ** 2).mean(axis=(1, 2)) / (shape**2).mean())
+    order = distances.argsort()
+    first, near = signs[order[0]], float(distances[order[0]])
+    rival = next((float(distances[i]) for i in order if signs[i] != first), np.inf)
+    return first, near < _SURE and near < _AHEAD * rival
 
 
 def _parts(glyph: Pixels) -> int:
@@ -215,11 +209,11 @@ def _boxed(glyph: Pixels) -> Pixels:
 
 
 @cache
-def _alphabet() -> tuple[_Known, ...]:
-    """Every sign in every typeface."""
+def _alphabet() -> Mapping[int, tuple[tuple[str, ...], Pixels]]:
+    """Signs and their shapes in every typeface, by the number of separate parts."""
     fonts = [(load_font(typeface, 28), "".join(ALPHABET)) for typeface in _TYPEFACES]
     fonts.append((ImageFont.load_default(28), "0123456789+-=?"))
-    known = []
+    known: dict[int, list[tuple[str, Pixels]]] = {}
     for font, alphabet in fonts:
         for sign in alphabet:
             canvas = Image.new("L", (60, 60))
@@ -227,8 +221,11 @@ def _alphabet() -> tuple[_Known, ...]:
                 (30, 30), GLYPHS.get(sign, sign), fill=255, font=font, anchor="mm"
             )
             [glyph] = _glyphs(np.asarray(canvas, dtype=np.float32) / 255)
-            known.append(_Known(sign, _parts(glyph), _boxed(glyph)))
-    return tuple(known)
+            known.setdefault(_parts(glyph), []).append((sign, _boxed(glyph)))
+    return {
+        parts: (tuple(sign for sign, _ in pairs), np.stack([shape for _, shape in pairs]))
+        for parts, pairs in known.items()
+    }
 
 
 def _empty_boxes(
@@ -261,11 +258,11 @@ def _is_framed(pixels: Pixels, row: int, column: int, cell: int, fill: Pixels) -
     y, x = row * cell + cell // 2, column * cell + cell // 2
     for edge in (row * cell, (row + 1) * cell):
         across = pixels[max(0, edge - 3) : min(height, edge + 4), x]
-        if np.abs(across - fill).max() < 40:
+        if np.abs(across - fill).max() < _FAINT:
             return False
     for edge in (column * cell, (column + 1) * cell):
         across = pixels[y, max(0, edge - 3) : min(width, edge + 4)]
-        if np.abs(across - fill).max() < 40:
+        if np.abs(across - fill).max() < _FAINT:
             return False
     return True
 

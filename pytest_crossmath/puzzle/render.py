@@ -131,6 +131,7 @@ def _draw_cell(
 
 @cache
 def load_font(name: str, size: int) -> ImageFont.FreeTypeFont:
+    """The font of a style, see `Style.font`, in a size in pixels."""
     if Path(name).is_absolute():
         return ImageFont.truetype(name, size)
     package, _, path = name.partition("/")
