@@ -6,8 +6,10 @@ Exit status: 0 when all is well, 1 when a check failed, 2 for a mistake of the u
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -36,6 +38,20 @@ def _parser() -> argparse.ArgumentParser:
             "generate",
             help="make a suite of new problems",
             epilog="example: crossmath generate --count 5 --seed 1 --out my-suite",
+        )
+    )
+    _add_verify(
+        commands.add_parser(
+            "verify",
+            help="prove a suite, or list its defects",
+            epilog="example: crossmath verify mini --json report.json",
+        )
+    )
+    _add_score(
+        commands.add_parser(
+            "score",
+            help="score saved responses with the published metrics",
+            epilog="example: crossmath score --suite mini --responses run.jsonl --json scores.json",
         )
     )
     train = commands.add_parser("train", help="train a model").add_subparsers(
@@ -129,6 +145,87 @@ def _command(arguments: argparse.Namespace) -> str:
     """What makes the same suite again, but for the seed, which the manifest has."""
     palette = f" --palette {arguments.palette}" if arguments.palette else ""
     return f"crossmath generate --difficulty {arguments.difficulty}{palette}"
+
+
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("suite", help="bundled name, folder with problems.jsonl, or JSONL file")
+    parser.add_argument("--against", nargs="+", default=[], metavar="SUITE",
+                        help="suites whose problems must not be here")  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the report here")
+    parser.set_defaults(run=_run_verify)
+
+
+def _run_verify(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from pytest_crossmath.puzzle.suite import load_suite
+    from pytest_crossmath.puzzle.verify import verify
+
+    against = [problem for name in arguments.against for problem in load_suite(name).problems]
+    suite = load_suite(arguments.suite)
+    report = verify(
+        suite.problems,
+        against=against,
+        progress=lambda problems: tqdm(problems, desc="verify", unit=" problems", disable=None),
+    )
+    for defect in report.defects:
+        print(defect)
+    for unread in report.unread:
+        print(f"not proved: {unread.id} ({unread.style}): {unread.detail}")
+    if arguments.json:
+        defects = [asdict(defect) for defect in report.defects]
+        _write_json(arguments.json, {"problems": report.problems, "defects": defects})
+    pictures = sum(len(problem.images) for problem in suite.problems)
+    print(
+        f"{report.problems} problems, {pictures} pictures: {len(report.defects)} defects,"
+        f" {len(report.unread)} pictures not read with certainty"
+    )
+    return 1 if report.defects else 0
+
+
+def _add_score(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--suite", required=True, help="the suite that was asked")
+    parser.add_argument("--responses", type=Path, required=True, help="JSONL of responses")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures here")
+    parser.set_defaults(run=_run_score)
+
+
+def _run_score(arguments: argparse.Namespace) -> int:
+    from tabulate import tabulate
+
+    from pytest_crossmath.models.replay import read_responses
+    from pytest_crossmath.puzzle.suite import load_suite
+    from pytest_crossmath.reporting.scores import score_saved
+
+    suite = load_suite(arguments.suite)
+    forms = score_saved(suite, read_responses(arguments.responses))
+    if not forms:
+        raise OptionError(f"{arguments.responses} has no response to a problem of {suite.name}")
+    models: dict[str, dict[str, object]] = {}
+    for form in forms:
+        models.setdefault(form.model, {})[form.form] = form.to_json()
+        if form.missing:
+            print(
+                f"crossmath: {form.model}, {form.form}: {len(form.missing)} of"
+                f" {len(suite.problems)} problems have no response and count nowhere"
+                f" (first: {form.missing[0]})",
+                file=sys.stderr,
+            )
+    rows = [(f.model, f.form, f.to_json()) for f in forms]
+    names = ("micro_acc", "macro_acc", "step1_acc", "step2_acc", "step3_acc", "step4plus_acc")
+    headers = ("model", "form", "n", *(name.removesuffix("_acc") for name in names))
+    cells = [(m, f, j["n_problems"], *(j[name] for name in names)) for m, f, j in rows]
+    print(tabulate(cells, headers=headers, floatfmt=".1%", missingval="-"))
+    if arguments.json:
+        _write_json(arguments.json, {"models": models})
+    return 0
+
+
+def _write_json(path: Path, content: object) -> None:
+    try:
+        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OptionError(f"--json {path} cannot be written: {error}") from None
 
 
 def _add_train_pocket(parser: argparse.ArgumentParser) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_crossmath.puzzle.suite import Suite
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
-_DEFAULT_SUITE = "mini"
+_DEFAULT_SUITE, _POCKET_SUITE = "standard", "mini"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,8 @@ OPTIONS = (
     Option("model", "[NAME=]SPEC", "model to run: pocket (bundled), an alias such as llava, a"
            " checkpoint or LoRA directory, hf:ORG/NAME, replay:FILE.jsonl; repeatable",
            repeatable=True),
-    Option("suite", "SUITE", "bundled suite, folder with problems.jsonl, or JSONL file"),
+    Option("suite", "SUITE", "mini, standard, a folder with problems.jsonl, or a JSONL file, also of the"
+           " published CrossMath layout (default: standard; mini for pocket alone)"),
     Option("modality", "LIST", "forms to ask: text,image,image+text (default: all)"),
     Option("style", "LIST", "image styles, or all (default: the suite's first)"),
     Option("limit", "N", "only the first N problems"),
@@ -138,7 +139,7 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
     values = {option.name: _value(config, option) for option in OPTIONS}
     _check_orphans(values)
     models = parse_models(values["model"])
-    suite = _suite(values)
+    suite = _suite(values, models)
     modalities = parse_modalities(values["modality"])
     prompt, record = values["prompt"], values["record"]
     return CrossmathConfig(
@@ -226,10 +227,12 @@ def _parse_list(name: str, text: str, choices: Sequence[str]) -> tuple[str, ...]
     return tuple(dict.fromkeys(parse_choice(name, word, choices) for word in words))
 
 
-def _suite(values: Mapping[str, Any]) -> Suite:
+def _suite(values: Mapping[str, Any], models: Sequence[ModelSpec]) -> Suite:
+    from pytest_crossmath.models.registry import is_pocket
     from pytest_crossmath.puzzle.suite import Suite, load_suite
 
-    suite = load_suite(values["suite"] or _DEFAULT_SUITE)
+    default = _POCKET_SUITE if all(map(is_pocket, models)) else _DEFAULT_SUITE
+    suite = load_suite(values["suite"] or default)
     limit = parse_positive("limit", values["limit"])
     return Suite(suite.name, suite.problems[:limit], suite.digest)
 

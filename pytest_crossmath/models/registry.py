@@ -124,6 +124,11 @@ def base_of_adapter(directory: Path) -> str:
     return ALIASES.get(base, base)
 
 
+def is_pocket(spec: ModelSpec) -> bool:
+    """Whether this is the bundled model, which can do no other suite than `mini`."""
+    return spec.target == str(pocket_directory())
+
+
 def pocket_directory() -> Path:
     """Where the bundled model lies."""
     return Path(__file__).parent / POCKET

@@ -233,23 +233,24 @@ def _empty_boxes(
 ) -> tuple[tuple[Position, ...], tuple[Position, ...]]:
     """Squares without a sign that are boxes, and those of which that cannot be told.
 
-    A fill of its own makes a box. So do lines on all four sides, unless each of
-    them may be the neighbour's.
+    Where some have a fill of their own, those are the boxes. Else lines on all four
+    sides make a box, unless each of them may be the neighbour's.
     """
     empty = [position for position, text in texts.items() if not text]
     if not empty:
         return (), ()
     fills = {p: np.median(_square(pixels, *p, cell, border).reshape(-1, 3), axis=0) for p in empty}
     background = _commonest(list(fills.values()))
-    boxes, ambiguous = [], []
-    for (r, c), fill in fills.items():
-        if np.abs(fill - background).max() > 4:
-            boxes.append((r, c))
-        elif _is_framed(pixels, r, c, cell, fill):
-            around = ((r - 1, c), (r + 1, c), (r, c - 1), (r, c + 1))
-            enclosed = all(texts.get(p) for p in around)
-            (ambiguous if enclosed else boxes).append((r, c))
-    return tuple(boxes), tuple(ambiguous)
+    tinted = tuple(p for p, fill in fills.items() if np.abs(fill - background).max() > 4)
+    if tinted:
+        return tinted, ()
+    framed = [p for p, fill in fills.items() if _is_framed(pixels, *p, cell, fill)]
+    ambiguous = [
+        (r, c)
+        for r, c in framed
+        if all(texts.get(p) for p in ((r - 1, c), (r + 1, c), (r, c - 1), (r, c + 1)))
+    ]
+    return tuple(p for p in framed if p not in ambiguous), tuple(ambiguous)
 
 
 def _is_framed(pixels: Pixels, row: int, column: int, cell: int, fill: Pixels) -> bool:

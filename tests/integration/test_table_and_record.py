@@ -132,7 +132,7 @@ def test_model_output_cannot_steer_the_terminal(pytester: pytest.Pytester) -> No
     line = f'{{"id": "mini-0001", "modality": "text", "text": "{answer}"}}\n'
     pytester.path.joinpath("r.jsonl").write_text(line)
     result = pytester.runpytest(
-        "--crossmath-model=replay:r.jsonl", "--crossmath-limit=1", "--crossmath-modality=text",
+        "--crossmath-model=replay:r.jsonl", "--crossmath-suite=mini", "--crossmath-limit=1", "--crossmath-modality=text",
         "--crossmath-strict", "--color=no",
     )  # fmt: skip
     result.assert_outcomes(failed=1)
