@@ -55,7 +55,7 @@ def _respond(sample: Sample) -> str:
 
 def _table_in(prompt: str) -> Puzzle | None:
     """The table that a prompt ends with; None where it has none."""
-    lines = []
+    lines: list[str] = []
     for line in reversed(prompt.rstrip().splitlines()):
         if not line.startswith("|"):
             break

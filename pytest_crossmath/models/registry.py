@@ -46,7 +46,7 @@ REFERENCE = "reference"
 """Name of the calibrator, which solves everything."""
 
 ADAPTER_FILE = "adapter_config.json"
-_NAMED = re.compile(r"(?P<name>[\w.+-]+)=(?P<spec>.+)", re.DOTALL)
+_NAMED = re.compile(r"(?P<name>[\w.+-]+)=(?P<spec>.+)", re.DOTALL | re.ASCII)
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _KINDS = "a bundled model, an alias, a directory (./DIR), hf:ORG/NAME or replay:FILE.jsonl"
 _MAX_HEADER = 100_000_000
@@ -73,12 +73,15 @@ def parse_spec(text: str) -> ModelSpec:
     named = _NAMED.fullmatch(text.strip())
     name, spec = (named["name"], named["spec"]) if named else (None, text.strip())
     kind, target, default_name = _resolve(spec)
-    return ModelSpec(name or re.sub(r"[^\w.+-]+", "-", default_name), kind, target)
+    return ModelSpec(name or re.sub(r"[^\w.+-]+", "-", default_name, flags=re.ASCII), kind, target)
 
 
 def check_spec(spec: ModelSpec) -> None:
     """Raise `ModelError` for whatever can be seen to be wrong without loading the model."""
-    if spec.kind in {"replay", "reference"}:
+    if spec.kind == "reference":
+        return
+    if spec.kind == "replay":
+        load_backend(spec, Settings())
         return
     _require(spec, "torch", "transformers", "accelerate")
     if spec.kind == "local":
@@ -101,11 +104,14 @@ def load_backend(spec: ModelSpec, settings: Settings) -> Backend:
 
 
 def weights_digest(spec: ModelSpec) -> str | None:
-    """``sha256:…`` over the weights of a local model; None where they are not at hand."""
+    """``sha256:…`` over a local model's weights, an adapter's with its base; else None."""
     if spec.kind != "local":
         return None
+    directories = [Path(spec.target)]
+    if (directories[0] / ADAPTER_FILE).is_file():
+        directories.append(Path(base_of_adapter(directories[0])))
     total = hashlib.sha256()
-    for file in sorted(Path(spec.target).glob("*.safetensors")):
+    for file in (file for folder in directories for file in sorted(folder.glob("*.safetensors"))):
         with file.open("rb") as stream:
             total.update(hashlib.file_digest(stream, "sha256").digest())
     return f"sha256:{total.hexdigest()}"

@@ -20,12 +20,12 @@ from itertools import count, repeat
 
 from pytest_crossmath.puzzle.grid import (
     EQUALS,
+    Cell,
     Direction,
     Position,
     Problem,
     Puzzle,
 )
-from pytest_crossmath.puzzle.grid import Cell as GridCell
 from pytest_crossmath.puzzle.markdown import format_table
 from pytest_crossmath.puzzle.solver import propagate
 
@@ -172,7 +172,8 @@ def _blank(
 
 def _chain(solved: Puzzle, depth: int, rng: random.Random) -> tuple[Puzzle, tuple[int, ...]]:
     """Blanks that need `depth` steps, as few as chance gives; fewer steps where it gets stuck."""
-    puzzle, steps = solved, ()
+    puzzle = solved
+    steps: tuple[int, ...] = ()
     for wanted in range(1, depth + 1):
         positions = list(puzzle.numbers)
         rng.shuffle(positions)
@@ -317,7 +318,7 @@ def _cropped(texts: dict[Position, str]) -> Puzzle:
     rows, columns = zip(*texts, strict=True)
     return Puzzle(
         tuple(
-            tuple(GridCell(texts.get((r, c), "")) for c in range(min(columns), max(columns) + 1))
+            tuple(Cell(texts.get((r, c), "")) for c in range(min(columns), max(columns) + 1))
             for r in range(min(rows), max(rows) + 1)
         )
     )

@@ -23,6 +23,8 @@ DIFFICULTIES = ("easy", "medium", "hard")
 _OURS = ("id", "table", "key", "steps", "difficulty", "images")
 _PUBLISHED = ("img", "img_blank", "markdown_table", "markdown_answer", "markdown_answer_step",
               "difficulty")  # fmt: skip
+_RESERVED = set("[]:/\\")
+"""What a test id needs for itself."""
 _PUBLISHED_STYLES = {"hr": "original", "hr_beige": "beige"}
 
 
@@ -110,10 +112,13 @@ def _at_blanks(field: str, record: Mapping[str, Any], puzzle: Puzzle) -> tuple[s
 
 
 def _id(field: str, value: object) -> str:
-    fine = (
-        isinstance(value, str) and value and value.isprintable() and not set(value) & set("[]:/\\ ")
+    fine = isinstance(value, str) and re.fullmatch(r"[!-~]+", value) and not set(value) & _RESERVED
+    _check(
+        fine,
+        field,
+        "a non-empty text without spaces, brackets, colons and slashes, all ASCII",
+        value,
     )
-    _check(fine, field, "a non-empty text without spaces, brackets, colons and slashes", value)
     return str(value)
 
 

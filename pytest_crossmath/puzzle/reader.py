@@ -211,7 +211,9 @@ def _boxed(glyph: Pixels) -> Pixels:
 @cache
 def _alphabet() -> Mapping[int, tuple[tuple[str, ...], Pixels]]:
     """Signs and their shapes in every typeface, by the number of separate parts."""
-    fonts = [(load_font(typeface, 28), "".join(ALPHABET)) for typeface in _TYPEFACES]
+    fonts: list[tuple[Any, str]] = [
+        (load_font(typeface, 28), "".join(ALPHABET)) for typeface in _TYPEFACES
+    ]
     fonts.append((ImageFont.load_default(28), "0123456789+-=?"))
     known: dict[int, list[tuple[str, Pixels]]] = {}
     for font, alphabet in fonts:
@@ -220,7 +222,7 @@ def _alphabet() -> Mapping[int, tuple[tuple[str, ...], Pixels]]:
             ImageDraw.Draw(canvas).text(
                 (30, 30), GLYPHS.get(sign, sign), fill=255, font=font, anchor="mm"
             )
-            [glyph] = _glyphs(np.asarray(canvas, dtype=np.float32) / 255)
+            [glyph] = _glyphs(np.asarray(canvas, dtype=np.float32) / np.float32(255))
             known.setdefault(_parts(glyph), []).append((sign, _boxed(glyph)))
     return {
         parts: (tuple(sign for sign, _ in pairs), np.stack([shape for _, shape in pairs]))

@@ -158,7 +158,7 @@ def _load_lines(file: Path) -> tuple[Problem, ...]:
     problems: dict[str, Problem] = {}
     try:
         # Not splitlines(): JSON may hold U+2028 and its kind inside a string.
-        lines = file.read_text(encoding="utf-8").split("\n")
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise SuiteError(f"{file} cannot be read: {error}") from None
     for number, line in enumerate(lines, start=1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_fields(tmp_path: Path, name: str, style: str) -> None:
         ({"img": ""}, "'img' must be a non-empty text"),
     ],
 )
-def test_a_bad_field_is_named(tmp_path: Path, fields: dict[str, object], message: str) -> None:
+def test_a_bad_field_is_named(tmp_path: Path, fields: dict[str, Any], message: str) -> None:
     """File, line and field of what is wrong."""
     with pytest.raises(SuiteError, match=r"testset_hr\.jsonl:1: ") as caught:
         load_suite(str(load(tmp_path, **fields)))

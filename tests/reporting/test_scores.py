@@ -20,7 +20,8 @@ def saved(
     """A response to one of the first problems."""
     response = Response(f"<answer>{answer}</answer>", Finish.STOP, 0, 0.0)
     return SavedResponse(
-        fields.get("model"), MINI.problems[number].id, modality, fields.get("style"), sample, response
+        fields.get("model"), MINI.problems[number].id, modality, fields.get("style"), sample,
+        response,
     )  # fmt: skip
 
 
