@@ -24,12 +24,14 @@ Replay = Callable[..., str]
 
 
 @pytest.fixture
-def replay(pytester: pytest.Pytester) -> Replay:
+def replay(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Replay:
     """Make a file of saved responses to the first problems of `mini`; gives its model spec.
 
+    Runs of the test then take `mini` as their suite, unless they name one.
     One character a problem: ``1`` solved, ``0`` missed, ``u`` unparsed, ``-`` not in the file.
     """
     problems = load_suite("mini").problems
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--crossmath-suite=mini")
 
     def make(name: str = "fake", **by_modality: str) -> str:
         lines = []

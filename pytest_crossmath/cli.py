@@ -6,8 +6,10 @@ Exit status: 0 when all is well, 1 when a check failed, 2 for a mistake of the u
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -38,6 +40,20 @@ def _parser() -> argparse.ArgumentParser:
             epilog="example: crossmath generate --count 5 --seed 1 --out my-suite",
         )
     )
+    _add_verify(
+        commands.add_parser(
+            "verify",
+            help="prove a suite, or list its defects",
+            epilog="example: crossmath verify mini --json report.json",
+        )
+    )
+    _add_score(
+        commands.add_parser(
+            "score",
+            help="score saved responses with the published metrics",
+            epilog="example: crossmath score --suite mini --responses run.jsonl --json scores.json",
+        )
+    )
     train = commands.add_parser("train", help="train a model").add_subparsers(
         required=True, metavar="KIND"
     )
@@ -58,9 +74,13 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
 def _run_models(_: argparse.Namespace) -> int:
     from tabulate import tabulate
 
-    from pytest_crossmath.models.registry import ALIASES, POCKET
+    from pytest_crossmath.models.registry import ALIASES, POCKET, REFERENCE
 
-    rows = [(POCKET, "bundled with pytest-crossmath"), *sorted(ALIASES.items())]
+    rows = [
+        (POCKET, "bundled with pytest-crossmath: tiny and real"),
+        (REFERENCE, "the exact solver, with a reader for pictures: always right"),
+        *sorted(ALIASES.items()),
+    ]
     print(tabulate(rows, headers=("name", "model"), tablefmt="simple"))
     print("\nor ./DIRECTORY, hf:ORG/NAME, replay:FILE.jsonl; NAME=SPEC gives a name of your own")
     return 0
@@ -71,17 +91,18 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("--count", type=int, required=True, help="how many problems")
     parser.add_argument("--seed", type=int, required=True, help="same seed, same problems")
-    parser.add_argument("--difficulty", choices=sorted(PRESETS), default="mini")
+    parser.add_argument("--difficulty", choices=[*sorted(PRESETS), "mixed"], default="mixed")
     parser.add_argument("--style", nargs="+", default=["original"], help="image styles")
+    parser.add_argument("--palette", type=int, metavar="N", help="colours in a picture, 8 to 256")
     parser.add_argument("--name", default=None, help="name of the suite (default: the folder's)")
     parser.add_argument("--out", type=Path, required=True, help="folder to make")
     parser.set_defaults(run=_run_generate)
 
 
 def _run_generate(arguments: argparse.Namespace) -> int:
-    from pytest_crossmath.puzzle.generator import PRESETS, generate_problems
+    from pytest_crossmath.puzzle.generator import PRESETS, generate_mixed, generate_problems
     from pytest_crossmath.puzzle.render import STYLES
-    from pytest_crossmath.puzzle.suite import PROBLEMS_FILE, save_suite
+    from pytest_crossmath.puzzle.suite import PROBLEMS_FILE, save_suite, taken_solutions
 
     out: Path = arguments.out
     for style in arguments.style:
@@ -89,19 +110,27 @@ def _run_generate(arguments: argparse.Namespace) -> int:
             raise OptionError(f"--style: there is no {style!r}; it takes {', '.join(STYLES)}")
     if arguments.count < 1:
         raise OptionError("--count must be at least 1")
+    if arguments.palette is not None and not 8 <= arguments.palette <= 256:
+        raise OptionError("--palette must be from 8 to 256")
     if (out / PROBLEMS_FILE).exists():
         raise OptionError(f"{out / PROBLEMS_FILE} is there already: name another folder")
     name = arguments.name or out.resolve().name
-    endless = generate_problems(PRESETS[arguments.difficulty], seed=arguments.seed, prefix=name)
+    seed, exclude = arguments.seed, taken_solutions(apart_from=name)
+    if arguments.difficulty == "mixed":
+        endless = generate_mixed(seed=seed, prefix=name, exclude=exclude)
+    else:
+        spec = PRESETS[arguments.difficulty]
+        endless = generate_problems(spec, seed=seed, prefix=name, exclude=exclude)
     try:
         save_suite(
             list(islice(endless, arguments.count)),
             out,
             styles=arguments.style,
+            palette=arguments.palette,
             about={
                 "name": name,
                 "version": 1,
-                "generator": f"crossmath generate --difficulty {arguments.difficulty}",
+                "generator": _command(arguments),
                 "seed": arguments.seed,
                 "licence": "MIT",
             },
@@ -110,6 +139,93 @@ def _run_generate(arguments: argparse.Namespace) -> int:
         raise OptionError(f"--out {out} cannot be written: {error}") from None
     print(f"{arguments.count} problems in {out}")
     return 0
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """What makes the same suite again, but for the seed, which the manifest has."""
+    palette = f" --palette {arguments.palette}" if arguments.palette else ""
+    return f"crossmath generate --difficulty {arguments.difficulty}{palette}"
+
+
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("suite", help="bundled name, folder with problems.jsonl, or JSONL file")
+    parser.add_argument("--against", nargs="+", default=[], metavar="SUITE",
+                        help="suites whose problems must not be here")  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the report here")
+    parser.set_defaults(run=_run_verify)
+
+
+def _run_verify(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from pytest_crossmath.puzzle.suite import load_suite
+    from pytest_crossmath.puzzle.verify import verify
+
+    against = [problem for name in arguments.against for problem in load_suite(name).problems]
+    suite = load_suite(arguments.suite)
+    report = verify(
+        suite.problems,
+        against=against,
+        progress=lambda problems: tqdm(problems, desc="verify", unit=" problems", disable=None),
+    )
+    for defect in report.defects:
+        print(defect)
+    for unread in report.unread:
+        print(f"not proved: {unread.id} ({unread.style}): {unread.detail}")
+    if arguments.json:
+        defects = [asdict(defect) for defect in report.defects]
+        _write_json(arguments.json, {"problems": report.problems, "defects": defects})
+    pictures = sum(len(problem.images) for problem in suite.problems)
+    print(
+        f"{report.problems} problems, {pictures} pictures: {len(report.defects)} defects,"
+        f" {len(report.unread)} pictures not read with certainty"
+    )
+    return 1 if report.defects else 0
+
+
+def _add_score(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--suite", required=True, help="the suite that was asked")
+    parser.add_argument("--responses", type=Path, required=True, help="JSONL of responses")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures here")
+    parser.set_defaults(run=_run_score)
+
+
+def _run_score(arguments: argparse.Namespace) -> int:
+    from tabulate import tabulate
+
+    from pytest_crossmath.models.replay import read_responses
+    from pytest_crossmath.puzzle.suite import load_suite
+    from pytest_crossmath.reporting.scores import score_saved
+
+    suite = load_suite(arguments.suite)
+    forms = score_saved(suite, read_responses(arguments.responses))
+    if not forms:
+        raise OptionError(f"{arguments.responses} has no response to a problem of {suite.name}")
+    models: dict[str, dict[str, object]] = {}
+    for form in forms:
+        models.setdefault(form.model, {})[form.form] = form.to_json()
+        if form.missing:
+            print(
+                f"crossmath: {form.model}, {form.form}: {len(form.missing)} of"
+                f" {len(suite.problems)} problems have no response and count nowhere"
+                f" (first: {form.missing[0]})",
+                file=sys.stderr,
+            )
+    rows = [(f.model, f.form, f.to_json()) for f in forms]
+    names = ("micro_acc", "macro_acc", "step1_acc", "step2_acc", "step3_acc", "step4plus_acc")
+    headers = ("model", "form", "n", *(name.removesuffix("_acc") for name in names))
+    cells = [(m, f, j["n_problems"], *(j[name] for name in names)) for m, f, j in rows]
+    print(tabulate(cells, headers=headers, floatfmt=".1%", missingval="-"))
+    if arguments.json:
+        _write_json(arguments.json, {"models": models})
+    return 0
+
+
+def _write_json(path: Path, content: object) -> None:
+    try:
+        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OptionError(f"--json {path} cannot be written: {error}") from None
 
 
 def _add_train_pocket(parser: argparse.ArgumentParser) -> None:

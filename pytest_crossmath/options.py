@@ -7,6 +7,7 @@ in an ini file are the same; the command line wins.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_crossmath.errors import OptionError
+from pytest_crossmath.errors import OptionError, SuiteError
 
 if TYPE_CHECKING:
     from pytest_crossmath.models.backend import Settings
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from pytest_crossmath.puzzle.suite import Suite
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
-_DEFAULT_SUITE = "mini"
+_ONLY_TELLS = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test")
+"""Options of pytest under which nothing runs, so that nothing is to be checked."""
+
+_DEFAULT_SUITE, _POCKET_SUITE = "standard", "mini"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Option:
     """One sentence."""
     repeatable: bool = False
     """Whether it may be given several times."""
+    is_path: bool = False
+    """Whether its value may be a path; one in an ini file is taken from there."""
 
     @property
     def flag(self) -> str:
@@ -60,13 +66,15 @@ class Option:
 OPTIONS = (
     Option("model", "[NAME=]SPEC", "model to run: pocket (bundled), an alias such as llava, a"
            " checkpoint or LoRA directory, hf:ORG/NAME, replay:FILE.jsonl; repeatable",
-           repeatable=True),
-    Option("suite", "SUITE", "bundled suite, folder with problems.jsonl, or JSONL file"),
+           repeatable=True, is_path=True),
+    Option("suite", "SUITE", "mini, standard, a folder with problems.jsonl, or a JSONL file, also"
+           " of the published CrossMath layout (default: standard; mini for pocket alone)",
+           is_path=True),
     Option("modality", "LIST", "forms to ask: text,image,image+text (default: all)"),
     Option("style", "LIST", "image styles, or all (default: the suite's first)"),
     Option("limit", "N", "only the first N problems"),
     Option("samples", "K", "samples per problem and form (default: 1)"),
-    Option("prompt", "FILE", "instruction to use instead of the built-in one"),
+    Option("prompt", "FILE", "instruction to use instead of the built-in one", is_path=True),
     Option("max-new-tokens", "N", "longest response (default: the model's own limit)"),
     Option("temperature", "T", "sampling temperature; 0 is greedy (default: 0)"),
     Option("batch-size", "N", "samples in a batch, or auto (default: auto)"),
@@ -74,7 +82,7 @@ OPTIONS = (
     Option("device", "DEVICE", "auto, cpu, cuda, cuda:1, mps (default: auto)"),
     Option("thinking", None, "ask chat templates that can to open a thinking block"),
     Option("record", "FILE", "where the run record goes (default: a new file under"
-           " .crossmath/runs)"),
+           " .crossmath/runs)", is_path=True),
     Option("strict", None, "a missed problem is a plain failure"),
 )  # fmt: skip
 """Every option, in the order of the help."""
@@ -123,8 +131,9 @@ def add_options(parser: pytest.Parser) -> None:
 
 def is_active(config: pytest.Config) -> bool:
     """Whether anything was asked of this plugin: an option, or a model in an ini file."""
-    named = any(config.getoption(option.ini, default=None) for option in OPTIONS)
-    return named or bool(_value(config, OPTIONS[0]))
+    if any(config.getoption(name, default=False) for name in _ONLY_TELLS):
+        return False
+    return bool(_first_given(config)) or bool(_value(config, OPTIONS[0]))
 
 
 def build_config(config: pytest.Config) -> CrossmathConfig:
@@ -136,9 +145,10 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
     from pytest_crossmath.prompting import INSTRUCTION, load_instruction
 
     values = {option.name: _value(config, option) for option in OPTIONS}
-    _check_orphans(values)
+    if not values["model"]:
+        raise OptionError(f"{_first_given(config)} needs a model: add --crossmath-model=pocket")
     models = parse_models(values["model"])
-    suite = _suite(values)
+    suite = _suite(values, models)
     modalities = parse_modalities(values["modality"])
     prompt, record = values["prompt"], values["record"]
     return CrossmathConfig(
@@ -226,10 +236,12 @@ def _parse_list(name: str, text: str, choices: Sequence[str]) -> tuple[str, ...]
     return tuple(dict.fromkeys(parse_choice(name, word, choices) for word in words))
 
 
-def _suite(values: Mapping[str, Any]) -> Suite:
+def _suite(values: Mapping[str, Any], models: Sequence[ModelSpec]) -> Suite:
+    from pytest_crossmath.models.registry import is_pocket
     from pytest_crossmath.puzzle.suite import Suite, load_suite
 
-    suite = load_suite(values["suite"] or _DEFAULT_SUITE)
+    default = _POCKET_SUITE if all(map(is_pocket, models)) else _DEFAULT_SUITE
+    suite = load_suite(values["suite"] or default)
     limit = parse_positive("limit", values["limit"])
     return Suite(suite.name, suite.problems[:limit], suite.digest)
 
@@ -247,16 +259,39 @@ def _styles(text: str | None, suite: Suite, modalities: Sequence[Modality]) -> t
     styles = chosen if text in (None, "", "all") else _parse_list("style", text, suite.styles)
     for problem in suite.problems:
         for style in styles:
-            check_picture(problem.images[style])
+            try:
+                check_picture(problem.images[style])
+            except SuiteError as error:
+                raise SuiteError(f"{problem.origin}: {error}") from None
     return tuple(styles)
 
 
-def _check_orphans(values: Mapping[str, Any]) -> None:
-    if not values["model"]:
-        given = next(name for name, value in values.items() if value)
-        raise OptionError(f"--crossmath-{given} needs a model: add --crossmath-model=pocket")
+def _first_given(config: pytest.Config) -> str | None:
+    """The first flag of ours on the command line."""
+    given = (o.flag for o in OPTIONS if config.getoption(o.ini, default=None))
+    return next(given, None)
 
 
 def _value(config: pytest.Config, option: Option) -> Any:
-    given = config.getoption(option.ini, default=None)
-    return given if given is not None else config.getini(option.ini)
+    """The value of an option: None, a text, a list of texts for a repeatable one, or a bool."""
+    value = config.getoption(option.ini, default=None)
+    if value is not None:
+        return value
+    value = config.getini(option.ini)
+    if option.metavar is None or value is None:
+        return value
+    # A pyproject.toml may hold lists where ini files have texts, and numbers.
+    if option.repeatable:
+        return [_from_ini_file(config, option, str(text)) for text in value]
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return _from_ini_file(config, option, text)
+
+
+def _from_ini_file(config: pytest.Config, option: Option, text: str) -> str:
+    """The value with its path, where it is one, taken from the ini file's folder."""
+    if not option.is_path or config.inipath is None:
+        return text
+    head, path = re.match(r"((?:[\w.+-]+=)?(?:replay:)?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]  # matches anything
+    there = config.inipath.parent / path
+    is_ours = option.name in {"record", "prompt"} or there.exists()
+    return f"{head}{there}" if is_ours else text

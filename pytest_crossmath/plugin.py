@@ -86,7 +86,7 @@ class _Hooks:
 
         if not self._is_worker and not session.config.option.collectonly:
             try:
-                self._session.open_record()
+                self._session.start()
             except CrossmathError as error:
                 raise usage_error(error) from None
 
@@ -119,17 +119,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if session is None:
         return
     mark = pytest.mark.crossmath
-    if "crossmath_model" in metafunc.fixturenames:
+    taken = {name for m in metafunc.definition.iter_markers("parametrize") for name in _names(m)}
+    asked = set(metafunc.fixturenames) - taken
+    if "crossmath_model" in asked:
         names = [spec.name for spec in session.config.models]
         models = [pytest.param(n, id=n, marks=mark(model=n)) for n in names]
         metafunc.parametrize("crossmath_model", models, indirect=True, scope="session")
-    if "crossmath_problem" in metafunc.fixturenames:
+    if "crossmath_problem" in asked:
         problems = [
             pytest.param(p, id=p.id, marks=mark(problem=p.id, difficulty=p.difficulty))
             for p in session.config.suite.problems
         ]
         metafunc.parametrize("crossmath_problem", problems, indirect=True)
-    if "crossmath_modality" in metafunc.fixturenames:
+    if "crossmath_modality" in asked:
         forms = [
             pytest.param(f, id=id, marks=mark(modality=f.modality.value, style=f.style))
             for id, f in session.forms()
@@ -137,9 +139,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("crossmath_modality", forms, indirect=True)
 
 
+def _names(mark: pytest.Mark) -> list[str]:
+    """The arguments that a mark of the user's parametrizes by itself."""
+    names = mark.args[0] if mark.args else mark.kwargs.get("argnames", "")
+    return [n.strip() for n in names.split(",")] if isinstance(names, str) else list(names)
+
+
 def _parameter(request: pytest.FixtureRequest) -> Any:
-    if not hasattr(request, "param"):
+    if _active not in request.config.stash:
         pytest.skip("no model to run: add --crossmath-model=pocket, or a model of yours")
+    if not hasattr(request, "param"):
+        pytest.fail(f"{request.fixturename} must be an argument of the test", pytrace=False)
     return request.param
 
 
@@ -164,6 +174,13 @@ def crossmath_modality(request: pytest.FixtureRequest) -> Modality:
     """The form it is given in: ``text``, ``image`` or ``image+text``."""
     modality: Modality = _parameter(request).modality
     return modality
+
+
+@pytest.fixture
+def crossmath_style(request: pytest.FixtureRequest, crossmath_modality: Modality) -> str | None:  # noqa: ARG001 - asked for its parameter
+    """The image style; None without an image."""
+    style: str | None = request.node.callspec.params["crossmath_modality"].style
+    return style
 
 
 @pytest.fixture
@@ -196,4 +213,5 @@ def crossmath_score(_crossmath_answer: Answer) -> Score:
 @pytest.fixture
 def crossmath_strict(request: pytest.FixtureRequest) -> bool:
     """Whether a missed problem is to fail: ``--crossmath-strict``."""
-    return request.config.stash[_active].config.strict
+    session = request.config.stash.get(_active, None)
+    return session is not None and session.config.strict

@@ -19,10 +19,11 @@ Source of the metrics: CrossMath (arXiv 2604.16256), evaluation protocol.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
 from statistics import fmean
@@ -32,6 +33,11 @@ from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.solver import propagate
 
 _ANSWER_TAG = re.compile(r"</?answer>", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
+_NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{0,40})?([eE][+-]?\d{1,2})?")
+_MINUS = str.maketrans(
+    dict.fromkeys("\N{MINUS SIGN}\N{EN DASH}\N{HYPHEN}\N{NON-BREAKING HYPHEN}", "-")
+)
 _SEPARATORS = re.compile(r"[,|;]")
 _DECORATION = " \t\r*_`$\"'()[]{}"
 _MAX_ANSWER = 10_000
@@ -139,8 +145,10 @@ def parse_answer(text: str) -> tuple[str, ...] | None:
     if not pairs:
         return None
     body = spoken[pairs[-1][0].end() : pairs[-1][1].start()]
-    if len(body.strip()) > _MAX_ANSWER or not any(character.isdecimal() for character in body):
+    if len(body.strip()) > _MAX_ANSWER or not _DIGIT.search(body):
         return None
+    # Full-width digits and commas become plain ones; LaTeX boxes are opened.
+    body = re.sub(r"\\(boxed|text)\b", "", unicodedata.normalize("NFKC", body)).replace("、", ",")
     lines = [_unframed(stripped) for line in body.split("\n") if (stripped := _bare(line))]
     if len(lines) == 1 and not _SEPARATORS.search(lines[0]):
         return tuple(_bare(part) for part in lines[0].split())
@@ -151,10 +159,8 @@ def same_number(given: str, wanted: str) -> bool:
     """Whether two texts are the same number: ``7``, ``07`` and ``7.0`` are."""
     if given == wanted:
         return True
-    try:
-        return Decimal(given) == Decimal(wanted)
-    except InvalidOperation:
-        return False
+    numbers = [text.translate(_MINUS) for text in (given, wanted)]
+    return all(map(_NUMBER.fullmatch, numbers)) and Decimal(numbers[0]) == Decimal(numbers[1])
 
 
 def summarize(scores: Sequence[Score]) -> Metrics:
@@ -188,7 +194,7 @@ def _without_thinking(text: str) -> str:
 
 
 def _bare(text: str) -> str:
-    return text.strip(_DECORATION)
+    return text.strip(_DECORATION).removesuffix(".").strip(_DECORATION)
 
 
 def _unframed(line: str) -> str:

@@ -23,7 +23,7 @@ from pytest_crossmath.models.registry import ModelSpec, load_backend, weights_di
 from pytest_crossmath.options import CrossmathConfig
 from pytest_crossmath.prompting import Modality, Sample, make_sample
 from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.reporting.record import RecordWriter, default_path, relative
+from pytest_crossmath.reporting.record import RecordWriter, check_writable, default_path, relative
 from pytest_crossmath.reporting.summary import summarize_run
 from pytest_crossmath.reporting.terminal import draw_answer, modality_gap_table, throughput
 from pytest_crossmath.scoring import Outcome, Score
@@ -56,7 +56,6 @@ class CrossmathSession:
         self._engines = {spec.name: self._engine(spec) for spec in config.models}
         self._results: dict[Key, Result] = {}
         self._record: RecordWriter | None = None
-        self._planned = False
         self._started = time.perf_counter()
 
     # -- what is asked ---------------------------------------------------------------
@@ -84,13 +83,12 @@ class CrossmathSession:
         """Tell each engine the samples that the selected items will ask for."""
         planned: dict[str, list[Sample]] = {}
         for item in items:
-            if ANSWER_FIXTURE in getattr(item, "fixturenames", ()):
+            if _asks_a_model(item):
                 params = item.callspec.params  # type: ignore[attr-defined]  # parametrized by us
                 sample = self.sample(params["crossmath_problem"], params["crossmath_modality"])
                 planned.setdefault(params["crossmath_model"], []).append(sample)
         for name, samples in planned.items():
             self._engines[name].plan(samples)
-        self._planned = bool(planned)
 
     def sample(self, problem: Problem, form: Form) -> Sample:
         """The sample for a problem in a form."""
@@ -103,15 +101,14 @@ class CrossmathSession:
         """The engine of a model."""
         return self._engines[name]
 
-    def open_record(self) -> None:
-        """Create the run record, unless it is known that nothing will be asked.
+    def start(self) -> None:
+        """Start the clock, and see that the record can be written before anything is asked.
 
-        Raises `OptionError` where it cannot be written. The controller of xdist
-        collects nothing, so it cannot know.
+        Raises `OptionError` where it cannot.
         """
-        if self._planned or self._pytest.pluginmanager.has_plugin("dsession"):
-            path = self.config.record or default_path(self._pytest.rootpath)
-            self._record = RecordWriter(path, self._record_header())
+        self._started = time.perf_counter()
+        if self.config.record is not None:
+            check_writable(self.config.record)
 
     # -- what came of it -------------------------------------------------------------
 
@@ -120,9 +117,10 @@ class CrossmathSession:
         try:
             answer = engine.answer(sample)
         except ModelError as error:
-            # The items left would only say the same: stop, as after --maxfail.
-            session.shouldfail = str(error)
-            pytest.fail(str(error), pytrace=False)
+            if len(self._engines) == 1 and all(map(_asks_a_model, session.items)):
+                # The items left would only say the same: stop, as after --maxfail.
+                session.shouldfail = str(error)
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
         if isinstance(answer, Failure):
             pytest.fail(f"no measurement: {answer.message}", pytrace=False)
         return answer
@@ -148,8 +146,7 @@ class CrossmathSession:
             result = Result.from_json(fields)
             if result.identity not in self._results:
                 self._results[result.identity] = result
-                if self._record is not None:
-                    self._record.append(result)
+                self._open_record().append(result)
 
     def finish(self) -> None:
         """Close the record with the figures."""
@@ -196,6 +193,12 @@ class CrossmathSession:
         temperature = self.config.settings.temperature
         return f"temperature {temperature:g}" if temperature else "greedy decoding"
 
+    def _open_record(self) -> RecordWriter:
+        if self._record is None:
+            path = self.config.record or default_path(self._pytest.rootpath)
+            self._record = RecordWriter(path, self._record_header())
+        return self._record
+
     def _record_header(self) -> Mapping[str, Any]:
         suite = self.config.suite
         return {
@@ -218,6 +221,10 @@ class CrossmathSession:
             "instruction": self.config.instruction,
             "settings": asdict(self.config.settings),
         }
+
+
+def _asks_a_model(item: pytest.Item) -> bool:
+    return ANSWER_FIXTURE in getattr(item, "fixturenames", ())
 
 
 def judge(problem: Problem, score: Score, *, strict: bool) -> None:

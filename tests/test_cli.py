@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,72 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(arguments)
     assert "usage: crossmath" in capsys.readouterr().out
+
+
+def test_verify_reports_defects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sound suite exits 0; a wrong key exits 1, with a line and a JSON entry for it."""
+    out, report = tmp_path / "s", tmp_path / "report.json"
+    assert main(["generate", "--count", "2", "--seed", "1", "--out", str(out)]) == 0
+    assert main(["verify", str(out)]) == 0
+    file = out / "problems.jsonl"
+    first, second = (json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
+    first["key"][0] = str(int(first["key"][0]) + 1)
+    file.write_text(f"{json.dumps(first)}\n{json.dumps(second)}\n", encoding="utf-8")
+    capsys.readouterr()
+    assert main(["verify", str(out), "--json", str(report)]) == 1
+    assert f"{first['id']}: contradiction: " in capsys.readouterr().out
+    written = json.loads(report.read_text(encoding="utf-8"))
+    assert written["problems"] == 2
+    assert set(written["defects"][0]) == {"id", "kind", "where", "detail"}
+
+
+def test_verify_against_finds_a_leak(tmp_path: Path) -> None:
+    """A suite against itself shares everything; a fresh one shares nothing with the bundled."""
+    out = tmp_path / "s"
+    main(["generate", "--count", "20", "--seed", "1", "--out", str(out)])
+    assert main(["verify", str(out), "--against", "standard", "mini"]) == 0
+    assert main(["verify", str(out), "--against", str(out)]) == 1
+
+
+def test_training_problems_are_in_no_bundled_suite(tmp_path: Path) -> None:
+    """Even the seed of a bundled suite makes other problems under another name."""
+    out = tmp_path / "train"
+    common = ["--difficulty", "mini", "--seed", "2604", "--out", str(out)]
+    assert main(["generate", "--count", "60", *common]) == 0
+    assert main(["verify", str(out), "--against", "mini", "standard"]) == 0
+
+
+def test_score_writes_the_published_metrics(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table on the terminal, the figures as JSON, and a word on what is missing."""
+    problem = load_suite("mini").problems[0]
+    line = {"id": problem.id, "modality": "text", "text": f"<answer>{', '.join(problem.key)}"}
+    responses, out = tmp_path / "r.jsonl", tmp_path / "o.json"
+    responses.write_text(json.dumps(line | {"text": line["text"] + "</answer>"}))
+    command = ["score", "--suite", "mini", "--responses", str(responses), "--json", str(out)]
+    assert main(command) == 0
+    shown = capsys.readouterr()
+    assert "100.0%" in shown.out
+    assert "199 of 200 problems have no response" in shown.err
+    figures = json.loads(out.read_text())["models"]["responses"]["text"]
+    assert (figures["macro_acc"], figures["n_problems"], figures["samples"]) == (1.0, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["verify", "nothing"], "no suite 'nothing'"),
+        (["verify", "mini", "--against", "nothing"], "no suite 'nothing'"),
+        (["score", "--suite", "mini", "--responses", "no.jsonl"], "no.jsonl cannot be read"),
+    ],
+)
+def test_a_wrong_path_is_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    """Exit status 2 and one line."""
+    assert main(arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("crossmath: ")
+    assert message in error
+    assert "\n" not in error

@@ -13,6 +13,7 @@ then only read what is there.
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class Engine:
         self._load = load
         self._settings = settings
         self._backend: Backend | None = None
+        self._broken: ModelError | None = None
         self._samples: dict[_SampleKey, Sample] = {}
         self._batches: dict[_SampleKey, list[Sample]] | None = None
         self._answers: dict[_SampleKey, Answer | Failure] = {}
@@ -67,16 +69,14 @@ class Engine:
         Raises `ModelError` when it cannot be loaded, or cannot read the pictures
         that it is going to be shown.
         """
+        if self._broken is not None:
+            raise self._broken
         if self._backend is None:
-            with warnings.catch_warnings(action="ignore"):
-                backend = self._load()
-            pictured = any(sample.images for sample in self._samples.values())
-            if pictured and not backend.reads_images:
-                raise ModelError(
-                    f"model {self.name!r} takes no images: it can only be asked with"
-                    " --crossmath-modality=text"
-                )
-            self._backend = backend
+            try:
+                self._backend = self._loaded()
+            except ModelError as error:
+                self._broken = error
+                raise
         return self._backend
 
     def plan(self, samples: Iterable[Sample]) -> None:
@@ -101,8 +101,20 @@ class Engine:
         return fresh
 
     def close(self) -> None:
-        """Let go of the model; answers stay."""
+        """Let go of the model, so that the next one has the memory; answers stay."""
         self._backend = None
+        gc.collect()
+
+    def _loaded(self) -> Backend:
+        with warnings.catch_warnings(action="ignore"):
+            backend = self._load()
+        pictured = any(sample.images for sample in self._samples.values())
+        if pictured and not backend.reads_images:
+            raise ModelError(
+                f"model {self.name!r} takes no images: it can only be asked with"
+                " --crossmath-modality=text"
+            )
+        return backend
 
     def _batch_of(self, sample: Sample) -> list[Sample]:
         if self._batches is None:
@@ -113,26 +125,27 @@ class Engine:
         return self._batches[sample.key]
 
     def _run(self, batch: Sequence[Sample]) -> None:
-        """Ask the backend; halve what is asked at once each time memory runs out."""
-        pending = list(batch)
-        while pending:
-            chunk = pending[: self._limit]
-            done = 0
+        """Ask the backend; ask fewer at once where that may help."""
+        waiting = [list(batch)]
+        while waiting:
+            chunk = waiting.pop(0)
+            if self._limit and len(chunk) > self._limit:
+                waiting[:0] = [chunk[: self._limit], chunk[self._limit :]]
+                continue
             try:
                 for sample, response in self._generate(chunk):
                     self._keep(sample, response)
-                    done += 1
-            except OutOfMemoryError as error:
+            except BackendError as error:
+                left = [sample for sample in chunk if sample.key not in self._answers]
                 if len(chunk) == 1:
-                    self._fail(chunk, f"out of memory with a single sample: {error}")
-                    done = 1
-                else:
+                    self._fail(left, error)
+                elif isinstance(error, OutOfMemoryError):
                     # Remembered for all later batches: they would run out of memory as well.
                     self._limit = len(chunk) // 2
-            except BackendError as error:
-                self._fail(chunk[done:], str(error))
-                done = len(chunk)
-            pending = pending[done:]
+                    waiting.insert(0, left)
+                else:
+                    # One sample may have spoilt it for all: each gets its own try.
+                    waiting[:0] = [[sample] for sample in left]
 
     def _generate(self, chunk: Sequence[Sample]) -> Iterable[tuple[Sample, Response]]:
         responses = iter(self.backend.generate(chunk, self._settings))
@@ -149,7 +162,9 @@ class Engine:
         self._answers[sample.key] = Answer(result, response, score)
         self._fresh.append(result)
 
-    def _fail(self, samples: Iterable[Sample], message: str) -> None:
+    def _fail(self, samples: Iterable[Sample], error: BackendError) -> None:
+        alone = isinstance(error, OutOfMemoryError)
+        message = f"out of memory with a single sample: {error}" if alone else str(error)
         for sample in samples:
             self._answers[sample.key] = Failure(message)
             self._fresh.append(failed(self.name, sample, message))

@@ -12,6 +12,7 @@ Batches are padded on the left, since a decoder continues at the right end.
 
 from __future__ import annotations
 
+import re
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,8 @@ from pytest_crossmath.scoring import Finish
 
 _DEFAULT_NEW_TOKENS = 2048
 _BATCH_SIZE = 16
+# Each device, and each of its libraries, has its own words for it.
+_OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,13 @@ class HFBackend:
         adapter = Path(target) if (Path(target) / ADAPTER_FILE).is_file() else None
         base = base_of_adapter(adapter) if adapter else target
         try:
-            config = AutoConfig.from_pretrained(base, trust_remote_code=False)
+            config = _load_config(base)
             reads_images = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
             model = _load_model(base, settings, reads_images=reads_images)
             if adapter:
                 model = _with_adapter(model, adapter)
-            processor = _load_processor(base, reads_images=reads_images)
+            own = adapter if adapter and _has_processor(adapter) else base
+            processor = _load_processor(str(own), reads_images=reads_images)
         except ModelError:
             raise
         except Exception as error:  # transformers raises many kinds for a user's mistake
@@ -95,16 +99,17 @@ class HFBackend:
         started = time.perf_counter()
         try:
             inputs = self._inputs(batch, settings)
-            options = self._generation(batch, settings)
-            with torch.inference_mode():
+            options = self._generation(settings)
+            with torch.inference_mode(), torch.random.fork_rng(enabled=options["do_sample"]):
+                if options["do_sample"]:
+                    torch.manual_seed(zlib.crc32(repr([s.key for s in batch]).encode()))
                 tokens = self.model.generate(**inputs, **options)
-        except torch.OutOfMemoryError as error:
-            torch.cuda.empty_cache()
-            raise OutOfMemoryError(_first_line(error)) from error
         except BackendError:
             raise
         except Exception as error:  # whatever a model's own code raises is the backend's failure
-            if "can't allocate memory" in str(error):
+            if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
                 raise OutOfMemoryError(_first_line(error)) from error
             raise BackendError(f"{type(error).__name__}: {_first_line(error)}") from error
         seconds = (time.perf_counter() - started) / len(batch)
@@ -122,15 +127,20 @@ class HFBackend:
             for sample in batch
         ]
         arguments: dict[str, Any] = {"text": prompts, "padding": True, "return_tensors": "pt"}
-        if not self.reads_images:
-            # A chat template writes its own special tokens; a tokenizer would add them again.
+        if self._template_writes_bos(prompts[0]):
+            # The tokenizer would write it once more.
             arguments["add_special_tokens"] = False
-        elif batch[0].images:
+        if batch[0].images:
             arguments["images"] = [[_open(path) for path in sample.images] for sample in batch]
-        inputs = self.processor(**arguments).to(self.model.device)
-        if "pixel_values" in inputs:
-            inputs["pixel_values"] = inputs["pixel_values"].to(self.model.dtype)
-        return inputs
+        inputs = self.processor(**arguments)
+        if self.reads_images:
+            # Pixels to the model's own precision; tokens stay whole numbers.
+            return inputs.to(self.model.device, dtype=self.model.dtype)
+        return inputs.to(self.model.device)
+
+    def _template_writes_bos(self, prompt: str) -> bool:
+        tokenizer = getattr(self.processor, "tokenizer", self.processor)
+        return bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)
 
     def _content(self, sample: Sample) -> Any:
         if not self.reads_images:
@@ -144,17 +154,23 @@ class HFBackend:
             for part in sample.content
         ]
 
-    def _generation(self, batch: Sequence[Sample], settings: Settings) -> dict[str, Any]:
-        config = self.model.generation_config
-        limit = settings.max_new_tokens or config.max_new_tokens or _DEFAULT_NEW_TOKENS
-        options: dict[str, Any] = {"max_new_tokens": limit, "do_sample": settings.temperature > 0}
+    def _generation(self, settings: Settings) -> dict[str, Any]:
+        """Plain greedy decoding or plain sampling.
+
+        A checkpoint's own penalties, beams and cut-offs are switched off, so that
+        what the report calls greedy is greedy.
+        """
+        limit = self.model.generation_config.max_new_tokens
+        options: dict[str, Any] = {
+            "max_new_tokens": settings.max_new_tokens or limit or _DEFAULT_NEW_TOKENS,
+            "do_sample": settings.temperature > 0,
+            "num_beams": 1,
+            "repetition_penalty": 1.0,
+            "no_repeat_ngram_size": 0,
+        }
         if settings.temperature > 0:
-            options["temperature"] = settings.temperature
-            torch.manual_seed(zlib.crc32(repr([sample.key for sample in batch]).encode()))
-        else:
-            # A checkpoint's own sampling settings mean nothing here and would be warned about.
-            options.update(temperature=None, top_p=None, top_k=None)
-        return options
+            return options | {"temperature": settings.temperature, "top_p": 1.0, "top_k": 0}
+        return options | {"temperature": None, "top_p": None, "top_k": None}
 
     def _response(self, row: list[int], limit: int, seconds: float) -> Response:
         ends = self.model.generation_config.eos_token_id
@@ -172,6 +188,13 @@ def _quieten() -> None:
     logging: Any = transformers.utils.logging
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+
+
+def _load_config(base: str) -> Any:
+    config: Any = AutoConfig.from_pretrained(base, trust_remote_code=False)
+    if config.is_encoder_decoder:
+        raise ModelError(f"{base} is an encoder-decoder: only decoders can be asked here")
+    return config
 
 
 def _load_model(base: str, settings: Settings, *, reads_images: bool) -> Any:
@@ -195,9 +218,24 @@ def _load_model(base: str, settings: Settings, *, reads_images: bool) -> Any:
 
 
 def _with_adapter(model: Any, adapter: Path) -> Any:
+    """The model with a LoRA adapter on it. PEFT itself ignores weights that fit nowhere."""
     from peft import PeftModel
+    from peft.utils import get_peft_model_state_dict, load_peft_weights
 
-    return PeftModel.from_pretrained(model, str(adapter))
+    tuned: Any = PeftModel.from_pretrained(model, str(adapter))
+    saved = load_peft_weights(str(adapter), device="cpu")
+    strangers = sorted(saved.keys() ^ get_peft_model_state_dict(tuned).keys())
+    if strangers:
+        raise ModelError(
+            f"the adapter {adapter} does not fit its base model: {len(strangers)} of its weights"
+            f" have no counterpart ({strangers[0]}, …)"
+        )
+    return tuned
+
+
+def _has_processor(directory: Path) -> bool:
+    names = ("processor_config.json", "preprocessor_config.json")
+    return any((directory / name).is_file() for name in names)
 
 
 def _load_processor(base: str, *, reads_images: bool) -> Any:
@@ -207,7 +245,9 @@ def _load_processor(base: str, *, reads_images: bool) -> Any:
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    if not (getattr(processor, "chat_template", None) or tokenizer.chat_template):
+    if not processor.chat_template:
+        processor.chat_template = tokenizer.chat_template
+    if not processor.chat_template:
         raise ModelError(f"{base} has no chat template: it cannot be asked anything")
     return processor
 
@@ -242,6 +282,9 @@ def _load_failure(base: str, error: Exception) -> str:
             f" On a machine with network run `hf download {base}` (after `hf auth login` for a"
             " gated model), or name a directory: --crossmath-model=NAME=./DIR"
         )
+    needed = re.search(r"requires the (\w+) library", str(error))
+    if isinstance(error, ImportError) and needed:
+        return f"{base} needs {needed[1]}: pip install {needed[1].lower()}"
     return f"{base} cannot be loaded: {type(error).__name__}: {_first_line(error)}"
 
 

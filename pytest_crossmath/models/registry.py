@@ -42,8 +42,11 @@ ALIASES: Mapping[str, str] = {
 POCKET = "pocket"
 """Name of the bundled model."""
 
+REFERENCE = "reference"
+"""Name of the calibrator, which solves everything."""
+
 ADAPTER_FILE = "adapter_config.json"
-_NAMED = re.compile(r"(?P<name>[\w.+-]+)=(?P<spec>.+)", re.DOTALL)
+_NAMED = re.compile(r"(?P<name>[\w.+-]+)=(?P<spec>.+)", re.DOTALL | re.ASCII)
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _KINDS = "a bundled model, an alias, a directory (./DIR), hf:ORG/NAME or replay:FILE.jsonl"
 _MAX_HEADER = 100_000_000
@@ -56,7 +59,7 @@ class ModelSpec:
     name: str
     """Its name in test ids, tables and records."""
     kind: str
-    """``local`` (a directory), ``hub`` (a repository) or ``replay`` (a file)."""
+    """``local`` (a directory), ``hub`` (a repository), ``replay`` (a file) or ``reference``."""
     target: str
     """The directory, repository or file."""
 
@@ -70,12 +73,15 @@ def parse_spec(text: str) -> ModelSpec:
     named = _NAMED.fullmatch(text.strip())
     name, spec = (named["name"], named["spec"]) if named else (None, text.strip())
     kind, target, default_name = _resolve(spec)
-    return ModelSpec(name or re.sub(r"[^\w.+-]+", "-", default_name), kind, target)
+    return ModelSpec(name or re.sub(r"[^\w.+-]+", "-", default_name, flags=re.ASCII), kind, target)
 
 
 def check_spec(spec: ModelSpec) -> None:
     """Raise `ModelError` for whatever can be seen to be wrong without loading the model."""
+    if spec.kind == "reference":
+        return
     if spec.kind == "replay":
+        load_backend(spec, Settings())
         return
     _require(spec, "torch", "transformers", "accelerate")
     if spec.kind == "local":
@@ -88,17 +94,24 @@ def load_backend(spec: ModelSpec, settings: Settings) -> Backend:
         from pytest_crossmath.models.replay import ReplayBackend
 
         return ReplayBackend.open(spec.target)
+    if spec.kind == "reference":
+        from pytest_crossmath.models.reference import ReferenceBackend
+
+        return ReferenceBackend()
     from pytest_crossmath.models.hf import HFBackend
 
     return HFBackend.load(spec.target, settings)
 
 
 def weights_digest(spec: ModelSpec) -> str | None:
-    """``sha256:…`` over the weights of a local model; None where they are not at hand."""
+    """``sha256:…`` over a local model's weights, an adapter's with its base; else None."""
     if spec.kind != "local":
         return None
+    directories = [Path(spec.target)]
+    if (directories[0] / ADAPTER_FILE).is_file():
+        directories.append(Path(base_of_adapter(directories[0])))
     total = hashlib.sha256()
-    for file in sorted(Path(spec.target).glob("*.safetensors")):
+    for file in (file for folder in directories for file in sorted(folder.glob("*.safetensors"))):
         with file.open("rb") as stream:
             total.update(hashlib.file_digest(stream, "sha256").digest())
     return f"sha256:{total.hexdigest()}"
@@ -117,6 +130,11 @@ def base_of_adapter(directory: Path) -> str:
     return ALIASES.get(base, base)
 
 
+def is_pocket(spec: ModelSpec) -> bool:
+    """Whether this is the bundled model, which can do no other suite than `mini`."""
+    return spec.target == str(pocket_directory())
+
+
 def pocket_directory() -> Path:
     """Where the bundled model lies."""
     return Path(__file__).parent / POCKET
@@ -124,27 +142,36 @@ def pocket_directory() -> Path:
 
 def _resolve(spec: str) -> tuple[str, str, str]:
     """Kind, target and default name."""
-    scheme, colon, rest = spec.partition(":")
-    if colon and scheme == "hf":
-        if not _HUB_ID.fullmatch(rest):
-            raise ModelError(f"hf:{rest} is no repository of the Hub: write hf:ORG/NAME")
-        return "hub", rest, rest.split("/")[1]
-    if colon and scheme == "replay":
-        file = rest.partition("#")[0]
-        if not Path(file).is_file():
-            raise ModelError(f"replay:{file}: there is no such file")
-        return "replay", rest, Path(file).stem
+    scheme, _, rest = spec.partition(":")
+    if scheme in _SCHEMES and rest:
+        return _SCHEMES[scheme](rest)
     if spec == POCKET:
         return "local", str(pocket_directory()), POCKET
+    if spec == REFERENCE:
+        return "reference", REFERENCE, REFERENCE
     if spec in ALIASES:
         return "hub", ALIASES[spec], spec
-    if not spec:
+    if not spec or not Path(spec).exists():
         raise ModelError(_unknown(spec))
-    if Path(spec).is_dir():
-        return "local", spec, Path(spec).resolve().name
-    if Path(spec).exists():
+    if not Path(spec).is_dir():
         raise ModelError(f"{spec} is a file; a model is a checkpoint directory")
-    raise ModelError(_unknown(spec))
+    return "local", spec, Path(spec).resolve().name
+
+
+def _resolve_hub(repository: str) -> tuple[str, str, str]:
+    if not _HUB_ID.fullmatch(repository):
+        raise ModelError(f"hf:{repository} is no repository of the Hub: write hf:ORG/NAME")
+    return "hub", repository, repository.split("/")[1]
+
+
+def _resolve_replay(target: str) -> tuple[str, str, str]:
+    file = target.partition("#")[0]
+    if not Path(file).is_file():
+        raise ModelError(f"replay:{file}: there is no such file")
+    return "replay", target, Path(file).stem
+
+
+_SCHEMES = {"hf": _resolve_hub, "replay": _resolve_replay}
 
 
 def _unknown(spec: str) -> str:
@@ -152,7 +179,7 @@ def _unknown(spec: str) -> str:
         return f"there is no directory {spec}; for a repository of the Hub write hf:{spec}"
     if "/" in spec or spec.startswith("."):
         return f"there is no directory {spec}"
-    names = [POCKET, *ALIASES]
+    names = [POCKET, REFERENCE, *ALIASES]
     close = difflib.get_close_matches(spec.casefold(), names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
     return f"unknown model {spec!r}: {hint}A model is {_KINDS}; see `crossmath models`"

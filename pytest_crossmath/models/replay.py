@@ -27,6 +27,24 @@ Key = tuple[str, str, str | None, int]
 """Problem, modality, style (None: whatever style), sample number."""
 
 
+@dataclass(frozen=True, slots=True)
+class SavedResponse:
+    """One line of a file of responses."""
+
+    model: str | None
+    """Name of the model; None where the file names none."""
+    problem: str
+    """Id of the problem."""
+    modality: str
+    """``text``, ``image`` or ``image+text``."""
+    style: str | None
+    """Image style; None without an image, and where the file names none."""
+    sample: int
+    """Sample number, from 0."""
+    response: Response
+    """The response."""
+
+
 @dataclass(frozen=True)
 class ReplayBackend:
     """Responses by what they answer."""
@@ -50,8 +68,9 @@ class ReplayBackend:
         name, _, wanted = target.partition("#")
         file = Path(name)
         found: dict[str | None, dict[Key, Response]] = {}
-        for model, key, response in _read(file):
-            found.setdefault(model, {})[key] = response
+        for saved in read_responses(file):
+            key = (saved.problem, saved.modality, saved.style, saved.sample)
+            found.setdefault(saved.model, {})[key] = saved.response
         if wanted and wanted not in found:
             raise ModelError(f"{file} holds no responses of {wanted!r}, but of {_names(found)}")
         if not wanted and len(found) > 1:
@@ -78,9 +97,13 @@ class ReplayBackend:
             yield saved
 
 
-def _read(file: Path) -> Iterator[tuple[str | None, Key, Response]]:
+def read_responses(file: Path) -> Iterator[SavedResponse]:
+    """The responses in a file, in its order; errors of a record are none.
+
+    Raises `ModelError` with file and line.
+    """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{file} cannot be read: {error}") from None
     for number, line in enumerate(lines, start=1):
@@ -90,25 +113,26 @@ def _read(file: Path) -> Iterator[tuple[str | None, Key, Response]]:
             record = json.loads(line)
             if record.get("type", "result") == "result" and record.get("outcome") != Outcome.ERROR:
                 yield _parse(record)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             detail = f"the field {error} is missing" if isinstance(error, KeyError) else error
             raise ModelError(f"{file}:{number}: no response line: {detail}") from None
 
 
-def _parse(record: Mapping[str, Any]) -> tuple[str | None, Key, Response]:
+def _parse(record: Mapping[str, Any]) -> SavedResponse:
     ours = "response" in record
     problem, text = (
         (record["problem"], record["response"]) if ours else (record["id"], record["text"])
     )
     if not isinstance(text, str):
         raise TypeError("the response is no text")
-    key = (problem, Modality(record["modality"]).value, record.get("style"),
-           int(record.get("sample", 0)))  # fmt: skip
     finish = _FINISH.get(Outcome(record["outcome"]), Finish.STOP) if ours else Finish.STOP
     response = Response(
         text, finish, int(record.get("new_tokens", 0)), float(record.get("seconds", 0.0))
     )
-    return record.get("model"), key, response
+    modality, sample = Modality(record["modality"]).value, int(record.get("sample", 0))
+    return SavedResponse(
+        record.get("model"), problem, modality, record.get("style"), sample, response
+    )
 
 
 def _names(found: Mapping[str | None, object]) -> str:

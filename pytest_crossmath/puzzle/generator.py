@@ -13,18 +13,19 @@ The same seed gives the same problems in every process and on every machine.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from itertools import count
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import count, repeat
 
 from pytest_crossmath.puzzle.grid import (
     EQUALS,
+    Cell,
     Direction,
     Position,
     Problem,
     Puzzle,
 )
-from pytest_crossmath.puzzle.grid import Cell as GridCell
 from pytest_crossmath.puzzle.markdown import format_table
 from pytest_crossmath.puzzle.solver import propagate
 
@@ -53,12 +54,35 @@ class GeneratorSpec:
     """Most columns."""
     operators: str = "+-×÷"
     """Operators, drawn uniformly from these; repeat one to weigh it."""
+    enclosed: bool = True
+    """Whether a square that is no cell may have cells on all four sides, like an empty box."""
+    deepen: bool = False
+    """Whether blanks are first put where they make a chain of steps longer.
 
+    Where a grid takes fewer blanks than were drawn, it then keeps those it takes.
+    """
+    difficulty: str | None = None
+    """Difficulty that all problems are given; None tells it from the deepest step."""
+
+
+# Operators and equations of the published set, in its proportions (966, 891, 426, 290).
+_PUBLISHED = GeneratorSpec(
+    equations=(5, 15), blanks=(3, 15), depths=(1,), max_number=250, max_height=17, max_width=21,
+    operators="++++++++++---------××××÷÷÷", enclosed=False, deepen=True,
+    difficulty="easy",
+)  # fmt: skip
 
 PRESETS = {
     "mini": GeneratorSpec((2, 6), (1, 3), (1, 1, 2), 20, 5, 5, "++--×"),
+    "easy": _PUBLISHED,
+    "medium": replace(_PUBLISHED, blanks=(4, 14), depths=(2, 2, 2, 3, 3), difficulty="medium"),
+    "hard": replace(_PUBLISHED, blanks=(8, 15), depths=(3, 3, 3, 4, 4, 5, 6, 7), difficulty="hard"),
 }
-"""Named specifications. `mini` is what the bundled suite and `pocket` are made of."""
+"""Named specifications. `mini` is what `pocket` is made for; the others are published strata."""
+
+
+MIXED = {"easy": 90, "medium": 85, "hard": 75}
+"""Shares of the published strata."""
 
 
 def generate_problems(
@@ -70,16 +94,36 @@ def generate_problems(
     such a problem, or its mirror image, is never made. Neither is one whose
     solved grid was already used.
     """
+    return _stream(repeat(spec), seed, prefix, exclude)
+
+
+def generate_mixed(*, seed: int, prefix: str, exclude: Collection[str] = ()) -> Iterator[Problem]:
+    """Problems without end of all difficulties, in the shares of `MIXED` from the start on."""
+    return _stream((PRESETS[difficulty] for difficulty in _mixed()), seed, prefix, exclude)
+
+
+def _mixed() -> Iterator[str]:
+    """Difficulties such that every prefix has the shares of `MIXED` as closely as can be."""
+    made = Counter(dict.fromkeys(MIXED, 0))
+    while True:
+        furthest_behind = min(MIXED, key=lambda name: (made[name] + 0.5) / MIXED[name])
+        made[furthest_behind] += 1
+        yield furthest_behind
+
+
+def _stream(
+    specs: Iterable[GeneratorSpec], seed: int, prefix: str, exclude: Collection[str]
+) -> Iterator[Problem]:
     seen = set(exclude)
-    number = 0
-    for index in count():
-        problem = generate_problem(spec, random.Random(f"{seed}/{index}"), "")
-        fingerprint = solution_fingerprint(problem)
-        if fingerprint in seen:
-            continue
+    index = count()
+    for number, spec in enumerate(specs, start=1):
+        while True:
+            problem = generate_problem(spec, random.Random(f"{seed}/{next(index)}"), "")
+            fingerprint = solution_fingerprint(problem)
+            if fingerprint not in seen:
+                break
         seen.add(fingerprint)
-        number += 1
-        yield _renamed(problem, f"{prefix}-{number:04d}")
+        yield replace(problem, id=f"{prefix}-{number:04d}")
 
 
 def generate_problem(spec: GeneratorSpec, rng: random.Random, id: str) -> Problem:
@@ -90,7 +134,7 @@ def generate_problem(spec: GeneratorSpec, rng: random.Random, id: str) -> Proble
         if solved is None:
             continue
         for _ in range(_BLANKING_TRIES):
-            problem = _blank(solved, blanks, depth, rng, id)
+            problem = _blank(solved, blanks, depth, spec, rng, id)
             if problem is not None:
                 return problem
 
@@ -105,29 +149,41 @@ def difficulty_of(steps: Collection[int]) -> str:
     return {1: "easy", 2: "medium"}.get(max(steps), "hard")
 
 
-def _renamed(problem: Problem, id: str) -> Problem:
-    return Problem(
-        id, problem.table, problem.puzzle, problem.key, problem.steps, problem.difficulty
-    )
-
-
-def _blank(solved: Puzzle, blanks: int, depth: int, rng: random.Random, id: str) -> Problem | None:
-    puzzle = solved
-    positions = list(solved.numbers)
+def _blank(
+    solved: Puzzle, blanks: int, depth: int, spec: GeneratorSpec, rng: random.Random, id: str
+) -> Problem | None:
+    puzzle, steps = _chain(solved, depth, rng) if spec.deepen else (solved, ())
+    positions = list(puzzle.numbers)
     rng.shuffle(positions)
-    steps: tuple[int, ...] | None = ()
     for position in positions:
+        if len(steps) >= blanks:
+            break
         candidate = puzzle.replaced({position: "?"})
         found = propagate(candidate).steps(candidate)
-        if found is None or max(found) > depth:
-            continue
-        puzzle, steps = candidate, found
-        if len(steps) == blanks:
-            break
-    if not steps or len(steps) != blanks or max(steps) != depth:
+        if found is not None and max(found) <= depth:
+            puzzle, steps = candidate, found
+    fewest = spec.blanks[0] if spec.deepen else blanks
+    if len(steps) < fewest or max(steps) != depth:
         return None
     key = tuple(solved[position].text for position in puzzle.blanks)
-    return Problem(id, format_table(puzzle), puzzle, key, steps, difficulty_of(steps))
+    difficulty = spec.difficulty or difficulty_of(steps)
+    return Problem(id, format_table(puzzle), puzzle, key, steps, difficulty)
+
+
+def _chain(solved: Puzzle, depth: int, rng: random.Random) -> tuple[Puzzle, tuple[int, ...]]:
+    """Blanks that need `depth` steps, as few as chance gives; fewer steps where it gets stuck."""
+    puzzle = solved
+    steps: tuple[int, ...] = ()
+    for wanted in range(1, depth + 1):
+        positions = list(puzzle.numbers)
+        rng.shuffle(positions)
+        for position in positions:
+            candidate = puzzle.replaced({position: "?"})
+            found = propagate(candidate).steps(candidate)
+            if found is not None and max(found) == wanted:
+                puzzle, steps = candidate, found
+                break
+    return puzzle, steps
 
 
 def _grow(spec: GeneratorSpec, rng: random.Random) -> Puzzle | None:
@@ -135,12 +191,12 @@ def _grow(spec: GeneratorSpec, rng: random.Random) -> Puzzle | None:
     target = rng.randint(*spec.equations)
     texts: dict[Position, str] = {}
     lines: list[Line] = []
-    for _ in range(_LAYOUT_TRIES):
+    for _ in range(max(_LAYOUT_TRIES, 10 * target)):
         line = _candidate_line(lines, rng)
         if line in lines or not _fits(line, texts, spec):
             continue
         filling = _fill(line, texts, spec, rng)
-        if filling is None:
+        if filling is None or (not spec.enclosed and _encloses({**texts, **filling})):
             continue
         texts.update(filling)
         lines.append(line)
@@ -185,6 +241,15 @@ def _fits(line: Line, texts: dict[Position, str], spec: GeneratorSpec) -> bool:
         elif (r - aside[0], c - aside[1]) in texts or (r + aside[0], c + aside[1]) in texts:
             return False
     return True
+
+
+def _encloses(texts: Collection[Position]) -> bool:
+    """Whether some square that is no cell has cells on all four sides."""
+    return any(
+        (r, c + 1) not in texts
+        and all(p in texts for p in ((r, c + 2), (r - 1, c + 1), (r + 1, c + 1)))
+        for r, c in texts
+    )
 
 
 def _fill(
@@ -253,7 +318,7 @@ def _cropped(texts: dict[Position, str]) -> Puzzle:
     rows, columns = zip(*texts, strict=True)
     return Puzzle(
         tuple(
-            tuple(GridCell(texts.get((r, c), "")) for c in range(min(columns), max(columns) + 1))
+            tuple(Cell(texts.get((r, c), "")) for c in range(min(columns), max(columns) + 1))
             for r in range(min(rows), max(rows) + 1)
         )
     )

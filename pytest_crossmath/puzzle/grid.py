@@ -220,6 +220,8 @@ class Problem:
     """``easy``, ``medium`` or ``hard``."""
     images: Mapping[str, Path] = field(default_factory=dict, hash=False)
     """Path of the picture in each style."""
+    origin: str = ""
+    """Where it was read, as ``file:line``; empty for one just made."""
 
 
 def _equations_in(lines: tuple[tuple[Cell, ...], ...], direction: Direction) -> Iterator[Equation]:

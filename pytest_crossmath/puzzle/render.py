@@ -18,10 +18,11 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from pytest_crossmath.errors import OptionError
 from pytest_crossmath.puzzle.grid import BLANK, Cell, CellKind, Puzzle
 
 # Fonts draw the hyphen that tables use as a dot of a line; this is the sign it stands for.
-_GLYPHS = {"-": "\N{MINUS SIGN}"}
+GLYPHS = {"-": "\N{MINUS SIGN}"}
 
 Colour = tuple[int, int, int]
 """Red, green and blue, 0 to 255."""
@@ -61,8 +62,34 @@ class Style:
         return self.number_fill if kind is CellKind.NUMBER else self.operator_fill
 
 
-STYLES = {"original": Style()}
-"""The styles by name."""
+STYLES: dict[str, Style] = {
+    "original": Style(),
+    "noborder": Style(border=0),
+    "beige": Style(
+        background=(245, 237, 220),
+        number_fill=(214, 226, 233),
+        operator_fill=(252, 243, 207),
+        blank_fill=(255, 253, 246),
+    ),
+    "altstyle": Style(
+        font="font_source_serif_pro/files/SourceSerifPro-Regular.ttf",
+        number_fill=(223, 240, 216),
+        operator_fill=(242, 222, 222),
+        blank_fill=(255, 255, 255),
+        ink=(32, 48, 96),
+        line=(110, 110, 130),
+    ),
+}
+"""The styles by name; `register_style` adds one."""
+
+
+def register_style(name: str, style: Style) -> None:
+    """Make a style of one's own known under a name.
+
+    Raises `OptionError` when the name is taken by another style.
+    """
+    if STYLES.setdefault(name, style) != style:
+        raise OptionError(f"the image style {name!r} is there already")
 
 
 def render(puzzle: Puzzle, style: Style) -> Image.Image:
@@ -73,7 +100,7 @@ def render(puzzle: Puzzle, style: Style) -> Image.Image:
     size = (puzzle.width * style.cell + style.border, puzzle.height * style.cell + style.border)
     picture = Image.new("RGB", size, style.background)
     draw = ImageDraw.Draw(picture)
-    font = _font(style.font, style.font_size)
+    font = load_font(style.font, style.font_size)
     for (row, column), cell in puzzle.cells():
         if cell.kind is not CellKind.EMPTY:
             _draw_cell(draw, cell, row, column, style, font)
@@ -97,13 +124,14 @@ def _draw_cell(
         outline=style.line if style.border else None,
         width=style.border,
     )
-    text = style.blank_text if cell.kind is CellKind.BLANK else _GLYPHS.get(cell.text, cell.text)
+    text = style.blank_text if cell.kind is CellKind.BLANK else GLYPHS.get(cell.text, cell.text)
     middle = (style.cell + style.border) / 2
     draw.text((left + middle, top + middle), text, fill=style.ink, font=font, anchor="mm")
 
 
 @cache
-def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
+def load_font(name: str, size: int) -> ImageFont.FreeTypeFont:
+    """The font of a style, see `Style.font`, in a size in pixels."""
     if Path(name).is_absolute():
         return ImageFont.truetype(name, size)
     package, _, path = name.partition("/")

@@ -26,14 +26,13 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import GridError, SuiteError
+from pytest_crossmath.puzzle.generator import solution_fingerprint
 from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.puzzle.markdown import parse_table
+from pytest_crossmath.puzzle.layouts import parse_line, to_json
 from pytest_crossmath.puzzle.render import STYLES, render
 
 PROBLEMS_FILE = "problems.jsonl"
 MANIFEST_FILE = "manifest.json"
-DIFFICULTIES = ("easy", "medium", "hard")
-_FIELDS = ("id", "table", "key", "steps", "difficulty", "images")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +80,34 @@ def load_suite(suite: str) -> Suite:
     return Suite(name, problems, _digest(problems))
 
 
+def taken_solutions(*, apart_from: str | None = None) -> frozenset[str]:
+    """Fingerprints of all solved grids in bundled suites, which new problems must not have."""
+    return frozenset(
+        solution_fingerprint(problem)
+        for name in bundled_suites()
+        if name != apart_from
+        for problem in load_suite(name).problems
+    )
+
+
 def save_suite(
     problems: Sequence[Problem],
     folder: Path,
     *,
     styles: Iterable[str],
     about: Mapping[str, Any],
+    palette: int | None = None,
 ) -> None:
     """Write a suite with its pictures and manifest into `folder`.
+
+    `palette` is the number of colours that a picture is brought down to, which
+    more than halves its file; None keeps all shades of the edges.
 
     `about` is what the manifest says beside the hashes: name, version,
     generator, seed, licence. The same problems give the same bytes.
     """
+    from PIL.Image import Dither
+
     hashes = {}
     lines = []
     for problem in problems:
@@ -101,11 +116,14 @@ def save_suite(
         for style, relative in images.items():
             (folder / relative).parent.mkdir(parents=True, exist_ok=True)
             picture = render(problem.puzzle, STYLES[style])
+            if palette is not None:
+                picture = picture.quantize(palette, dither=Dither.NONE)
             picture.save(folder / relative, optimize=True)
+            picture = picture.convert("RGB")
             pixels[style] = hashlib.sha256(picture.tobytes()).hexdigest()
         text = hashlib.sha256(problem.table.encode()).hexdigest()
         hashes[problem.id] = {"text": text, "pixels": pixels}
-        lines.append(json.dumps(_to_json(problem, images), ensure_ascii=False))
+        lines.append(json.dumps(to_json(problem, images), ensure_ascii=False))
     (folder / PROBLEMS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
     manifest = json.dumps({**about, "problems": hashes}, indent=1, ensure_ascii=False)
     (folder / MANIFEST_FILE).write_text(manifest + "\n", encoding="utf-8")
@@ -140,14 +158,14 @@ def _load_lines(file: Path) -> tuple[Problem, ...]:
     problems: dict[str, Problem] = {}
     try:
         # Not splitlines(): JSON may hold U+2028 and its kind inside a string.
-        lines = file.read_text(encoding="utf-8").split("\n")
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise SuiteError(f"{file} cannot be read: {error}") from None
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            problem = _from_json(line, file.parent)
+            problem = parse_line(line, file, number)
         except (SuiteError, GridError) as error:
             raise SuiteError(f"{file}:{number}: {error}") from None
         if problem.id in problems:
@@ -156,80 +174,6 @@ def _load_lines(file: Path) -> tuple[Problem, ...]:
     if not problems:
         raise SuiteError(f"{file} holds no problem")
     return tuple(problems.values())
-
-
-def _from_json(line: str, folder: Path) -> Problem:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:  # also numbers too long and lists too deep
-        raise SuiteError(f"not JSON: {error}") from None
-    if not isinstance(record, dict):
-        raise SuiteError(f"a problem is a JSON object, not {type(record).__name__}")
-    missing = [field for field in _FIELDS if field not in record]
-    if missing:
-        raise SuiteError(f"the field {missing[0]!r} is missing")
-    id, table, key, steps = (record[field] for field in ("id", "table", "key", "steps"))
-    _check(
-        isinstance(id, str) and id and id.isprintable() and not set(id) & set("[]:/\\ "),
-        "id",
-        "a non-empty text without spaces, brackets, colons and slashes",
-        id,
-    )
-    _check(isinstance(table, str), "table", "a markdown table", table)
-    _check(_is_list(key, str), "key", "a list of strings", key)
-    _check(_is_list(steps, int), "steps", "a list of whole numbers", steps)
-    _check(
-        record["difficulty"] in DIFFICULTIES,
-        "difficulty",
-        " or ".join(DIFFICULTIES),
-        record["difficulty"],
-    )
-    images = record["images"]
-    _check(
-        isinstance(images, dict) and _is_list(list(images.values()), str),
-        "images",
-        "an object of style names and paths",
-        images,
-    )
-    puzzle = parse_table(table)
-    blanks = len(puzzle.blanks)
-    _check(
-        blanks == len(key) == len(steps) and blanks > 0,
-        "key",
-        f"as long as the table has blanks ({blanks}), and so must 'steps' be",
-        key,
-    )
-    return Problem(
-        id,
-        table,
-        puzzle,
-        tuple(key),
-        tuple(steps),
-        record["difficulty"],
-        {style: folder / relative for style, relative in images.items()},
-    )
-
-
-def _check(fine: object, field: str, wanted: str, got: object) -> None:
-    if not fine:
-        shown = repr(got)
-        raise SuiteError(f"the field {field!r} must be {wanted}, not {shown[:80]}")
-
-
-def _is_list(value: object, kind: type) -> bool:
-    return isinstance(value, list) and all(type(item) is kind for item in value)
-
-
-def _to_json(problem: Problem, images: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "id": problem.id,
-        "table": problem.table,
-        "key": list(problem.key),
-        "steps": list(problem.steps),
-        "difficulty": problem.difficulty,
-        "equations": [str(equation) for equation in problem.puzzle.equations],
-        "images": dict(images),
-    }
 
 
 def _digest(problems: Iterable[Problem]) -> str:

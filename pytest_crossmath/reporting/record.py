@@ -7,21 +7,23 @@ still read. Fields are fixed: other tools read them.
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import platform
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.inference.result import Result
 
 SCHEMA = 1
-_LIBRARIES = ("pytest", "pillow", "torch", "transformers", "peft", "pytest-xdist")
+_LIBRARIES = ("pytest", "pillow", "torch", "torchvision", "transformers", "peft", "pytest-xdist")
 
 
 class RecordWriter:
@@ -32,15 +34,17 @@ class RecordWriter:
     """
 
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
-        """Create the file with its first line. Raises `OptionError` where it cannot be written."""
+        """Create the file with its first line; a file that is there is not touched."""
         self.path = path
         self.trouble: str | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = path.open("w", encoding="utf-8", errors="backslashreplace")
+            self._stream: TextIO = path.open("x", encoding="utf-8", errors="backslashreplace")
         except OSError as error:
-            raise OptionError(f"the run record {path} cannot be written: {error}") from None
-        self._write({"type": "run", "schema": SCHEMA, "versions": _versions(), **header})
+            self._stream, self.trouble = io.StringIO(), str(error)
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        about = {"started": started, "python": platform.python_version(), "versions": _versions()}
+        self._write({"type": "run", "schema": SCHEMA, **about, **header})
 
     def append(self, result: Result) -> None:
         """Add one response."""
@@ -63,22 +67,26 @@ class RecordWriter:
             self.trouble = str(error)
 
 
-def default_path(root: Path) -> Path:
-    """A new file under ``.crossmath/runs``; the folder is kept out of git.
+def check_writable(path: Path) -> None:
+    """Raise `OptionError` unless a new record can be made there. Makes the folders on the way."""
+    try:
+        if path.exists():
+            raise OptionError(f"the run record {path} is there already: name another file")
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(f"the run record {path} cannot be written: {error}") from None
+    if not os.access(path.parent, os.W_OK):
+        raise OptionError(f"the run record {path} cannot be written: its folder is read-only")
 
-    Raises `OptionError` when the folder cannot be made.
-    """
+
+def default_path(root: Path) -> Path:
+    """A new file under ``.crossmath/runs``; the folder is kept out of git."""
     folder = root / ".crossmath"
     ignore = folder / ".gitignore"
-    try:
+    with suppress(OSError):  # the writer says what is wrong with the folder
         (folder / "runs").mkdir(parents=True, exist_ok=True)
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
-    except OSError as error:
-        raise OptionError(
-            f"the run record needs a folder to write to, and {folder} cannot be made ({error});"
-            " name a file with --crossmath-record=FILE"
-        ) from None
     started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     return folder / "runs" / f"{started}-{secrets.token_hex(3)}.jsonl"
 

@@ -13,7 +13,7 @@ from pytest_crossmath.puzzle.grid import CellKind, Problem
 from pytest_crossmath.reporting.summary import Row, Summary
 from pytest_crossmath.scoring import Outcome, Score, same_number
 
-_HEADERS = ("model and form", "solved", "blanks", "gap to text")
+_HEADERS = ("form", "solved", "blanks", "gap to text")
 _LEGEND = (
     "solved: every blank right; blanks: share of blanks right; (): 95 % interval",
     "gap to text: solved as text minus solved in this form, same problems, in points",
@@ -64,7 +64,9 @@ def throughput(summary: Summary, seconds: float) -> str:
     """One line on how long it took."""
     if not summary.responses:
         return f"no response in {seconds:.1f} s"
-    speed = f", {summary.new_tokens / seconds:,.0f} tokens/s" if summary.new_tokens else ""
+    speed = (
+        f", {summary.new_tokens / seconds:,.0f} tokens/s" if summary.new_tokens and seconds else ""
+    )
     plural = "s" if summary.responses > 1 else ""
     return f"{summary.responses:,} response{plural} in {seconds:.1f} s{speed}"
 

@@ -114,19 +114,19 @@ def test_out_of_memory_with_one_sample_is_an_error_of_that_sample() -> None:
     assert [r.outcome for r in engine.take_fresh()] == [Outcome.ERROR] * 2
 
 
-def test_a_broken_backend_keeps_what_it_had_answered() -> None:
-    """Samples answered before the failure have scores; the others are errors."""
+def test_one_bad_sample_costs_only_itself() -> None:
+    """Where a batch fails, its samples are asked one by one, and only the culprit is an error."""
     asked = samples(4)
     ordered = plan_batches(asked, 4)[0]
     engine = engine_on(Solver(batch_size=4, breaks_at=ordered[2].problem.id), asked)
     found = [engine.answer(sample) for sample in ordered]
-    assert [isinstance(answer, Answer) for answer in found] == [True, True, False, False]
+    assert [isinstance(answer, Answer) for answer in found] == [True, True, False, True]
     outcomes = [result.outcome for result in engine.take_fresh()]
-    assert outcomes == [Outcome.SOLVED] * 2 + [Outcome.ERROR] * 2
+    assert outcomes == [Outcome.SOLVED] * 2 + [Outcome.ERROR, Outcome.SOLVED]
 
 
-def test_too_few_responses_are_an_error() -> None:
-    """A backend that stops early has failed; its silence is no answer."""
+def test_too_few_responses_are_a_failure() -> None:
+    """A backend that stops early has failed, and what is missing is asked again."""
 
     class Short(Solver):
         def generate(self, samples: Sequence[Sample], settings: Settings) -> Iterator[Response]:
@@ -135,7 +135,7 @@ def test_too_few_responses_are_an_error() -> None:
     asked = samples(3)
     engine = engine_on(Short(), asked)
     kinds = [type(engine.answer(sample)) for sample in plan_batches(asked, 4)[0]]
-    assert kinds == [Answer, Failure, Failure]
+    assert kinds == [Answer, Answer, Answer]
 
 
 def test_fresh_results_are_handed_out_once() -> None:
@@ -163,6 +163,22 @@ def test_a_sample_that_was_not_planned_is_answered_too() -> None:
     engine = engine_on(Solver(batch_size=2), asked[:2])
     for sample in asked:
         assert isinstance(engine.answer(sample), Answer)
+
+
+def test_a_model_that_cannot_be_loaded_is_not_loaded_again() -> None:
+    """Each of its items gets the same error at once."""
+    loads: list[int] = []
+
+    def load() -> Solver:
+        loads.append(1)
+        raise ModelError("no weights")
+
+    engine = Engine("m", load=load, settings=Settings())
+    engine.plan(samples(4))
+    for sample in samples(4):
+        with pytest.raises(ModelError, match="no weights"):
+            engine.answer(sample)
+    assert loads == [1]
 
 
 def test_the_backend_is_loaded_once_and_late() -> None:

@@ -147,4 +147,4 @@ def test_a_record_that_cannot_be_written(
     result = pytester.runpytest(
         f"--crossmath-model={replay(text='1')}", "--crossmath-limit=1", "--crossmath-record=taken"
     )
-    assert "the run record taken cannot be written" in usage_error(result)
+    assert "the run record taken is there already" in usage_error(result)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -172,3 +174,36 @@ def test_collect_only_leaves_nothing_behind(
     """--collect-only asks nothing and writes no record."""
     pytester.runpytest(f"--crossmath-model={replay(text='1')}", "--collect-only")
     assert not (pytester.path / ".crossmath").exists()
+
+
+@pytest.mark.parametrize(
+    "ini",
+    [
+        "python_functions = check_*",
+        "python_functions = *\npython_classes = *",
+        "filterwarnings = error",
+        "python_classes = *\nfilterwarnings = error",
+    ],
+)
+def test_the_users_naming_rules_leave_the_builtin_test_alone(
+    pytester: pytest.Pytester, replay: Callable[..., str], ini: str
+) -> None:
+    """What the ini file says of the user's tests neither hides ours nor adds to them."""
+    pytester.makeini(f"[pytest]\n{ini}\n")
+    spec = replay(text="11", image="11", both="11")
+    result = pytester.runpytest(f"--crossmath-model={spec}", "--crossmath-limit=2")
+    result.assert_outcomes(passed=6)
+
+
+def test_one_broken_model_does_not_stop_another(
+    pytester: pytest.Pytester, replay: Callable[..., str], tiny_llava: Path
+) -> None:
+    """A model that cannot be loaded is an error of its own items only."""
+    shutil.copytree(tiny_llava, "copy")
+    Path("copy", "chat_template.jinja").unlink()
+    spec = replay(text="11", image="11", both="11")
+    result = pytester.runpytest(
+        "--crossmath-model=copy", f"--crossmath-model={spec}", "--crossmath-limit=2"
+    )
+    result.assert_outcomes(passed=6, errors=6)
+    assert "During handling" not in result.stdout.str()

@@ -65,3 +65,27 @@ def test_without_a_model_they_are_skipped(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest("-rs")
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["SKIPPED * no model to run: add --crossmath-model=pocket*"])
+
+
+def test_a_users_own_parametrization_goes_first(
+    pytester: pytest.Pytester, replay: Callable[..., str]
+) -> None:
+    """A test that parametrizes a name of ours by itself is left alone."""
+    file = pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("crossmath_problem", [1, 2])
+        def test_mine(crossmath_problem):
+            assert crossmath_problem in (1, 2)
+
+        def test_strict(crossmath_strict):
+            assert crossmath_strict is False
+
+        def test_dynamic(request):
+            request.getfixturevalue("crossmath_problem")
+        """
+    )
+    result = pytester.runpytest(f"--crossmath-model={replay(text='1')}", str(file))
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(["*crossmath_problem must be an argument of the test*"])

@@ -55,7 +55,8 @@ def test_samples(pytester: pytest.Pytester, record_lines: RecordLines) -> None:
     ]
     pytester.path.joinpath("r.jsonl").write_text("\n".join(lines))
     result = pytester.runpytest(
-        "--crossmath-model=replay:r.jsonl", "--crossmath-samples=2", "--crossmath-modality=text",
+        "--crossmath-model=replay:r.jsonl", "--crossmath-suite=mini",
+        "--crossmath-samples=2", "--crossmath-modality=text",
         "--crossmath-limit=1", "-v",
     )  # fmt: skip
     result.assert_outcomes(passed=1, xfailed=1)
@@ -69,7 +70,8 @@ def test_strict_draws_the_grid(pytester: pytest.Pytester, workers: tuple[str, ..
     line = '{"id": "mini-0001", "modality": "text", "text": "<answer>20, 1, 16</answer>"}'
     pytester.path.joinpath("r.jsonl").write_text(line)
     result = pytester.runpytest(
-        "--crossmath-model=replay:r.jsonl", "--crossmath-strict", "--crossmath-modality=text",
+        "--crossmath-model=replay:r.jsonl", "--crossmath-suite=mini",
+        "--crossmath-strict", "--crossmath-modality=text",
         "--crossmath-limit=1", *workers,
     )  # fmt: skip
     result.assert_outcomes(failed=1)
@@ -129,6 +131,32 @@ def test_a_checkpoint_runs_end_to_end(pytester: pytest.Pytester, tiny_llava: Pat
     result.stdout.fnmatch_lines(["outcomes of tiny: 9 truncated", "9 responses in * tokens/s"])
 
 
+@pytest.mark.parametrize(
+    ("models", "first"),
+    [
+        (["pocket"], "pocket-mini-0001-text"),
+        (["reference"], "reference-standard-0001-text"),
+        (["pocket", "reference"], "pocket-standard-0001-text"),
+    ],
+)
+def test_the_default_suite(pytester: pytest.Pytester, models: list[str], first: str) -> None:
+    """`standard`, but `mini` where only pocket is asked, which can do no other."""
+    options = [f"--crossmath-model={model}" for model in models]
+    result = pytester.runpytest(*options, "--collect-only", "-q")
+    assert result.outlines[0] == f"crossmath::test_problem[{first}]"
+
+
+def test_the_calibrator_shows_no_gap(pytester: pytest.Pytester) -> None:
+    """`reference` solves every problem in every form and style."""
+    result = pytester.runpytest(
+        "--crossmath-model=reference", "--crossmath-style=all", "--crossmath-limit=10"
+    )
+    result.assert_outcomes(passed=90)
+    gaps = [line for line in result.outlines if line.startswith("  image")]
+    assert len(gaps) == 8
+    assert all(" 100.0% " in line and "+0.0 " in line for line in gaps)
+
+
 def test_junit_properties(pytester: pytest.Pytester, replay: Callable[..., str]) -> None:
     """The JUnit file has model, modality and outcome of each item."""
     spec = replay(text="0", image="1", both="1")
@@ -136,3 +164,41 @@ def test_junit_properties(pytester: pytest.Pytester, replay: Callable[..., str])
     written = pytester.path.joinpath("j.xml").read_text()
     assert '<property name="crossmath_modality" value="image+text"' in written
     assert '<property name="crossmath_outcome" value="missed"' in written
+
+
+def test_lists_and_numbers_of_a_pyproject(
+    pytester: pytest.Pytester, replay: Callable[..., str]
+) -> None:
+    """TOML lists and strings do where an ini file has texts."""
+    spec = replay(text="11", image="11")
+    pytester.makepyprojecttoml(
+        f"""
+        [tool.pytest.ini_options]
+        crossmath_model = ["{spec}"]
+        crossmath_modality = ["text", "image"]
+        crossmath_limit = "2"
+        """
+    )
+    pytester.runpytest().assert_outcomes(passed=4)
+
+
+def test_paths_of_an_ini_file_are_taken_from_there(
+    pytester: pytest.Pytester, replay: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run from a subfolder finds what the ini file names."""
+    replay(text="1")
+    pytester.makeini(
+        "[pytest]\ncrossmath_model = fake=replay:fake.jsonl\n"
+        "crossmath_limit = 1\ncrossmath_modality = text\n"
+    )
+    monkeypatch.chdir(pytester.mkdir("sub"))
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("option", ["--help", "--markers", "--fixtures"])
+def test_a_bad_model_in_an_ini_file_does_not_hide_the_help(
+    pytester: pytest.Pytester, option: str
+) -> None:
+    """What only tells something checks nothing."""
+    pytester.makeini("[pytest]\ncrossmath_model = ./gone\n")
+    assert pytester.runpytest(option).ret == 0

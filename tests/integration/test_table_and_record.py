@@ -25,7 +25,7 @@ def test_table(
         [
             "*= crossmath: modality gap =*",
             "suite mini (40 problems), greedy decoding",
-            "model and form * solved * blanks * gap to text",
+            "form * solved * blanks * gap to text",
             "fake",
             "  text *100.0% (91-100) *100.0%",
             "  image *50.0% (35-65) * +50.0 (+31 to +64)  worse",
@@ -132,7 +132,8 @@ def test_model_output_cannot_steer_the_terminal(pytester: pytest.Pytester) -> No
     line = f'{{"id": "mini-0001", "modality": "text", "text": "{answer}"}}\n'
     pytester.path.joinpath("r.jsonl").write_text(line)
     result = pytester.runpytest(
-        "--crossmath-model=replay:r.jsonl", "--crossmath-limit=1", "--crossmath-modality=text",
+        "--crossmath-model=replay:r.jsonl", "--crossmath-suite=mini",
+        "--crossmath-limit=1", "--crossmath-modality=text",
         "--crossmath-strict", "--color=no",
     )  # fmt: skip
     result.assert_outcomes(failed=1)

@@ -131,6 +131,61 @@ def test_code_of_a_checkpoint_is_not_run(copied: Path) -> None:
     assert not (copied / "sprung").exists()
 
 
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # peft's own
+@pytest.mark.filterwarnings("ignore:Found missing adapter keys:UserWarning")  # what we tell
+def test_an_adapter_of_another_model_is_refused(tiny_llava: Path, tmp_path: Path) -> None:
+    """PEFT ignores weights that fit nowhere; an adapter that would do nothing is told."""
+    from peft import LoraConfig, get_peft_model
+    from safetensors.torch import load_file, save_file
+
+    base = HFBackend.load(str(tiny_llava), CPU)
+    config = LoraConfig(target_modules=["q_proj"], r=2)
+    get_peft_model(base.model, config).save_pretrained(str(tmp_path))
+    weights = load_file(tmp_path / "adapter_model.safetensors")
+    renamed = {f"x.{name}": weight for name, weight in weights.items()}
+    save_file(renamed, tmp_path / "adapter_model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match="does not fit its base model"):
+        HFBackend.load(str(tmp_path), CPU)
+
+
+def test_greedy_is_greedy_whatever_the_checkpoint_says(copied: Path, tiny_llava: Path) -> None:
+    """Beams and penalties of a checkpoint do not bend what is reported as greedy."""
+    edit_json(copied / "generation_config.json", num_beams=3, repetition_penalty=5.0)
+    plain, bent = HFBackend.load(str(tiny_llava), CPU), HFBackend.load(str(copied), CPU)
+    expected = [response.text for response in ask(plain, SAMPLES, 12)]
+    assert [response.text for response in ask(bent, SAMPLES, 12)] == expected
+
+
+def test_sampling_is_not_cut_off_by_the_checkpoint(copied: Path) -> None:
+    """A checkpoint's top_k of 1 would make every sample the greedy one."""
+    edit_json(copied / "generation_config.json", do_sample=True, top_k=1, top_p=0.001)
+    backend = HFBackend.load(str(copied), CPU)
+    hot = ask(backend, SAMPLES, 12, Settings(device="cpu", temperature=5.0))
+    greedy = ask(backend, SAMPLES, 12)
+    assert [response.text for response in hot] != [response.text for response in greedy]
+
+
+def test_a_template_that_writes_bos_is_not_given_another(copied: Path) -> None:
+    """The beginning of the text is marked once, by the template or by the tokenizer."""
+    template = (copied / "chat_template.jinja").read_text()
+    (copied / "chat_template.jinja").write_text("{{ bos_token }}" + template)
+    edit_json(copied / "tokenizer_config.json", bos_token="<end>", add_bos_token=True)  # noqa: S106 - a token
+    tokenizer = json.loads((copied / "tokenizer.json").read_text())
+    tokenizer["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "<end>", "type_id": 0}},
+                   {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [],
+        "special_tokens": {"<end>": {"id": "<end>", "ids": [257], "tokens": ["<end>"]}},
+    }  # fmt: skip
+    (copied / "tokenizer.json").write_text(json.dumps(tokenizer))
+    backend = HFBackend.load(str(copied), CPU)
+    for sample in SAMPLES[:2]:
+        ids = backend._inputs([sample], CPU)["input_ids"][0].tolist()
+        assert ids.count(257) == 1
+        assert ids[0] == 257
+
+
 @pytest.mark.parametrize("device", ["tpux", "cuda:77"])
 def test_an_unknown_device_is_one_line(tiny_llava: Path, device: str) -> None:
     """A device that is not there is told in one line."""

@@ -8,7 +8,13 @@ import pytest
 
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.inference.result import Result
-from pytest_crossmath.reporting.record import SCHEMA, RecordWriter, default_path, relative
+from pytest_crossmath.reporting.record import (
+    SCHEMA,
+    RecordWriter,
+    check_writable,
+    default_path,
+    relative,
+)
 from pytest_crossmath.scoring import Outcome
 
 
@@ -78,20 +84,32 @@ def test_text_is_written_as_it_reads(tmp_path: Path) -> None:
     assert "5 × 3" in path.read_text(encoding="utf-8")
 
 
-def test_folders_on_the_way_are_made_and_an_old_record_is_replaced(tmp_path: Path) -> None:
-    """A record goes where it was asked to go, and holds one run."""
+def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
+    """A record goes where it was asked to go."""
     path = tmp_path / "a" / "b" / "run.jsonl"
-    for _ in range(2):
-        RecordWriter(path, {}).finish({})
+    check_writable(path)
+    RecordWriter(path, {}).finish({})
     assert len(read(path)) == 2
 
 
-@pytest.mark.parametrize("name", [".", "file/run.jsonl", "n" * 300])
+def test_a_file_that_is_there_is_never_touched(tmp_path: Path) -> None:
+    """Neither a record nor any other file of the user's is written over."""
+    path = tmp_path / "notes.txt"
+    path.write_text("mine", encoding="utf-8")
+    with pytest.raises(OptionError, match="is there already: name another file"):
+        check_writable(path)
+    writer = RecordWriter(path, {})
+    writer.finish({})
+    assert writer.trouble is not None
+    assert path.read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize("name", ["file/run.jsonl", "n" * 300])
 def test_a_path_that_cannot_be_written_is_an_option_error(tmp_path: Path, name: str) -> None:
     """A folder, a file taken for a folder, and a name too long are told before anything runs."""
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(OptionError, match=r"the run record .* cannot be written"):
-        RecordWriter(tmp_path / name, {})
+        check_writable(tmp_path / name)
 
 
 def test_the_default_path_is_new_each_time_and_kept_out_of_git(tmp_path: Path) -> None:
@@ -112,11 +130,12 @@ def test_an_ignore_file_of_the_users_is_left_alone(tmp_path: Path) -> None:
     assert ignore.read_text(encoding="utf-8") == "!*\n"
 
 
-def test_a_folder_that_cannot_be_made_names_the_way_out(tmp_path: Path) -> None:
-    """Where the default folder cannot be made, the error names the option that helps."""
+def test_a_folder_that_cannot_be_made_does_not_end_the_run(tmp_path: Path) -> None:
+    """Where the default folder cannot be made, the writer keeps the trouble for the report."""
     (tmp_path / ".crossmath").write_text("", encoding="utf-8")
-    with pytest.raises(OptionError, match="--crossmath-record=FILE"):
-        default_path(tmp_path)
+    writer = RecordWriter(default_path(tmp_path), {})
+    writer.finish({})
+    assert writer.trouble is not None
 
 
 def test_a_path_is_shown_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

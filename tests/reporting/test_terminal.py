@@ -58,7 +58,7 @@ def test_the_table_has_a_line_for_each_form_under_its_model() -> None:
     )
     assert set(lines.pop(1)) == {"-", " "}
     assert [line.split() for line in lines[:6]] == [
-        ["model", "and", "form", "solved", "blanks", "gap", "to", "text"],
+        ["form", "solved", "blanks", "gap", "to", "text"],
         ["m"],
         ["text", "75.0%", "(69-80)", "75.0%"],
         ["image", "45.0%", "(38-52)", "45.0%", "+30.0", "(+22", "to", "+37)", "worse"],

@@ -1,0 +1,70 @@
+"""How fast problems are made, drawn, read and scored, on one core.
+
+python benchmarks/puzzles.py
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import islice
+
+from tabulate import tabulate
+
+from pytest_crossmath.puzzle.generator import PRESETS, generate_mixed, generate_problems
+from pytest_crossmath.puzzle.reader import read_picture
+from pytest_crossmath.puzzle.render import STYLES, render
+from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.scoring import parse_answer
+
+_HOSTILE = {
+    "plain text": "so row 3 is 4 + 5 = 9, ",
+    "opening tags": "<answer>",
+    "closing tags": "</answer>",
+    "thinking tags": "<think></think>",
+    "separators": ",|\n ",
+}
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Time of one call."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def rates() -> list[tuple[str, str]]:
+    """Items a second for each job."""
+    problems = load_suite("standard").problems
+    styles = list(STYLES.values())
+    pictures = [render(p.puzzle, styles[i % 4]) for i, p in enumerate(problems)]
+    jobs: dict[str, tuple[int, Callable[[], object]]] = {
+        f"generate, {name}": (
+            count,
+            lambda name=name, count=count: list(  # type: ignore[misc]  # bound per job
+                islice(generate_problems(PRESETS[name], seed=1, prefix="x"), count)
+            ),
+        )
+        for name, count in (("mini", 1000), ("easy", 300), ("medium", 200), ("hard", 60))
+    }
+    jobs["generate, mixed"] = (250, lambda: list(islice(generate_mixed(seed=1, prefix="x"), 250)))
+    jobs["render"] = (250, lambda: [render(p.puzzle, styles[0]) for p in problems])
+    jobs["read"] = (250, lambda: [read_picture(picture) for picture in pictures])
+    return [(name, f"{count / seconds(job):,.0f}") for name, (count, job) in jobs.items()]
+
+
+def growth() -> list[tuple[str, str, str]]:
+    """Time to extract an answer from 1 and from 10 MB of each text, and their ratio."""
+    rows = []
+    for name, piece in _HOSTILE.items():
+        small, large = (piece * (size // len(piece)) for size in (10**6, 10**7))
+        short = min(seconds(lambda text=small: parse_answer(text)) for _ in range(3))  # type: ignore[misc]  # bound here
+        long = seconds(lambda text=large: parse_answer(text))  # type: ignore[misc]  # bound here
+        rows.append((name, f"{1000 * short:.1f} ms", f"{long / max(short, 1e-9):.1f}"))
+    return rows
+
+
+if __name__ == "__main__":
+    print(tabulate(rates(), headers=("job", "per second")))
+    print()
+    print(tabulate(growth(), headers=("text", "1 MB", "10 MB takes times")))

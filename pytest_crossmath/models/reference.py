@@ -1,0 +1,80 @@
+"""The calibrator: a model that is always right if the suite is sound.
+
+On text it parses the table and solves it. On an image it reads the pixels and
+solves what it saw, without a look at the table; with both it does both and answers
+only if they agree. It solves everything in every form, so that a gap it
+shows is a fault of the suite::
+
+    pytest --crossmath-model=reference
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image
+
+from pytest_crossmath.errors import GridError
+from pytest_crossmath.models.backend import Response, Settings
+from pytest_crossmath.prompting import ImagePart, Sample
+from pytest_crossmath.puzzle.grid import Puzzle
+from pytest_crossmath.puzzle.markdown import parse_table
+from pytest_crossmath.puzzle.reader import read_picture
+from pytest_crossmath.puzzle.solver import propagate
+from pytest_crossmath.scoring import Finish
+
+
+class ReferenceBackend:
+    """The solver and the reader behind the interface of a model."""
+
+    batch_size = 1
+    reads_images = True
+
+    def generate(self, samples: Sequence[Sample], settings: Settings) -> Iterator[Response]:  # noqa: ARG002 - nothing is generated
+        """Solve each sample from what its prompt shows, and from nothing else."""
+        for sample in samples:
+            started = time.perf_counter()
+            text = _respond(sample)
+            yield Response(text, Finish.STOP, 0, time.perf_counter() - started)
+
+
+def _respond(sample: Sample) -> str:
+    puzzles = [
+        _read(part.path) if isinstance(part, ImagePart) else _table_in(part.text)
+        for part in sample.content
+    ]
+    shown = {puzzle for puzzle in puzzles if puzzle is not None}
+    if len(shown) > 1:
+        return "The table and the picture show different puzzles."
+    answer = _solve(shown.pop()) if shown else None
+    return f"<answer>{answer}</answer>" if answer else "I cannot read or solve this puzzle."
+
+
+def _table_in(prompt: str) -> Puzzle | None:
+    """The table that a prompt ends with; None where it has none."""
+    lines: list[str] = []
+    for line in reversed(prompt.rstrip().splitlines()):
+        if not line.startswith("|"):
+            break
+        lines.insert(0, line)
+    try:
+        return parse_table("\n".join(lines))
+    except GridError:
+        return None
+
+
+# A picture is asked about twice, as image and as image+text.
+@lru_cache(maxsize=4096)
+def _read(path: Path) -> Puzzle | None:
+    with Image.open(path) as picture:
+        return read_picture(picture).puzzle
+
+
+def _solve(puzzle: Puzzle) -> str | None:
+    values = propagate(puzzle).values
+    if any(blank not in values for blank in puzzle.blanks):
+        return None
+    return ", ".join(str(values[blank]) for blank in puzzle.blanks)

@@ -1,0 +1,275 @@
+"""Pixels to grid: reads a picture of a puzzle without knowing its style.
+
+Given only the image, the reader finds the side of a cell, tells cells from
+background, and reads every glyph by comparing its shape with an alphabet drawn
+in several typefaces. Colours, borders and fonts of a style are never consulted::
+
+    reading = read_picture(Image.open("mini-0001.png"))
+    if reading.doubts:
+        ...                      # what could not be read with certainty
+    else:
+        puzzle = reading.puzzle
+
+It exists to prove that a picture and a table say the same, and to let the
+`reference` model see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
+
+from pytest_crossmath.puzzle.grid import BLANK, EQUALS, OPERATORS, Cell, Position, Puzzle
+from pytest_crossmath.puzzle.render import GLYPHS, load_font
+
+ALPHABET = ("0123456789", *OPERATORS, EQUALS, BLANK)
+"""Every sign that can stand in a cell."""
+
+_TYPEFACES = (
+    "font_source_sans_pro/files/SourceSansPro-Regular.ttf",
+    "font_source_sans_pro/files/SourceSansPro-Bold.ttf",
+    "font_source_serif_pro/files/SourceSerifPro-Regular.ttf",
+    "font_source_serif_pro/files/SourceSerifPro-Bold.ttf",
+)
+_SMALLEST_CELL, _LARGEST_BORDER = 16, 6
+_BOX = 24
+"""Side of the square to which a glyph is brought before it is compared."""
+_FAINT = 40
+"""Difference of two colours, of 255, below which they are the same to the reader."""
+_INK = 0.4
+"""Share of the strongest contrast in a cell from which on a pixel is ink."""
+_SURE, _AHEAD = 0.42, 0.88
+"""A glyph is certain if its distance is below the first and below this share of the next."""
+
+Pixels = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Something in a picture that could not be read with certainty."""
+
+    position: Position | None
+    """The cell; None for the whole picture."""
+    detail: str
+    """What is unclear."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a picture shows."""
+
+    puzzle: Puzzle | None
+    """The grid, with the best guess where there is doubt; None where no grid was found."""
+    doubts: tuple[Doubt, ...]
+    """What is not certain. Empty for a picture that was read whole."""
+    ambiguous: tuple[Position, ...]
+    """Squares without a sign that may be an empty box or no cell at all."""
+
+
+def read_picture(picture: Image.Image) -> Reading:
+    """Read a picture of a puzzle."""
+    pixels = np.asarray(picture.convert("RGB"), dtype=np.float32)
+    lattice = _find_lattice(pixels)
+    if lattice is None:
+        return Reading(None, (Doubt(None, "no lattice of equal cells was found"),), ())
+    cell, border = lattice
+    height, width = (pixels.shape[0] - border) // cell, (pixels.shape[1] - border) // cell
+    squares = {
+        (r, c): _square(pixels, r, c, cell, border) for r in range(height) for c in range(width)
+    }
+    texts: dict[Position, str] = {}
+    doubts: list[Doubt] = []
+    for position, square in squares.items():
+        texts[position], sure = _read_square(square)
+        if not sure:
+            doubts.append(Doubt(position, f"the sign looks most like {texts[position]!r}"))
+    # Where blanks are drawn as a sign, a bare square is no cell, framed by its neighbours or not.
+    marked = BLANK in texts.values()
+    boxes, ambiguous = ((), ()) if marked else _empty_boxes(pixels, texts, cell, border)
+    texts.update(dict.fromkeys(boxes, BLANK))
+    rows = tuple(tuple(Cell(texts[r, c]) for c in range(width)) for r in range(height))
+    return Reading(Puzzle(rows), tuple(doubts), ambiguous)
+
+
+def _find_lattice(pixels: Pixels) -> tuple[int, int] | None:
+    """Side of a cell and width of the border: the smallest side whose lines cut no sign."""
+    height, width = pixels.shape[:2]
+    for cell in range(_SMALLEST_CELL, min(height, width) + 1):
+        for border in range(_LARGEST_BORDER + 1):
+            fits = (height - border) % cell == 0 == (width - border) % cell
+            if fits and all(
+                _edges_are_plain(p, cell, border) for p in (pixels, pixels.swapaxes(0, 1))
+            ):
+                return cell, border
+    return None
+
+
+def _edges_are_plain(pixels: Pixels, cell: int, border: int) -> bool:
+    """Whether the first line of pixels inside every cell, below its border, has one colour."""
+    columns = (pixels.shape[1] - border) // cell
+    for top in range(0, pixels.shape[0] - border, cell):
+        for line in (pixels[top + border + 1], pixels[top + cell - 2]):
+            inner = line[border : border + columns * cell].reshape(columns, cell, 3)
+            inner = inner[:, 2 : cell - border - 2]
+            if np.ptp(inner, axis=1).max() > 24:
+                return False
+    return True
+
+
+def _square(pixels: Pixels, row: int, column: int, cell: int, border: int) -> Pixels:
+    """The inside of a cell, clear of its borders, which may be wider than the one around all."""
+    margin = max(2, round(0.06 * cell))
+    top, left = row * cell + border + margin, column * cell + border + margin
+    size = cell - border - 2 * margin
+    return pixels[top : top + size, left : left + size]
+
+
+def _read_square(square: Pixels) -> tuple[str, bool]:
+    """The text in a square, and whether every sign of it is certain."""
+    if np.abs(square - square[0, 0]).max() < _FAINT:
+        return "", True
+    fill = np.median(square.reshape(-1, 3), axis=0)
+    contrast = np.abs(square - fill).max(axis=2)
+    ink = contrast / contrast.max()
+    signs = [_classify_whole(glyph) for glyph in _glyphs(ink)]
+    return "".join(sign for sign, _ in signs), all(sure for _, sure in signs)
+
+
+def _glyphs(ink: Pixels) -> Iterator[Pixels]:
+    """The signs from left to right; parts above each other, as in ``=``, are one sign."""
+    labels, _ = ndimage.label(ink > _INK, structure=np.ones((3, 3)))
+    spans: list[tuple[int, int]] = []
+    for _, columns in sorted(ndimage.find_objects(labels), key=lambda s: s[1].start):
+        left, right = columns.start, columns.stop
+        if spans and spans[-1][1] - left > min(right - left, spans[-1][1] - spans[-1][0]) / 2:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], right))
+        else:
+            spans.append((left, right))
+    for left, right in spans:
+        part = ink[:, left:right]
+        rows_with_ink = np.flatnonzero((part > _INK).any(axis=1))
+        yield part[rows_with_ink[0] : rows_with_ink[-1] + 1]
+
+
+def _classify_whole(glyph: Pixels) -> tuple[str, bool]:
+    """The sign or, where two digits touch, the two signs that a piece of ink shows."""
+    sign, sure = _classify(glyph)
+    height, width = glyph.shape
+    if not sure and width > 0.8 * height:
+        first, last = width // 3, width - width // 3
+        cut = first + int(glyph[:, first:last].sum(axis=0).argmin())
+        pieces = [_classify(glyph[:, :cut]), _classify(glyph[:, cut:])]
+        if all(piece_is_sure for _, piece_is_sure in pieces):
+            return "".join(piece for piece, _ in pieces), True
+    return sign, sure
+
+
+def _classify(glyph: Pixels) -> tuple[str, bool]:
+    """The sign that a glyph is closest to, and whether that is certain.
+
+    Only signs of as many separate parts are compared: ``÷`` has three in any typeface.
+    """
+    signs, shapes = _alphabet().get(_parts(glyph), ((), None))
+    if shapes is None:
+        return "", False
+    shape = _boxed(glyph)
+    distances = np.sqrt(((shapes - shape) ** 2).mean(axis=(1, 2)) / (shape**2).mean())
+    order = distances.argsort()
+    first, near = signs[order[0]], float(distances[order[0]])
+    rival = next((float(distances[i]) for i in order if signs[i] != first), np.inf)
+    return first, near < _SURE and near < _AHEAD * rival
+
+
+def _parts(glyph: Pixels) -> int:
+    """Number of separate pieces of ink."""
+    _, count = ndimage.label(glyph > _INK, structure=np.ones((3, 3)))
+    return int(count)
+
+
+def _boxed(glyph: Pixels) -> Pixels:
+    """A glyph scaled into the box with its proportions kept, and blurred a little."""
+    height, width = glyph.shape
+    scale = (_BOX - 4) / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    scaled = Image.fromarray((np.clip(glyph, 0, 1) * 255).astype(np.uint8)).resize(
+        size, Image.Resampling.BILINEAR
+    )
+    box = Image.new("L", (_BOX, _BOX))
+    box.paste(scaled, ((_BOX - size[0]) // 2, (_BOX - size[1]) // 2))
+    blurred: Any = ndimage.gaussian_filter(np.asarray(box, dtype=np.float32) / 255, 0.7)
+    return np.asarray(blurred, dtype=np.float32)
+
+
+@cache
+def _alphabet() -> Mapping[int, tuple[tuple[str, ...], Pixels]]:
+    """Signs and their shapes in every typeface, by the number of separate parts."""
+    fonts: list[tuple[Any, str]] = [
+        (load_font(typeface, 28), "".join(ALPHABET)) for typeface in _TYPEFACES
+    ]
+    fonts.append((ImageFont.load_default(28), "0123456789+-=?"))
+    known: dict[int, list[tuple[str, Pixels]]] = {}
+    for font, alphabet in fonts:
+        for sign in alphabet:
+            canvas = Image.new("L", (60, 60))
+            ImageDraw.Draw(canvas).text(
+                (30, 30), GLYPHS.get(sign, sign), fill=255, font=font, anchor="mm"
+            )
+            [glyph] = _glyphs(np.asarray(canvas, dtype=np.float32) / np.float32(255))
+            known.setdefault(_parts(glyph), []).append((sign, _boxed(glyph)))
+    return {
+        parts: (tuple(sign for sign, _ in pairs), np.stack([shape for _, shape in pairs]))
+        for parts, pairs in known.items()
+    }
+
+
+def _empty_boxes(
+    pixels: Pixels, texts: dict[Position, str], cell: int, border: int
+) -> tuple[tuple[Position, ...], tuple[Position, ...]]:
+    """Squares without a sign that are boxes, and those of which that cannot be told.
+
+    Where some have a fill of their own, those are the boxes. Else lines on all four
+    sides make a box, unless each of them may be the neighbour's.
+    """
+    empty = [position for position, text in texts.items() if not text]
+    if not empty:
+        return (), ()
+    fills = {p: np.median(_square(pixels, *p, cell, border).reshape(-1, 3), axis=0) for p in empty}
+    background = _commonest(list(fills.values()))
+    tinted = tuple(p for p, fill in fills.items() if np.abs(fill - background).max() > 4)
+    if tinted:
+        return tinted, ()
+    framed = [p for p, fill in fills.items() if _is_framed(pixels, *p, cell, fill)]
+    ambiguous = [
+        (r, c)
+        for r, c in framed
+        if all(texts.get(p) for p in ((r - 1, c), (r + 1, c), (r, c - 1), (r, c + 1)))
+    ]
+    return tuple(p for p in framed if p not in ambiguous), tuple(ambiguous)
+
+
+def _is_framed(pixels: Pixels, row: int, column: int, cell: int, fill: Pixels) -> bool:
+    """Whether a line runs along each of the four sides of a square."""
+    height, width = pixels.shape[:2]
+    y, x = row * cell + cell // 2, column * cell + cell // 2
+    for edge in (row * cell, (row + 1) * cell):
+        across = pixels[max(0, edge - 3) : min(height, edge + 4), x]
+        if np.abs(across - fill).max() < _FAINT:
+            return False
+    for edge in (column * cell, (column + 1) * cell):
+        across = pixels[y, max(0, edge - 3) : min(width, edge + 4)]
+        if np.abs(across - fill).max() < _FAINT:
+            return False
+    return True
+
+
+def _commonest(colours: list[Pixels]) -> Pixels:
+    values, counts = np.unique(np.stack(colours).round(), axis=0, return_counts=True)
+    return np.asarray(values[counts.argmax()], dtype=np.float32)

@@ -1,0 +1,200 @@
+"""Proofs about a suite: that its problems are sound and that their forms say the same.
+
+For each problem: the key satisfies every equation, the solution is unique, the
+steps are right, the text parses back, and every picture, read from its pixels
+alone, is the same grid. For the suite: no two problems are equal up to
+transposition, and none is in another suite::
+
+    report = verify(load_suite("mini").problems)
+    assert not report.defects
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pytest_crossmath.puzzle.generator import solution_fingerprint
+from pytest_crossmath.puzzle.grid import CellKind, Position, Problem, Puzzle
+from pytest_crossmath.puzzle.markdown import format_table
+from pytest_crossmath.puzzle.solver import count_solutions, holds, propagate
+
+# What people type for a sign of the alphabet. Reported, then read as meant, so that one
+# wrong character does not hide what else is wrong.
+_MEANT = {"x": "×", "X": "×", "*": "×", "·": "×", "/": "÷", ":": "÷", "−": "-", "–": "-"}
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """Something wrong with a suite."""
+
+    id: str
+    """The problem."""
+    kind: str
+    """What sort of defect, one word or two."""
+    where: str
+    """The equation, cell, picture or field."""
+    detail: str
+    """What is wrong, for a person."""
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.kind}: {self.where}: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A picture that could not be read with certainty: neither proved nor refuted."""
+
+    id: str
+    """The problem."""
+    style: str
+    """The picture's style."""
+    detail: str
+    """What is unclear."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found."""
+
+    problems: int
+    """How many problems were looked at."""
+    defects: tuple[Defect, ...]
+    """Everything that is wrong."""
+    unread: tuple[Unread, ...] = field(default=())
+    """Pictures about which nothing could be said."""
+
+
+def verify(
+    problems: Sequence[Problem],
+    *,
+    against: Iterable[Problem] = (),
+    progress: Callable[[Sequence[Problem]], Iterable[Problem]] = iter,
+) -> Report:
+    """Prove every problem, or say why it cannot be.
+
+    `against` are problems that must not be here, transposed or not, such as those
+    of a test suite when a training set is verified. `progress` wraps the loop.
+    """
+    defects: list[Defect] = []
+    unread: list[Unread] = []
+    foreign = {solution_fingerprint(problem): problem.id for problem in against}
+    seen: dict[str, str] = {}
+    for problem in progress(problems):
+        defects.extend(_check_puzzle(problem))
+        for found in (f for style in problem.images for f in _check_picture(problem, style)):
+            if isinstance(found, Defect):
+                defects.append(found)
+            else:
+                unread.append(found)
+        fingerprint = problem.puzzle.fingerprint
+        if seen.setdefault(fingerprint, problem.id) != problem.id:
+            twin = seen[fingerprint]
+            defects.append(Defect(problem.id, "duplicate", "table", f"the same puzzle as {twin}"))
+        if foreign and (twin := foreign.get(solution_fingerprint(problem), "")):
+            defects.append(
+                Defect(problem.id, "leak", "table", f"the same solved grid as {twin} of the other")
+            )
+    return Report(len(problems), tuple(defects), tuple(unread))
+
+
+def _check_puzzle(problem: Problem) -> Iterator[Defect]:
+    def defect(kind: str, where: str, detail: str) -> Defect:
+        return Defect(problem.id, kind, where, detail)
+
+    for position, cell in problem.puzzle.cells():
+        if cell.kind is CellKind.UNKNOWN:
+            yield defect("alphabet", _at(position), f"{cell.text!r} is not of the alphabet")
+    puzzle = _as_meant(problem.puzzle)
+    if format_table(problem.puzzle) != problem.table:
+        yield defect("table", "table", "parsed and written again it is another text")
+    for position in _strays(puzzle):
+        text = puzzle[position].text
+        yield defect("structure", _at(position), f"{text!r} belongs to no equation")
+    try:
+        values = dict(zip(puzzle.blanks, (int(value) for value in problem.key), strict=True))
+    except ValueError:
+        yield defect("key", "key", f"not all whole numbers: {', '.join(problem.key)}"[:200])
+        return
+    values.update(puzzle.numbers)
+    for equation in puzzle.equations:
+        a, b, c = (values[position] for position in equation.operands)
+        if not holds(equation.operator, a, b, c) or min(a, b, c) < 1:
+            with_key = equation.formula(values)
+            yield defect("contradiction", equation.line, f"{with_key} is wrong (with the key)")
+    yield from _check_solution(problem, puzzle, defect)
+
+
+def _check_solution(
+    problem: Problem, puzzle: Puzzle, defect: Callable[[str, str, str], Defect]
+) -> Iterator[Defect]:
+    state = propagate(puzzle)
+    solutions = 0 if state.contradictions else count_solutions(puzzle)
+    if solutions == 0:
+        culprit = next(iter(state.contradictions), None)
+        where = culprit.line if culprit else "puzzle"
+        detail = culprit.formula(state.values) if culprit else "no values fit"
+        yield defect("unsolvable", where, f"no positive integers fit: {detail}")
+    elif solutions > 1:
+        yield defect("not-unique", "puzzle", "several solutions fit every equation")
+    steps = state.steps(puzzle)
+    if steps is None:
+        yield defect("steps", "steps", "forward propagation alone does not fill every blank")
+    elif steps != problem.steps:
+        for position, right, label in zip(puzzle.blanks, steps, problem.steps, strict=True):
+            if right != label:
+                yield defect("steps", _at(position), f"labelled step {label}, is step {right}")
+
+
+def _check_picture(problem: Problem, style: str) -> Iterator[Defect | Unread]:
+    from PIL import Image
+
+    from pytest_crossmath.puzzle.reader import read_picture
+
+    try:
+        with Image.open(problem.images[style]) as picture:
+            reading = read_picture(picture)
+    except OSError as error:
+        yield Defect(problem.id, "picture", style, f"cannot be opened: {error}")
+        return
+    said = _as_meant(problem.puzzle)
+    bare = {p for p, cell in said.cells() if cell.kind is CellKind.EMPTY}
+    for position in bare.intersection(reading.ambiguous):
+        detail = "is no cell, but with cells on all four sides it looks like an empty blank"
+        yield Defect(problem.id, "ambiguous-picture", f"{style}, {_at(position)}", detail)
+    if reading.puzzle is None or reading.doubts:
+        doubts = [
+            f"{_at(d.position)}: {d.detail}" if d.position else d.detail for d in reading.doubts
+        ]
+        yield Unread(problem.id, style, f"{len(doubts)} in doubt, first {doubts[0]}")
+        return
+    shown = reading.puzzle
+    if (shown.height, shown.width) != (said.height, said.width):
+        sizes = f"{shown.height} x {shown.width} cells, the table {said.height} x {said.width}"
+        yield Defect(problem.id, "picture", style, f"shows {sizes}")
+        return
+    for position, cell in said.cells():
+        if shown[position] != cell and position not in reading.ambiguous:
+            detail = f"shows {shown[position].text!r}, the table says {cell.text!r}"
+            yield Defect(problem.id, "picture", f"{style}, {_at(position)}", detail)
+
+
+def _as_meant(puzzle: Puzzle) -> Puzzle:
+    return puzzle.replaced(
+        {p: _MEANT[cell.text] for p, cell in puzzle.cells() if cell.text in _MEANT}
+    )
+
+
+def _strays(puzzle: Puzzle) -> Iterator[Position]:
+    """Cells that stand in no equation."""
+    covered: set[Position] = set()
+    for equation in puzzle.equations:
+        (r, c), _, (last_r, last_c) = equation.operands
+        covered.update((y, x) for y in range(r, last_r + 1) for x in range(c, last_c + 1))
+    for position, cell in puzzle.cells():
+        if cell.kind is not CellKind.EMPTY and position not in covered:
+            yield position
+
+
+def _at(position: Position) -> str:
+    return f"row {position[0] + 1}, column {position[1] + 1}"

@@ -1,0 +1,83 @@
+"""The published metrics of saved responses: what `crossmath score` prints and writes.
+
+One run is one sample number. Figures are means over runs, with the sample
+standard deviation beside them where there are several.
+
+Source: CrossMath (arXiv 2604.16256), evaluation protocol.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from pytest_crossmath.models.replay import SavedResponse
+from pytest_crossmath.puzzle.suite import Suite
+from pytest_crossmath.scoring import Metrics, Score, score_response, summarize
+
+_STEPS = {"1": "step1_acc", "2": "step2_acc", "3": "step3_acc", "4+": "step4plus_acc"}
+UNNAMED = "responses"
+"""Name of the model where a file names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormScores:
+    """One model in one form."""
+
+    model: str
+    """Name of the model, or `UNNAMED`."""
+    form: str
+    """The modality, with the style behind a slash where the file has several styles."""
+    runs: tuple[Metrics, ...]
+    """The metrics of each run, by sample number."""
+    missing: tuple[str, ...]
+    """Problems of the suite without a response in some run: they count nowhere."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures under their published names, fractions from 0 to 1."""
+        named = {
+            "micro_acc": [r.micro for r in self.runs],
+            "macro_acc": [r.macro for r in self.runs],
+        }
+        for step, name in _STEPS.items():
+            named[name] = [r.by_step[step] for r in self.runs if step in r.by_step]
+        figures: dict[str, Any] = {n: fmean(v) if v else None for n, v in named.items()}
+        if len(self.runs) > 1:
+            figures |= {f"{n}_std": stdev(v) if len(v) > 1 else None for n, v in named.items()}
+        outcomes = sum((Counter(run.outcomes) for run in self.runs), Counter())
+        return figures | {
+            "n_problems": max(run.problems for run in self.runs),
+            "samples": len(self.runs),
+            "outcomes": {outcome.value: count for outcome, count in outcomes.items()},
+        }
+
+
+def score_saved(suite: Suite, responses: Iterable[SavedResponse]) -> tuple[FormScores, ...]:
+    """Score saved responses against a suite.
+
+    Responses to problems of other suites are left out. Where one sample is there
+    twice, the last counts, as in a file that was appended to.
+    """
+    problems = {problem.id: problem for problem in suite.problems}
+    saved = [response for response in responses if response.problem in problems]
+    several = len({response.style for response in saved if response.style}) > 1
+    runs: dict[tuple[str, str], dict[int, dict[str, Score]]] = {}
+    for one in saved:
+        form = f"{one.modality}/{one.style}" if several and one.style else one.modality
+        score = score_response(problems[one.problem], one.response.text, one.response.finish)
+        by_sample = runs.setdefault((one.model or UNNAMED, form), {})
+        by_sample.setdefault(one.sample, {})[one.problem] = score
+    return tuple(
+        _form_scores(model, form, by_sample, problems) for (model, form), by_sample in runs.items()
+    )
+
+
+def _form_scores(
+    model: str, form: str, by_sample: Mapping[int, Mapping[str, Score]], problems: Iterable[str]
+) -> FormScores:
+    ordered = [by_sample[sample] for sample in sorted(by_sample)]
+    missing = tuple(id for id in problems if any(id not in run for run in ordered))
+    return FormScores(model, form, tuple(summarize(list(r.values())) for r in ordered), missing)

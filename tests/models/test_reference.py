@@ -1,0 +1,57 @@
+"""The calibrator: right wherever the suite is sound, and only from what it is shown."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.reference import ReferenceBackend
+from pytest_crossmath.prompting import Modality, Sample, make_sample
+from pytest_crossmath.puzzle.grid import Problem
+from pytest_crossmath.puzzle.render import STYLES, render
+from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.scoring import Outcome, score_response
+
+PROBLEM = load_suite("mini").problems[1]
+
+
+def outcome(sample: Sample) -> Outcome:
+    """What the calibrator achieves on a sample."""
+    [response] = ReferenceBackend().generate([sample], Settings())
+    return score_response(sample.problem, response.text).outcome
+
+
+@pytest.mark.parametrize("suite", ["mini", "standard"])
+def test_it_solves_both_suites(suite: str) -> None:
+    """Each problem in each form and style is solved."""
+    for problem in load_suite(suite).problems[:40]:
+        for style in problem.images:
+            for modality in Modality:
+                assert outcome(make_sample(problem, modality, style=style)) is Outcome.SOLVED
+
+
+@pytest.fixture
+def misleading(tmp_path: Path) -> Problem:
+    """A problem whose picture shows another puzzle than its table."""
+    render(PROBLEM.puzzle.replaced({(0, 0): "20"}), STYLES["original"]).save(tmp_path / "p.png")
+    return dataclasses.replace(PROBLEM, images={"original": tmp_path / "p.png"})
+
+
+def test_it_looks_at_nothing_but_the_prompt(misleading: Problem) -> None:
+    """With a wrong picture it is wrong on images, right on text, and says so on both."""
+    found = {m: outcome(make_sample(misleading, m, style="original")) for m in Modality}
+    assert found == {
+        Modality.TEXT: Outcome.SOLVED,
+        Modality.IMAGE: Outcome.MISSED,
+        Modality.IMAGE_TEXT: Outcome.UNPARSED,
+    }
+
+
+def test_an_instruction_with_a_table_does_not_confuse_it() -> None:
+    """Only the table that ends the prompt is the puzzle."""
+    instruction = "For example\n| 1 | + | ? | = | 2 |\nhas the answer 1."
+    sample = make_sample(PROBLEM, Modality.TEXT, instruction=instruction)
+    assert outcome(sample) is Outcome.SOLVED

@@ -1,0 +1,130 @@
+"""The reader: pixels to grid, exact or in doubt, never a silent guess."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from pytest_crossmath.puzzle.generator import PRESETS, generate_problem
+from pytest_crossmath.puzzle.grid import Problem, Puzzle
+from pytest_crossmath.puzzle.markdown import parse_table
+from pytest_crossmath.puzzle.reader import read_picture
+from pytest_crossmath.puzzle.render import STYLES, Style, render
+from pytest_crossmath.puzzle.suite import bundled_suites, load_suite
+
+
+def every_picture() -> Iterator[tuple[Problem, str]]:
+    """Every problem of every bundled suite in every style."""
+    for name in bundled_suites():
+        for problem in load_suite(name).problems:
+            for style in problem.images:
+                yield problem, style
+
+
+def test_every_bundled_picture_is_read_exactly() -> None:
+    """From pixels alone, each committed picture is the grid of its table, without doubt."""
+    wrong = []
+    for problem, style in every_picture():
+        with Image.open(problem.images[style]) as picture:
+            reading = read_picture(picture)
+        if reading.puzzle != problem.puzzle or reading.doubts or reading.ambiguous:
+            wrong.append((problem.id, style))
+    assert wrong == []
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 10**9), difficulty=st.sampled_from(sorted(PRESETS)),
+       style=st.sampled_from(sorted(STYLES)))  # fmt: skip
+def test_round_trip(seed: int, difficulty: str, style: str) -> None:
+    """What is rendered is read again, for any puzzle in any style."""
+    puzzle = generate_problem(PRESETS[difficulty], random.Random(seed), "x").puzzle
+    reading = read_picture(render(puzzle, STYLES[style]))
+    assert reading.puzzle == puzzle
+    assert not reading.doubts
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cell": 40, "font_size": 20},
+        {"cell": 90, "font_size": 44},
+        {"border": 1},
+        {"border": 4},
+        {"ink": (200, 0, 0)},
+        {"ink": (255, 255, 255), "number_fill": (0, 0, 0), "operator_fill": (40, 40, 40),
+         "blank_fill": (80, 80, 80)},
+        {"background": (120, 160, 120)},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_style_it_never_saw(change: dict[str, object]) -> None:
+    """Other sizes, borders and colours are read without being told."""
+    style = replace(STYLES["original"], **change)  # type: ignore[arg-type]  # fields of Style
+    puzzle = generate_problem(PRESETS["medium"], random.Random(5), "x").puzzle
+    reading = read_picture(render(puzzle, style))
+    assert reading.puzzle == puzzle
+
+
+ENCLOSED = parse_table(
+    """
+    | 1 | + | 2 | = | 3 |
+    | + |   | + |   |   |
+    | ? | + | 2 | = | 6 |
+    | = |   | = |   |   |
+    | 5 |   | 4 |   |   |
+    """
+)
+
+
+def test_empty_boxes_are_blanks() -> None:
+    """Blanks drawn as bare boxes are told from squares that are no cell by their frame."""
+    style = replace(STYLES["original"], blank_text="")
+    reading = read_picture(render(ENCLOSED, style))
+    assert reading.puzzle == ENCLOSED
+    assert reading.ambiguous == ((1, 1),)
+
+
+def test_a_marked_blank_leaves_no_ambiguity() -> None:
+    """Where blanks show ?, an enclosed square without a sign is no cell."""
+    reading = read_picture(render(ENCLOSED, STYLES["original"]))
+    assert reading.puzzle == ENCLOSED
+    assert reading.ambiguous == ()
+
+
+def test_a_tinted_box_is_no_ambiguity() -> None:
+    """A box with a fill of its own is a blank wherever it stands."""
+    style = Style(blank_text="", blank_fill=(255, 230, 230))
+    reading = read_picture(render(ENCLOSED, style))
+    assert reading.puzzle == ENCLOSED
+    assert reading.ambiguous == ()
+
+
+def test_a_sign_outside_the_alphabet_is_in_doubt() -> None:
+    """What is no known sign is reported with its cell, not taken for the closest."""
+    puzzle = ENCLOSED.replaced({(0, 1): "&"})
+    reading = read_picture(render(puzzle, STYLES["original"]))
+    assert [doubt.position for doubt in reading.doubts] == [(0, 1)]
+
+
+@pytest.mark.parametrize("picture", ["noise", "plain", "tiny"])
+def test_what_is_no_puzzle_is_in_doubt(picture: str) -> None:
+    """A picture of anything else gives no certain grid, and no exception."""
+    noise = np.random.default_rng(0).integers(0, 256, (200, 220, 3), dtype=np.uint8)
+    made = {
+        "noise": Image.fromarray(noise),
+        "plain": Image.new("RGB", (200, 200), "white"),
+        "tiny": Image.new("RGB", (1, 1)),
+    }[picture]
+    reading = read_picture(made)
+    assert reading.doubts or reading.puzzle is None or not _signs(reading.puzzle)
+
+
+def _signs(puzzle: Puzzle) -> list[str]:
+    return [cell.text for _, cell in puzzle.cells() if cell.text]

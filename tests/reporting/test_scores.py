@@ -1,0 +1,88 @@
+"""The published metrics of saved responses."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_crossmath.models.backend import Response
+from pytest_crossmath.models.replay import SavedResponse
+from pytest_crossmath.puzzle.suite import Suite, load_suite
+from pytest_crossmath.reporting.scores import score_saved
+from pytest_crossmath.scoring import Finish
+
+MINI = load_suite("mini")
+SUITE = Suite("two", MINI.problems[:2], "")
+
+
+def saved(
+    number: int, answer: str, *, modality: str = "text", sample: int = 0, **fields: str
+) -> SavedResponse:
+    """A response to one of the first problems."""
+    response = Response(f"<answer>{answer}</answer>", Finish.STOP, 0, 0.0)
+    return SavedResponse(
+        fields.get("model"), MINI.problems[number].id, modality, fields.get("style"), sample,
+        response,
+    )  # fmt: skip
+
+
+def key(number: int) -> str:
+    """The right answer of a problem."""
+    return ", ".join(MINI.problems[number].key)
+
+
+def test_figures_by_hand() -> None:
+    """One problem right and one with its last blank wrong."""
+    [form] = score_saved(SUITE, [saved(0, key(0)), saved(1, "1, 15, 8")])
+    assert (form.model, form.form, form.missing) == ("responses", "text", ())
+    assert form.to_json() == {
+        "micro_acc": pytest.approx((1 + 2 / 3) / 2),
+        "macro_acc": 0.5,
+        "step1_acc": 1.0,
+        "step2_acc": 0.5,
+        "step3_acc": None,
+        "step4plus_acc": None,
+        "n_problems": 2,
+        "samples": 1,
+        "outcomes": {"solved": 1, "missed": 1},
+    }
+
+
+def test_several_samples_have_a_spread() -> None:
+    """Means over samples, with the sample standard deviation beside them."""
+    [form] = score_saved(SUITE, [saved(0, key(0)), saved(0, "1, 1, 1", sample=1)])
+    figures = form.to_json()
+    assert figures["macro_acc"] == 0.5
+    assert figures["macro_acc_std"] == pytest.approx(2**-0.5)
+    assert figures["samples"] == 2
+
+
+def test_a_short_file_is_told() -> None:
+    """Problems without a response count nowhere and are named."""
+    [form] = score_saved(SUITE, [saved(1, key(1))])
+    assert form.missing == ("mini-0001",)
+    assert form.to_json()["n_problems"] == 1
+
+
+def test_models_forms_and_styles_are_kept_apart() -> None:
+    """Each has figures of its own."""
+    forms = score_saved(
+        SUITE,
+        [
+            saved(0, key(0), model="a"),
+            saved(0, "9", model="b"),
+            saved(0, key(0), model="a", modality="image", style="original"),
+            saved(0, "9", model="a", modality="image", style="beige"),
+        ],
+    )
+    assert [(f.model, f.form, f.runs[0].macro) for f in forms] == [
+        ("a", "text", 1.0),
+        ("b", "text", 0.0),
+        ("a", "image/original", 1.0),
+        ("a", "image/beige", 0.0),
+    ]
+
+
+def test_a_later_line_replaces_an_earlier_one() -> None:
+    """A file that was appended to counts each sample once."""
+    [form] = score_saved(SUITE, [saved(0, "9"), saved(0, key(0))])
+    assert form.runs[0].macro == 1.0
