@@ -108,7 +108,7 @@ class _Hooks:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._session.has_results:
-            terminalreporter.section("crossmath: modality gap")
+            terminalreporter.write_sep("=", "crossmath: modality gap")
             for line in self._session.report_lines():
                 terminalreporter.write_line(line)
 
