@@ -52,7 +52,7 @@ PLAN = (
         WordingMix(0.65, 0.3),
         rates=(0.6, 0.0),
     ),
-    Stage("eyes", 190, {}, rates=(1.0, 0.1)),
+    Stage("eyes", 175, {}, rates=(1.0, 0.1)),
 )
 """What `crossmath train pocket` does. The length of `eyes` decides how well pictures are read."""
 
