@@ -19,7 +19,7 @@ from pytest_crossmath.puzzle.suite import load_suite
 from pytest_crossmath.training.pocket import command, pipeline
 from pytest_crossmath.training.pocket.architecture import Size, build_processor
 from pytest_crossmath.training.pocket.batches import Batch, Batcher, Form
-from pytest_crossmath.training.pocket.evaluation import Examiner, Figures
+from pytest_crossmath.training.pocket.evaluation import Examiner, Figures, score_answers
 from pytest_crossmath.training.pocket.files import LOG_FILE
 from pytest_crossmath.training.pocket.loop import Training
 from pytest_crossmath.training.pocket.pictures import Jitter, draw_picture
@@ -174,6 +174,17 @@ def test_the_gate_is_on_text(capsys: pytest.CaptureFixture[str], solved: int, me
     ]
     assert pipeline.judge(figures) is met
     assert ("MISSED" in capsys.readouterr().out) is not met
+
+
+def test_answers_are_scored_by_problem_and_by_blank() -> None:
+    """A value too few, too many or wrong leaves a problem unsolved; blanks count one by one."""
+    problems = load_suite("mini").problems[:4]
+    right = [list(problem.key) for problem in problems]
+    answers = [right[0], right[1][:-1], [*right[2], "9"], ["0" for _ in right[3]]]
+    figures = score_answers("text", problems, answers)
+    assert figures.solved == 1
+    blanks = [len(key) for key in right]
+    assert figures.right_blanks == pytest.approx((sum(blanks[:3]) - 1) / sum(blanks))
 
 
 def test_a_rate_rises_then_falls() -> None:

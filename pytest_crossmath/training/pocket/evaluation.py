@@ -87,7 +87,7 @@ class Examiner:
             batch = problems[start : start + _BATCH_SIZE]
             texts = self.responses(batch, modality, change=change, wording=wording)
             answers.extend(map(read_answer, texts))
-        return _figures(name or modality.value, problems, answers)
+        return score_answers(name or modality.value, problems, answers)
 
     def responses(
         self,
@@ -143,7 +143,10 @@ def _opened(path: Path) -> Image.Image:
         return picture.convert("RGB")
 
 
-def _figures(name: str, problems: Sequence[Problem], answers: Sequence[Sequence[str]]) -> Figures:
+def score_answers(
+    name: str, problems: Sequence[Problem], answers: Sequence[Sequence[str]]
+) -> Figures:
+    """Figures from the values that were answered; a value too many leaves a problem unsolved."""
     rights = [
         [i < len(answer) and answer[i] == value for i, value in enumerate(problem.key)]
         for problem, answer in zip(problems, answers, strict=True)

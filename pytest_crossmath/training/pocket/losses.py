@@ -30,7 +30,8 @@ def text_loss(model: Any, batch: Batch) -> tuple[Tensor, float]:
 def cell_loss(model: Any, pixels: Tensor, cells: Tensor) -> tuple[Tensor, float]:
     """How far image tokens are from the embeddings of their cells, and the share of right cells.
 
-    The loss is zero where each image token equals the embedding of its cell's token.
+    One term asks that the nearest embedding is the right one, the other that it is also met in
+    length, since the language model will take the image token for it.
     """
     features = model.model.get_image_features(pixel_values=pixels).pooler_output
     seen = torch.stack(list(features)).float()

@@ -107,6 +107,7 @@ def _prepare(request: Request) -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     logging: Any = transformers.utils.logging
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     if sys.platform == "linux":
         _keep_memory()
 
