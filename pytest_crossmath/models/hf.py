@@ -41,6 +41,8 @@ from pytest_crossmath.scoring import Finish
 
 _DEFAULT_NEW_TOKENS = 2048
 _BATCH_SIZE = 16
+_LONGEST_MESSAGE = 240
+"""Characters of another library's message that are passed on."""
 _TINY = 10_000_000
 """Parameters below which a model is too small for several threads."""
 # Each device, and each of its libraries, has its own words for it.
@@ -117,8 +119,8 @@ class HFBackend:
             if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
-                raise OutOfMemoryError(_first_line(error)) from error
-            raise BackendError(f"{type(error).__name__}: {_first_line(error)}") from error
+                raise OutOfMemoryError(_one_line(error)) from error
+            raise BackendError(f"{type(error).__name__}: {_one_line(error)}") from error
         seconds = (time.perf_counter() - started) / len(batch)
         new = tokens[:, inputs["input_ids"].shape[1] :].tolist()
         return [self._response(row, options["max_new_tokens"], seconds) for row in new]
@@ -305,11 +307,14 @@ def _load_failure(base: str, error: Exception) -> str:
             f" On a machine with network run `hf download {base}` (after `hf auth login` for a"
             " gated model), or name a directory: --crossmath-model=NAME=./DIR"
         )
+    if "ignore_mismatched_sizes" in str(error):
+        return f"{base} cannot be loaded: its weights have other shapes than its config.json says"
     needed = re.search(r"requires the (\w+) library", str(error))
     if isinstance(error, ImportError) and needed:
         return f"{base} needs {needed[1]}: pip install {needed[1].lower()}"
-    return f"{base} cannot be loaded: {type(error).__name__}: {_first_line(error)}"
+    return f"{base} cannot be loaded: {type(error).__name__}: {_one_line(error)}"
 
 
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or "no message"
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]} …"

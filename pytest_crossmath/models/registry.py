@@ -198,6 +198,8 @@ def _check_directory(spec: ModelSpec, directory: Path) -> None:
     if (directory / ADAPTER_FILE).is_file():
         _require(spec, "peft")
         base = base_of_adapter(directory)
+        if (Path(base) / ADAPTER_FILE).is_file():
+            raise ModelError(f"{directory}: the adapter's base {base} is an adapter itself")
         if Path(base).is_dir():
             _check_directory(spec, Path(base))
         elif not _HUB_ID.fullmatch(base):

@@ -112,6 +112,15 @@ def test_missing_weights_are_refused(copied: Path) -> None:
         HFBackend.load(str(copied), CPU)
 
 
+def test_weights_of_other_shapes_are_told(copied: Path) -> None:
+    """A config.json of another size than the weights is one line."""
+    config = json.loads((copied / "config.json").read_text())
+    config["text_config"]["intermediate_size"] = 48
+    (copied / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=r"other shapes than its config.json says"):
+        HFBackend.load(str(copied), CPU)
+
+
 def test_a_missing_chat_template_is_refused(copied: Path) -> None:
     """Without a template a model cannot be asked."""
     (copied / "chat_template.jinja").unlink()

@@ -134,6 +134,15 @@ def test_an_adapter_needs_its_base(checkpoint: Path) -> None:
             check_spec(parse_spec(str(checkpoint)))
 
 
+def test_an_adapter_on_an_adapter_is_refused(checkpoint: Path) -> None:
+    """A base that is an adapter, the adapter itself for one, does not send us in circles."""
+    (checkpoint / "adapter_config.json").write_text(
+        json.dumps({"base_model_name_or_path": str(checkpoint)})
+    )
+    with pytest.raises(ModelError, match="is an adapter itself"):
+        check_spec(parse_spec(str(checkpoint)))
+
+
 def test_a_missing_extra_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra installed, the message is the line that installs it."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
