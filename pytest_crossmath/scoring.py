@@ -39,6 +39,7 @@ _MINUS = str.maketrans(
     dict.fromkeys("\N{MINUS SIGN}\N{EN DASH}\N{HYPHEN}\N{NON-BREAKING HYPHEN}", "-")
 )
 _SEPARATORS = re.compile(r"[,|;]")
+_THOUSANDS = re.compile(r"(?<![\d.])(?<!\d,)\d{1,3}(,\d{3})+(?!,?\d)")
 _DECORATION = " \t\r*_`$\"'()[]{}"
 _MAX_ANSWER = 10_000
 """Characters of an answer that are looked at; a longer one is no list of numbers."""
@@ -120,7 +121,7 @@ class Metrics:
 
 def score_response(problem: Problem, text: str, finish: Finish = Finish.STOP) -> Score:
     """Score one response to a problem."""
-    answer = parse_answer(text)
+    answer = parse_answer(text, blanks=len(problem.key))
     if finish is Finish.REFUSED:
         outcome, answer = Outcome.REFUSED, None
     elif answer is None:
@@ -137,8 +138,12 @@ def score_response(problem: Problem, text: str, finish: Finish = Finish.STOP) ->
     return Score(outcome, None, problem.key, wrong, problem.steps, consistent=False)
 
 
-def parse_answer(text: str) -> tuple[str, ...] | None:
-    """The values in the last answer block outside thinking; None if no number is there."""
+def parse_answer(text: str, *, blanks: int | None = None) -> tuple[str, ...] | None:
+    """The values in the last answer block outside thinking; None if no number is there.
+
+    A comma separates values. Only where that gives another count than `blanks`, and
+    reading ``1,234`` as one number gives that count, it separates thousands.
+    """
     spoken = _without_thinking(text)
     tags = list(_ANSWER_TAG.finditer(spoken))
     pairs = [(a, b) for a, b in pairwise(tags) if a[0][1] != "/" and b[0][1] == "/"]
@@ -149,10 +154,11 @@ def parse_answer(text: str) -> tuple[str, ...] | None:
         return None
     # Full-width digits and commas become plain ones; LaTeX boxes are opened.
     body = re.sub(r"\\(boxed|text)\b", "", unicodedata.normalize("NFKC", body)).replace("、", ",")
-    lines = [_unframed(stripped) for line in body.split("\n") if (stripped := _bare(line))]
-    if len(lines) == 1 and not _SEPARATORS.search(lines[0]):
-        return tuple(_bare(part) for part in lines[0].split())
-    return tuple(_bare(part) for line in lines for part in _SEPARATORS.split(line))
+    values = _values(body)
+    if blanks is not None and len(values) != blanks:
+        joined = _values(_THOUSANDS.sub(lambda number: number[0].replace(",", ""), body))
+        return joined if len(joined) == blanks else values
+    return values
 
 
 def same_number(given: str, wanted: str) -> bool:
@@ -191,6 +197,14 @@ def _without_thinking(text: str) -> str:
     *closed, last = text.split("</think>")
     spoken = [piece.partition("<think>")[0] for piece in closed if "<think>" in piece]
     return "".join([*spoken, last.partition("<think>")[0]])
+
+
+def _values(body: str) -> tuple[str, ...]:
+    """The values between the separators of an answer block."""
+    lines = [_unframed(stripped) for line in body.split("\n") if (stripped := _bare(line))]
+    if len(lines) == 1 and not _SEPARATORS.search(lines[0]):
+        return tuple(_bare(part) for part in lines[0].split())
+    return tuple(_bare(part) for line in lines for part in _SEPARATORS.split(line))
 
 
 def _bare(text: str) -> str:

@@ -146,6 +146,28 @@ def test_the_last_answer_that_is_spoken_counts(text: str, answer: tuple[str, ...
 
 
 @pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        ("1,234", ("1234",)),
+        ("$1,234$", ("1234",)),
+        ("1,234, 5", ("1234", "5")),
+        ("1,234\n1,000,000", ("1234", "1000000")),
+        ("**1,234** | 12", ("1234", "12")),
+        ("1,234", ("1", "234")),
+        ("12,145, 6", ("12", "145", "6")),
+        ("1,234, 5,678", ("1", "234", "5", "678")),
+        ("12,34", ("12", "34")),
+        ("3.141,592", ("3.141", "592")),
+    ],
+)
+def test_a_comma_separates_thousands_where_only_that_fits(
+    body: str, answer: tuple[str, ...]
+) -> None:
+    """The number of blanks tells whether 1,234 is one value or two."""
+    assert parse_answer(f"<answer>{body}</answer>", blanks=len(answer)) == answer
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",

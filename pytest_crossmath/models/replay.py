@@ -115,7 +115,8 @@ def read_responses(file: Path) -> Iterator[SavedResponse]:
                 yield _parse(record)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             detail = f"the field {error} is missing" if isinstance(error, KeyError) else error
-            raise ModelError(f"{file}:{number}: no response line: {detail}") from None
+            hint = "; the file is cut off here: remove this line" if number == len(lines) else ""
+            raise ModelError(f"{file}:{number}: no response line: {detail}{hint}") from None
 
 
 def _parse(record: Mapping[str, Any]) -> SavedResponse:

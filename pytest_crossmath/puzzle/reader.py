@@ -38,6 +38,9 @@ _TYPEFACES = (
     "font_source_serif_pro/files/SourceSerifPro-Regular.ttf",
     "font_source_serif_pro/files/SourceSerifPro-Bold.ttf",
 )
+_SIZES = (16, 28)
+_SIGN_OF = {drawn: sign for sign, drawn in GLYPHS.items()}
+"""Typographic signs of the alphabet's plain ones: a minus may be drawn as a hyphen, too."""
 _SMALLEST_CELL, _LARGEST_BORDER = 16, 6
 _BOX = 24
 """Side of the square to which a glyph is brought before it is compared."""
@@ -175,9 +178,16 @@ def _classify_whole(glyph: Pixels) -> tuple[str, bool]:
 def _classify(glyph: Pixels) -> tuple[str, bool]:
     """The sign that a glyph is closest to, and whether that is certain.
 
-    Only signs of as many separate parts are compared: ``÷`` has three in any typeface.
+    Bars and dots look alike in any typeface and size: a minus is a bar, a division sign
+    one between two dots. Other signs are compared with those of as many parts.
     """
-    signs, shapes = _alphabet().get(_parts(glyph), ((), None))
+    parts = _parts(glyph)
+    match [_is_bar(part) for part in parts]:
+        case [True]:
+            return "-", True
+        case [_, True, _] if parts[1].shape[1] >= 2 * max(p.shape[1] for p in parts[::2]):
+            return "÷", True
+    signs, shapes = _alphabet().get(len(parts), ((), None))
     if shapes is None:
         return "", False
     shape = _boxed(glyph)
@@ -188,10 +198,16 @@ def _classify(glyph: Pixels) -> tuple[str, bool]:
     return first, near < _SURE and near < _AHEAD * rival
 
 
-def _parts(glyph: Pixels) -> int:
-    """Number of separate pieces of ink."""
-    _, count = ndimage.label(glyph > _INK, structure=np.ones((3, 3)))
-    return int(count)
+def _is_bar(part: Pixels) -> bool:
+    """Whether a piece of ink is a solid bar that lies flat, short as a hyphen or long."""
+    height, width = part.shape
+    return width >= 1.5 * height and bool((part > _INK).mean() > 0.9)
+
+
+def _parts(glyph: Pixels) -> list[Pixels]:
+    """The separate pieces of ink, from the top down."""
+    labels, _ = ndimage.label(glyph > _INK, structure=np.ones((3, 3)))
+    return [glyph[where] for where in ndimage.find_objects(labels)]
 
 
 def _boxed(glyph: Pixels) -> Pixels:
@@ -211,23 +227,28 @@ def _boxed(glyph: Pixels) -> Pixels:
 @cache
 def _alphabet() -> Mapping[int, tuple[tuple[str, ...], Pixels]]:
     """Signs and their shapes in every typeface, by the number of separate parts."""
-    fonts: list[tuple[Any, str]] = [
-        (load_font(typeface, 28), "".join(ALPHABET)) for typeface in _TYPEFACES
-    ]
-    fonts.append((ImageFont.load_default(28), "0123456789+-=?"))
     known: dict[int, list[tuple[str, Pixels]]] = {}
-    for font, alphabet in fonts:
-        for sign in alphabet:
+    for font, signs in _drawn_signs():
+        for sign in signs:
             canvas = Image.new("L", (60, 60))
-            ImageDraw.Draw(canvas).text(
-                (30, 30), GLYPHS.get(sign, sign), fill=255, font=font, anchor="mm"
-            )
+            ImageDraw.Draw(canvas).text((30, 30), sign, fill=255, font=font, anchor="mm")
             [glyph] = _glyphs(np.asarray(canvas, dtype=np.float32) / np.float32(255))
-            known.setdefault(_parts(glyph), []).append((sign, _boxed(glyph)))
+            known.setdefault(len(_parts(glyph)), []).append(
+                (_SIGN_OF.get(sign, sign), _boxed(glyph))
+            )
     return {
         parts: (tuple(sign for sign, _ in pairs), np.stack([shape for _, shape in pairs]))
         for parts, pairs in known.items()
     }
+
+
+def _drawn_signs() -> Iterator[tuple[Any, str]]:
+    """Fonts, and what is drawn in each. Thin strokes look different when they are small."""
+    everything = "".join(ALPHABET) + "".join(_SIGN_OF)
+    for size in _SIZES:
+        for typeface in _TYPEFACES:
+            yield load_font(typeface, size), everything
+        yield ImageFont.load_default(size), "0123456789+-=?"
 
 
 def _empty_boxes(

@@ -18,7 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
+from pytest_crossmath.errors import CrossmathError
 from pytest_crossmath.puzzle.grid import Equation, Position, Puzzle
 
 
@@ -110,13 +112,22 @@ def propagate(puzzle: Puzzle, known: Mapping[Position, int] | None = None) -> Pr
     return Propagation(tuple(deductions), values, wrong)
 
 
-def count_solutions(puzzle: Puzzle, *, limit: int = 2, max_value: int = 999) -> int:
+class SearchLimitError(CrossmathError):
+    """A search for solutions took too many tries to be finished."""
+
+
+def count_solutions(
+    puzzle: Puzzle, *, limit: int = 2, max_value: int = 999, max_tries: int = 20_000
+) -> int:
     """The number of solutions in positive integers, counted up to `limit`.
 
     Where propagation fills every blank, the solution is unique among all
     integers. Elsewhere blanks are tried with values up to `max_value`.
+
+    Raises `SearchLimitError` after `max_tries` values without a verdict: the
+    tries multiply with every blank that nothing binds.
     """
-    return sum(1 for _ in _take(_search(puzzle, {}, max_value), limit))
+    return sum(1 for _ in islice(_search(puzzle, {}, max_value, iter(range(max_tries))), limit))
 
 
 def _round(puzzle: Puzzle, values: Mapping[Position, int], step: int) -> dict[Position, Deduction]:
@@ -143,8 +154,10 @@ def _contradicts(equation: Equation, values: Mapping[Position, int]) -> bool:
 
 
 def _search(
-    puzzle: Puzzle, known: dict[Position, int], max_value: int
+    puzzle: Puzzle, known: dict[Position, int], max_value: int, tries: Iterator[int]
 ) -> Iterator[Mapping[Position, int]]:
+    if next(tries, None) is None:
+        raise SearchLimitError("the search for other solutions was given up: too many blanks open")
     state = propagate(puzzle, known)
     if state.contradictions:
         return
@@ -155,7 +168,7 @@ def _search(
     # Branch where an equation binds the blank to known numbers, so that most values die at once.
     blank = max(open_blanks, key=lambda p: _known_neighbours(puzzle, p, state.values))
     for value in range(1, max_value + 1):
-        yield from _search(puzzle, {**state.values, blank: value}, max_value)
+        yield from _search(puzzle, {**state.values, blank: value}, max_value, tries)
 
 
 def _known_neighbours(puzzle: Puzzle, blank: Position, values: Mapping[Position, int]) -> int:
@@ -163,8 +176,3 @@ def _known_neighbours(puzzle: Puzzle, blank: Position, values: Mapping[Position,
         (sum(p in values for p in e.operands) for e in puzzle.equations if blank in e.operands),
         default=0,
     )
-
-
-def _take(solutions: Iterator[Mapping[Position, int]], limit: int) -> Iterator[object]:
-    for _, solution in zip(range(limit), solutions, strict=False):
-        yield solution

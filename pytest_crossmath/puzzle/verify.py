@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pytest_crossmath.puzzle.generator import solution_fingerprint
 from pytest_crossmath.puzzle.grid import CellKind, Position, Problem, Puzzle
 from pytest_crossmath.puzzle.markdown import format_table
-from pytest_crossmath.puzzle.solver import count_solutions, holds, propagate
+from pytest_crossmath.puzzle.solver import SearchLimitError, count_solutions, holds, propagate
 
 # What people type for a sign of the alphabet. Reported, then read as meant, so that one
 # wrong character does not hide what else is wrong.
@@ -129,7 +129,11 @@ def _check_solution(
     problem: Problem, puzzle: Puzzle, defect: Callable[[str, str, str], Defect]
 ) -> Iterator[Defect]:
     state = propagate(puzzle)
-    solutions = 0 if state.contradictions else count_solutions(puzzle)
+    try:
+        solutions = 0 if state.contradictions else count_solutions(puzzle)
+    except SearchLimitError as error:
+        yield defect("not-proved", "puzzle", str(error))
+        solutions = 1
     if solutions == 0:
         culprit = next(iter(state.contradictions), None)
         where = culprit.line if culprit else "puzzle"

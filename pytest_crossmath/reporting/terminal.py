@@ -72,7 +72,7 @@ def throughput(summary: Summary, seconds: float) -> str:
 
 
 def _table(rows: Sequence[Row], *, several_styles: bool) -> Iterator[str]:
-    """The table, with the name of each model on a line of its own above its forms."""
+    """The table: each model on a line of its own, then its forms, and under a form its styles."""
     from tabulate import tabulate
 
     # The headers go in as a row: tabulate makes columns two wider than a header needs.
@@ -84,18 +84,20 @@ def _table(rows: Sequence[Row], *, several_styles: bool) -> Iterator[str]:
         preserve_whitespace=True,
     ).splitlines()
     yield from (header, ruler)
-    model = None
+    last: Row | None = None
     for row, line in zip(rows, lines, strict=True):
-        if row.model != model:
+        if last is None or row.model != last.model:
             yield row.model
-        model = row.model
+            last = None
+        if several_styles and row.style and (last is None or row.modality != last.modality):
+            yield f"  {row.modality}"
+        last = row
         yield line.rstrip()
 
 
 def _cells(row: Row, *, several_styles: bool) -> tuple[str, ...]:
-    form = f"{row.modality} ({row.style})" if several_styles and row.style else row.modality
     return (
-        f"  {form}",
+        f"    {row.style}" if several_styles and row.style else f"  {row.modality}",
         f"{row.solved:.1%} {_percent_range(row.solved_interval)}",
         f"{row.blanks:.1%}",
         _gap(row),

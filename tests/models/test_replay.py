@@ -92,6 +92,14 @@ def test_a_bad_line_is_named(tmp_path: Path, line: object, message: str) -> None
         ReplayBackend.open(file)
 
 
+def test_a_file_that_ends_within_a_line_says_how_to_use_the_rest(tmp_path: Path) -> None:
+    """As a copy that was cut short does."""
+    file = tmp_path / "r.jsonl"
+    file.write_text('{"id": "mini-0001", "modality": "text", "text": "a"}\n{"id": "mi')
+    with pytest.raises(ModelError, match=r":2: .*cut off here: remove this line"):
+        ReplayBackend.open(str(file))
+
+
 def test_a_file_without_responses_is_refused(tmp_path: Path) -> None:
     """An empty file is no model."""
     with pytest.raises(ModelError, match="holds no responses"):

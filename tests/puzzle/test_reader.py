@@ -16,7 +16,7 @@ from pytest_crossmath.puzzle.generator import PRESETS, generate_problem
 from pytest_crossmath.puzzle.grid import Problem, Puzzle
 from pytest_crossmath.puzzle.markdown import parse_table
 from pytest_crossmath.puzzle.reader import read_picture
-from pytest_crossmath.puzzle.render import STYLES, Style, render
+from pytest_crossmath.puzzle.render import GLYPHS, STYLES, Style, render
 from pytest_crossmath.puzzle.suite import bundled_suites, load_suite
 
 
@@ -70,6 +70,19 @@ def test_a_style_it_never_saw(change: dict[str, object]) -> None:
     puzzle = generate_problem(PRESETS["medium"], random.Random(5), "x").puzzle
     reading = read_picture(render(puzzle, style))
     assert reading.puzzle == puzzle
+
+
+@pytest.mark.parametrize("minus", ["-", "\N{MINUS SIGN}", "\N{EN DASH}"])
+@pytest.mark.parametrize("font_size", [14, 22, 30])
+def test_a_minus_of_any_length_is_read(
+    minus: str, font_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hyphen is a short bar, a minus sign a long one."""
+    monkeypatch.setitem(GLYPHS, "-", minus)
+    puzzle = parse_table("| 9 | - | 3 | = | 6 |\n||||||\n| 8 | ÷ | ? | = | 4 |")
+    reading = read_picture(render(puzzle, replace(STYLES["original"], font_size=font_size)))
+    assert reading.puzzle == puzzle
+    assert not reading.doubts
 
 
 ENCLOSED = parse_table(

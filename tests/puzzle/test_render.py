@@ -6,9 +6,11 @@ from importlib.resources import files
 import pytest
 from PIL import Image
 
+from pytest_crossmath.errors import OptionError
+from pytest_crossmath.puzzle import render as render_module
 from pytest_crossmath.puzzle.grid import CellKind, Puzzle
 from pytest_crossmath.puzzle.markdown import parse_table
-from pytest_crossmath.puzzle.render import STYLES, Style, render
+from pytest_crossmath.puzzle.render import STYLES, Style, register_style, render
 
 STYLE = STYLES["original"]
 PLAIN = Style(cell=20, font_size=10, border=0)
@@ -102,3 +104,14 @@ def test_a_mirrored_puzzle_is_drawn_mirrored_cell_by_cell() -> None:
     for (row, column), _ in puzzle.cells():
         here, there = inside(one, row, column, STYLE), inside(two, column, row, STYLE)
         assert here.tobytes() == there.tobytes()
+
+
+def test_a_style_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is found under its name; the name of another style cannot be taken."""
+    monkeypatch.setattr(render_module, "STYLES", dict(STYLES))
+    night = replace(STYLE, background=(0, 0, 0))
+    register_style("night", night)
+    register_style("night", night)
+    assert render_module.STYLES["night"] is night
+    with pytest.raises(OptionError, match="'night' is there already"):
+        register_style("night", STYLE)

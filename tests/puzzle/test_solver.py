@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from pytest_crossmath.puzzle.generator import PRESETS, GeneratorSpec, generate_problem
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.markdown import parse_table
-from pytest_crossmath.puzzle.solver import count_solutions, holds, propagate, solve_for
+from pytest_crossmath.puzzle.solver import (
+    SearchLimitError,
+    count_solutions,
+    holds,
+    propagate,
+    solve_for,
+)
 
 FAST = settings(deadline=None, max_examples=60)
 SLOW = settings(deadline=None, max_examples=25)
@@ -179,6 +185,15 @@ def test_solutions_are_counted_up_to_the_limit(table: str, count: int) -> None:
     """Unique, ambiguous and contradictory puzzles are told apart, and counting stops at nine."""
     assert count_solutions(parse_table(table), limit=9) == count
     assert count_solutions(parse_table(table)) == min(count, 2)
+
+
+def test_a_search_without_end_is_given_up() -> None:
+    """Two even numbers that differ by one, beside open sums: trying all would take years."""
+    open_sums = "| ? | + | ? | = | 900 |\n||||||\n" * 3
+    parity = "| ? | × | 2 | = | ? |\n||||| - |\n| ? | × | 2 | = | ? |\n||||| = |\n||||| 1 |"
+    assert count_solutions(parse_table(parity), max_value=99) == 0
+    with pytest.raises(SearchLimitError, match="given up"):
+        count_solutions(parse_table(open_sums + parity))
 
 
 @SLOW

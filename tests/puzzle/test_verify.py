@@ -56,6 +56,14 @@ def test_each_kind_of_damage_is_found(problem: Problem, kind: str, detail: str) 
     assert detail in found[0].detail
 
 
+def test_a_puzzle_too_open_to_decide_is_not_called_proved() -> None:
+    """Where the search for another solution has no end in sight, verify says so and goes on."""
+    open_sums = "| ? | + | ? | = | 900 |\n||||||\n" * 3
+    parity = "| ? | × | 2 | = | ? |\n||||| - |\n| ? | × | 2 | = | ? |\n||||| = |\n||||| 1 |"
+    problem = changed(table=open_sums + parity, key=("1",) * 10, steps=(1,) * 10)
+    assert "not-proved" in {defect.kind for defect in verify([problem]).defects}
+
+
 def test_one_wrong_letter_hides_nothing_else() -> None:
     """An x for × is reported, and the equation is still checked."""
     problem = changed(table="| ? | x | 2 | = | 6 |", key=("4",), steps=(1,))
