@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_crossmath.prompting import Modality
     from pytest_crossmath.puzzle.suite import Suite
 
+CACHE_MODES = ("on", "off", "refresh")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 _ONLY_TELLS = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test")
 """Options of pytest under which nothing runs, so that nothing is to be checked."""
@@ -83,6 +84,8 @@ OPTIONS = (
     Option("thinking", None, "ask chat templates that can to open a thinking block"),
     Option("record", "FILE", "where the run record goes (default: a new file under"
            " .crossmath/runs)", is_path=True),
+    Option("cache", "MODE", "responses of earlier runs: on (use and save), off, refresh (save only;"
+           " default: on)"),
     Option("strict", None, "a missed problem is a plain failure"),
 )  # fmt: skip
 """Every option, in the order of the help."""
@@ -108,6 +111,8 @@ class CrossmathConfig:
     """How to generate."""
     record: Path | None
     """Where the run record goes; None for a new file."""
+    cache: str
+    """``on``, ``off`` or ``refresh``."""
     strict: bool
     """Whether a missed problem fails."""
 
@@ -167,6 +172,7 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
             thinking=bool(values["thinking"]),
         ),
         record=Path(record) if record else None,
+        cache=parse_choice("cache", values["cache"] or "on", CACHE_MODES),
         strict=bool(values["strict"]),
     )
 

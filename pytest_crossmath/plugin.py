@@ -14,6 +14,7 @@ import pytest
 from pytest_crossmath.options import add_options, build_config, is_active
 
 if TYPE_CHECKING:
+    from pytest_crossmath.distribution import GpuAssignment
     from pytest_crossmath.inference.engine import Answer, Engine
     from pytest_crossmath.models.backend import Response
     from pytest_crossmath.prompting import Modality
@@ -39,28 +40,40 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_start(config), "crossmath-session")
 
 
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """``-n auto``: one worker for each GPU; without a GPU two at most, since a model fills them."""
+    if not is_active(config):
+        return None
+    from pytest_crossmath.distribution import automatic_workers
+
+    return automatic_workers()
+
+
 def _start(config: pytest.Config) -> _Hooks:
     from pytest_crossmath.collection import check_selection, take_selection
+    from pytest_crossmath.distribution import prepare_worker
     from pytest_crossmath.errors import CrossmathError
-    from pytest_crossmath.session import CrossmathSession, share_cores, usage_error
+    from pytest_crossmath.session import CrossmathSession, usage_error
 
     take_selection(config)
-    share_cores()
+    prepare_worker(getattr(config, "workerinput", {}))
     try:
         session = CrossmathSession(build_config(config), config)
     except CrossmathError as error:
         raise usage_error(error) from None
     check_selection(config, session.ids())
     config.stash[_active] = session
-    return _Hooks(session, is_worker=hasattr(config, "workerinput"))
+    return _Hooks(session)
 
 
 class _Hooks:
     """The hooks that only an active run needs."""
 
-    def __init__(self, session: CrossmathSession, *, is_worker: bool) -> None:
+    def __init__(self, session: CrossmathSession) -> None:
         self._session = session
-        self._is_worker = is_worker
+        self._is_worker = session.is_worker
+        self._gpus: GpuAssignment | None = None
 
     def pytest_report_header(self) -> str:
         return self._session.header()
@@ -102,9 +115,40 @@ class _Hooks:
         if not self._is_worker:
             self._session.receive(report)
 
-    def pytest_sessionfinish(self) -> None:
-        if not self._is_worker:
-            self._session.finish()
+    @pytest.hookimpl(tryfirst=True)  # before a worker of xdist sends its last word
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self._is_worker:
+            session.config.workeroutput.update(self._session.last_word())  # type: ignore[attr-defined]  # set by xdist
+        self._session.finish()
+
+    # What xdist asks its controller. Without it nobody calls these.
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        from pytest_crossmath.distribution import make_scheduler
+
+        if config.getvalue("dist") != "load":
+            return None
+        return make_scheduler(config, log, self._session.stretches)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        from pytest_crossmath.distribution import GPU, GpuAssignment, visible_gpus
+
+        if self._gpus is None:
+            by_hand = self._session.config.settings.device not in {"auto", "cuda"}
+            self._gpus = GpuAssignment([] if by_hand else visible_gpus())
+        node.workerinput[GPU] = self._gpus.take(node.gateway.id)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        if self._gpus is not None:
+            self._gpus.release(node.gateway.id)
+        self._session.receive_last_word(getattr(node, "workeroutput", {}))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str) -> None:
+        self._session.receive_crash(crashitem)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._session.has_results:

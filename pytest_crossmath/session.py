@@ -3,23 +3,24 @@
 The hooks and fixtures of `plugin` delegate to a `CrossmathSession`. Under
 pytest-xdist each worker has one that answers, and the controller has one that
 collects: results travel on the test reports, the only thing that survives a
-worker that dies.
+worker that dies, and the last ones on what a worker says when it leaves.
 """
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NoReturn
 
 import pytest
 
+from pytest_crossmath.distribution import Scopes, stretches
 from pytest_crossmath.errors import ModelError
+from pytest_crossmath.inference.cache import ModelCache, ResponseStore
 from pytest_crossmath.inference.engine import Answer, Engine, Failure
-from pytest_crossmath.inference.result import Key, Result
-from pytest_crossmath.models.registry import ModelSpec, load_backend, weights_digest
+from pytest_crossmath.inference.result import Key, Result, failed
+from pytest_crossmath.models.registry import ModelSpec, identify, load_backend, weights_digest
 from pytest_crossmath.options import CrossmathConfig
 from pytest_crossmath.prompting import Modality, Sample, make_sample
 from pytest_crossmath.puzzle.grid import Problem
@@ -32,7 +33,10 @@ ANSWER_FIXTURE = "_crossmath_answer"
 """The fixture that asks a model; every test that depends on it is planned."""
 
 REPORT_ATTRIBUTE = "crossmath_results"
-"""Where a test report carries results, as builtin types."""
+"""Where a test report, and a worker's last word, carry results as builtin types."""
+
+TROUBLE = "crossmath_trouble"
+"""Where a worker's last word carries what is to be said about its cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,10 @@ class CrossmathSession:
     def __init__(self, config: CrossmathConfig, root: pytest.Config) -> None:
         self.config = config
         self._pytest = root
+        self._workerinput: Mapping[str, Any] | None = getattr(root, "workerinput", None)
+        self._store = ResponseStore(root.rootpath)
+        self._troubles: dict[str, None] = {}
+        self._fresh: list[Result] = []
         self._engines = {spec.name: self._engine(spec) for spec in config.models}
         self._results: dict[Key, Result] = {}
         self._record: RecordWriter | None = None
@@ -80,15 +88,35 @@ class CrossmathSession:
                     yield f"{spec.name}-{problem.id}-{id}"
 
     def plan(self, items: Iterable[pytest.Item]) -> None:
-        """Tell each engine the samples that the selected items will ask for."""
-        planned: dict[str, list[Sample]] = {}
-        for item in items:
-            if _asks_a_model(item):
-                params = item.callspec.params  # type: ignore[attr-defined]  # parametrized by us
-                sample = self.sample(params["crossmath_problem"], params["crossmath_modality"])
-                planned.setdefault(params["crossmath_model"], []).append(sample)
-        for name, samples in planned.items():
+        """Tell each engine the samples that the selected items will ask for together."""
+        items = list(items)
+        asking = [item for item in items if _asks_a_model(item)]
+        scopes: Scopes = {}
+        if self._workerinput is not None:
+            ids = [item.nodeid for item in items]
+            scopes = self.stretches(ids, self._workerinput["workercount"])
+        planned: dict[tuple[str, str | None], list[Sample]] = {}
+        for item in asking:
+            params = item.callspec.params  # type: ignore[attr-defined]  # parametrized by us
+            sample = self.sample(params["crossmath_problem"], params["crossmath_modality"])
+            together = params["crossmath_model"], scopes.get(item.nodeid)
+            planned.setdefault(together, []).append(sample)
+        for (name, _), samples in planned.items():
             self._engines[name].plan(samples)
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether this process is a worker of pytest-xdist."""
+        return self._workerinput is not None
+
+    def stretches(self, ids: Sequence[str], workers: int) -> Scopes:
+        """Which tests go to the same worker, by test id."""
+        return stretches(
+            ids,
+            models=[spec.name for spec in self.config.models],
+            problems=[problem.id for problem in self.config.suite.problems],
+            workers=workers,
+        )
 
     def sample(self, problem: Problem, form: Form) -> Sample:
         """The sample for a problem in a form."""
@@ -135,23 +163,39 @@ class CrossmathSession:
         ]
 
     def attach(self, report: pytest.TestReport) -> None:
-        """Put what arrived since the last report on this one."""
-        fresh = [r.to_json() for engine in self._engines.values() for r in engine.take_fresh()]
-        if fresh:
-            setattr(report, REPORT_ATTRIBUTE, fresh)
+        """In a worker: put what arrived since the last report on this one."""
+        if self._fresh:
+            setattr(report, REPORT_ATTRIBUTE, self._take_fresh())
+
+    def last_word(self) -> dict[str, Any]:
+        """In a worker: what no report has carried."""
+        return {REPORT_ATTRIBUTE: self._take_fresh(), TROUBLE: list(self._all_troubles())}
 
     def receive(self, report: pytest.TestReport) -> None:
-        """Take the results that a report carries into the record, each once."""
+        """Take the results that a worker's report carries into the record."""
         for fields in getattr(report, REPORT_ATTRIBUTE, ()):
-            result = Result.from_json(fields)
-            if result.identity not in self._results:
-                self._results[result.identity] = result
-                self._open_record().append(result)
+            self._collect(Result.from_json(fields))
+
+    def receive_last_word(self, said: Mapping[str, Any]) -> None:
+        """Take what a worker said when it left."""
+        for fields in said.get(REPORT_ATTRIBUTE, ()):
+            self._collect(Result.from_json(fields))
+        self._troubles.update(dict.fromkeys(said.get(TROUBLE, ())))
+
+    def receive_crash(self, test_id: str) -> None:
+        """A worker died while it ran a test: nothing was measured there."""
+        for spec in self.config.models:
+            for problem in self.config.suite.problems:
+                for id, form in self.forms():
+                    if test_id.endswith(f"[{spec.name}-{problem.id}-{id}]"):
+                        sample = self.sample(problem, form)
+                        self._collect(failed(spec.name, sample, "the worker died"))
 
     def finish(self) -> None:
-        """Close the record with the figures."""
+        """Close the record with the figures, and the cache."""
         if self._record is not None:
             self._record.finish(summarize_run(self._results.values()).to_json())
+        self._store.close()
 
     def report_lines(self) -> Iterator[str]:
         """The section at the end of the run."""
@@ -167,6 +211,8 @@ class CrossmathSession:
             yield f"record: {relative(self._record.path)}"
             if self._record.trouble:
                 yield f"  it is incomplete: {self._record.trouble}"
+        for trouble in self._all_troubles():
+            yield f"cache: {trouble}"
 
     @property
     def has_results(self) -> bool:
@@ -183,7 +229,40 @@ class CrossmathSession:
 
     def _engine(self, spec: ModelSpec) -> Engine:
         settings = self.config.settings
-        return Engine(spec.name, load=lambda: load_backend(spec, settings), settings=settings)
+        return Engine(
+            spec.name,
+            load=lambda: load_backend(spec, settings),
+            settings=settings,
+            cache=self._cache(spec),
+            on_result=self._fresh.append if self.is_worker else self._collect,
+        )
+
+    def _cache(self, spec: ModelSpec) -> ModelCache | None:
+        if self.config.cache == "off":
+            return None
+        settings = self.config.settings
+        return ModelCache(
+            self._store,
+            identify=lambda: identify(spec, settings),
+            settings=settings,
+            refresh=self.config.cache == "refresh",
+        )
+
+    def _collect(self, result: Result) -> None:
+        """Take a result into the record, once: a sample may be inferred again after a crash."""
+        if result.identity not in self._results:
+            # The text is in the record: a long run's would fill the memory.
+            self._results[result.identity] = replace(result, response="")
+            self._open_record().append(result)
+
+    def _take_fresh(self) -> list[dict[str, Any]]:
+        fresh = [result.to_json() for result in self._fresh]
+        self._fresh.clear()
+        return fresh
+
+    def _all_troubles(self) -> Iterable[str]:
+        own = [self._store.trouble] if self._store.trouble else []
+        return dict.fromkeys([*self._troubles, *own])
 
     def _suite_title(self, asked: str = "") -> str:
         count = len(self.config.suite.problems)
@@ -235,17 +314,6 @@ def judge(problem: Problem, score: Score, *, strict: bool) -> None:
         _fail(problem, score)
     # The exception and not pytest.xfail(): that does nothing under --runxfail.
     raise pytest.xfail.Exception(score.reason)
-
-
-def share_cores() -> None:
-    """Give each xdist worker its share of the cores, unless the user already did.
-
-    torch takes all cores in every worker otherwise. It reads the variable when
-    it is imported.
-    """
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    if workers > 1:
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
 
 def usage_error(error: Exception) -> pytest.UsageError:

@@ -18,6 +18,7 @@ HEAVY = ("torch", "transformers", "PIL", "numpy", "scipy", "tabulate", "peft", "
 # The longest prefix that matches says the floor.
 FLOORS = {
     "errors": 0,
+    "workspace": 0,
     "puzzle.grid": 0,
     "puzzle": 1,
     "prompting": 1,
@@ -27,6 +28,7 @@ FLOORS = {
     "gating": 3,
     "reporting": 4,
     "training": 4,
+    "distribution": 5,
     "options": 5,
     "session": 5,
     "collection": 6,

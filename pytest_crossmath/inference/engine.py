@@ -4,25 +4,30 @@
 
     engine = Engine("pocket", load=lambda: load_backend(spec, settings), settings=settings)
     engine.plan(samples)
-    outcome = engine.answer(samples[0])   # runs the whole batch that holds this sample
+    answer = engine.answer(samples[0])    # infers until this sample has its answer
 
-Every sample is known before the first runs, so batches hold samples of similar
-length. A batch runs when the first of its samples is asked for; the others
-then only read what is there.
+Every sample is known before the first runs. The first that is asked for starts
+the inference of its group, which goes on only as far as the answer that is being
+waited for; what arrives on the way is saved at once and read later.
 """
 
 from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_crossmath.errors import BackendError, ModelError
+from pytest_crossmath.inference.cache import ModelCache
 from pytest_crossmath.inference.result import Result, failed, scored
 from pytest_crossmath.models.backend import Backend, OutOfMemoryError, Response, Settings
 from pytest_crossmath.prompting import Sample
 from pytest_crossmath.scoring import Score, score_response
+
+_GROUP = 2048
+"""Most samples in a group: so many responses are in memory before tests have read them."""
 
 _SampleKey = tuple[str, str, str | None, int]
 
@@ -50,16 +55,28 @@ class Failure:
 class Engine:
     """One model and the samples it is asked."""
 
-    def __init__(self, name: str, *, load: Callable[[], Backend], settings: Settings) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        load: Callable[[], Backend],
+        settings: Settings,
+        cache: ModelCache | None = None,
+        on_result: Callable[[Result], None] = lambda _: None,
+    ) -> None:
+        """`on_result` is called with every result the moment it is there."""
         self.name = name
         self._load = load
         self._settings = settings
+        self._cache = cache
+        self._on_result = on_result
         self._backend: Backend | None = None
         self._broken: ModelError | None = None
-        self._samples: dict[_SampleKey, Sample] = {}
-        self._batches: dict[_SampleKey, list[Sample]] | None = None
+        self._groups: dict[_SampleKey, Sequence[Sample]] = {}
+        self._running: Iterator[None] = iter(())
         self._answers: dict[_SampleKey, Answer | Failure] = {}
-        self._fresh: list[Result] = []
+        self._asks: Counter[_SampleKey] = Counter()
+        self._done: set[_SampleKey] = set()
         self._limit: int | None = None
 
     @property
@@ -80,35 +97,46 @@ class Engine:
         return self._backend
 
     def plan(self, samples: Iterable[Sample]) -> None:
-        """Name the samples that will be asked for. Equal samples count once."""
-        self._samples.update((sample.key, sample) for sample in samples)
-        self._batches = None
+        """Name samples that will be asked for together, each as often as it will be asked for.
+
+        Equal samples are inferred once. An answer is let go when it was asked for the
+        last time, so that memory does not grow with the length of a run.
+        """
+        planned = list(samples)
+        self._asks.update(sample.key for sample in planned)
+        unique = [s for s in {s.key: s for s in planned}.values() if s.key not in self._groups]
+        self._done.difference_update(sample.key for sample in unique)
+        for start in range(0, len(unique), _GROUP):
+            group = unique[start : start + _GROUP]
+            self._groups.update((sample.key, group) for sample in group)
 
     def answer(self, sample: Sample) -> Answer | Failure:
-        """The answer to a sample; its batch is run if it was not yet.
+        """The answer to a sample; its group is inferred until it is there.
 
         Raises `ModelError` when the model cannot be loaded.
         """
-        if sample.key not in self._answers:
-            if sample.key not in self._samples:
-                self.plan([sample])
-            self._run(self._batch_of(sample))
-        return self._answers[sample.key]
-
-    def take_fresh(self) -> list[Result]:
-        """Results that came since the last call, each handed out once."""
-        fresh, self._fresh = self._fresh, []
-        return fresh
+        if sample.key not in self._groups:
+            self.plan([sample])
+        while sample.key not in self._answers:
+            # What runs is finished before another group starts: two at once would not fit.
+            if next(self._running, self) is self:
+                self._running = self._infer(self._groups[sample.key])
+        answer = self._answers[sample.key]
+        self._asks[sample.key] -= 1
+        if self._asks[sample.key] <= 0:
+            del self._answers[sample.key], self._groups[sample.key], self._asks[sample.key]
+        return answer
 
     def close(self) -> None:
         """Let go of the model, so that the next one has the memory; answers stay."""
+        self._running = iter(())
         self._backend = None
         gc.collect()
 
     def _loaded(self) -> Backend:
         with warnings.catch_warnings(action="ignore"):
             backend = self._load()
-        pictured = any(sample.images for sample in self._samples.values())
+        pictured = any(sample.images for group in self._groups.values() for sample in group)
         if pictured and not backend.reads_images:
             raise ModelError(
                 f"model {self.name!r} takes no images: it can only be asked with"
@@ -116,71 +144,73 @@ class Engine:
             )
         return backend
 
-    def _batch_of(self, sample: Sample) -> list[Sample]:
-        if self._batches is None:
-            size = self._settings.batch_size or self.backend.batch_size
-            waiting = [s for key, s in self._samples.items() if key not in self._answers]
-            batches = plan_batches(waiting, size)
-            self._batches = {s.key: batch for batch in batches for s in batch}
-        return self._batches[sample.key]
-
-    def _run(self, batch: Sequence[Sample]) -> None:
-        """Ask the backend; ask fewer at once where that may help."""
-        waiting = [list(batch)]
-        while waiting:
-            chunk = waiting.pop(0)
-            if self._limit and len(chunk) > self._limit:
-                waiting[:0] = [chunk[: self._limit], chunk[self._limit :]]
+    def _infer(self, group: Sequence[Sample]) -> Iterator[None]:
+        """Answer a group, and pause after each answer."""
+        if self._cache:
+            for sample, response in self._cache.find(self._unanswered(group)):
+                self._keep(sample, response, cached=True)
+            yield
+        parts = [self._unanswered(group)]
+        while parts:
+            part = self._unanswered(parts.pop(0))
+            if not part:
                 continue
+            size = self._batch_size()
             try:
-                for sample, response in self._generate(chunk):
-                    self._keep(sample, response)
+                yield from self._ask(part, size)
             except BackendError as error:
-                left = [sample for sample in chunk if sample.key not in self._answers]
-                if len(chunk) == 1:
-                    self._fail(left, error)
-                elif isinstance(error, OutOfMemoryError):
+                left = self._unanswered(part)
+                if isinstance(error, OutOfMemoryError) and size > 1:
                     # Remembered for all later batches: they would run out of memory as well.
-                    self._limit = len(chunk) // 2
-                    waiting.insert(0, left)
+                    self._limit = size // 2
+                    parts.insert(0, left)
+                elif len(left) == 1:
+                    self._fail(left[0], error)
+                    yield
                 else:
-                    # One sample may have spoilt it for all: each gets its own try.
-                    waiting[:0] = [[sample] for sample in left]
+                    # One sample may have spoilt it for those that ran beside it: each of them
+                    # gets its own try.
+                    parts[:0] = [*([sample] for sample in left[:size]), left[size:]]
 
-    def _generate(self, chunk: Sequence[Sample]) -> Iterable[tuple[Sample, Response]]:
-        responses = iter(self.backend.generate(chunk, self._settings))
-        for sample in chunk:
+    def _ask(self, samples: Sequence[Sample], size: int) -> Iterator[None]:
+        responses = self.backend.generate(samples, self._settings, batch_size=size)
+        missing = set(range(len(samples)))
+        while True:
             with warnings.catch_warnings(action="ignore"):
-                response = next(responses, None)
-            if response is None:
-                raise BackendError("the backend gave fewer responses than it was asked for")
-            yield sample, response
+                arrived = next(responses, None)
+            if arrived is None:
+                break
+            index, response = arrived
+            missing.discard(index)
+            if isinstance(response, BackendError):
+                self._fail(samples[index], response)
+            else:
+                self._keep(samples[index], response)
+            yield
+        if missing:
+            raise BackendError("the backend gave fewer responses than it was asked for")
 
-    def _keep(self, sample: Sample, response: Response) -> None:
+    def _batch_size(self) -> int:
+        size = self._settings.batch_size or self.backend.batch_size
+        return min(size, self._limit) if self._limit else size
+
+    def _unanswered(self, samples: Iterable[Sample]) -> list[Sample]:
+        return [sample for sample in samples if sample.key not in self._done]
+
+    def _keep(self, sample: Sample, response: Response, *, cached: bool = False) -> None:
+        if self._cache and not cached:
+            self._cache.save(sample, response)
         score = score_response(sample.problem, response.text, response.finish)
-        result = scored(self.name, sample, response, score)
-        self._answers[sample.key] = Answer(result, response, score)
-        self._fresh.append(result)
+        result = scored(self.name, sample, response, score, cached=cached)
+        self._settle(sample, Answer(result, response, score))
+        self._on_result(result)
 
-    def _fail(self, samples: Iterable[Sample], error: BackendError) -> None:
+    def _fail(self, sample: Sample, error: BackendError) -> None:
         alone = isinstance(error, OutOfMemoryError)
         message = f"out of memory with a single sample: {error}" if alone else str(error)
-        for sample in samples:
-            self._answers[sample.key] = Failure(message)
-            self._fresh.append(failed(self.name, sample, message))
+        self._settle(sample, Failure(message))
+        self._on_result(failed(self.name, sample, message))
 
-
-def plan_batches(samples: Iterable[Sample], size: int) -> list[list[Sample]]:
-    """Batches of at most `size` samples, none with and without pictures together.
-
-    Sorted by length, so that little is padded; the longest come first, so that
-    memory runs out at the start of a run or not at all.
-    """
-    ordered = sorted(samples, key=lambda s: (bool(s.images), len(s.text)), reverse=True)
-    batches: list[list[Sample]] = []
-    for sample in ordered:
-        full = not batches or len(batches[-1]) == size
-        if full or bool(batches[-1][0].images) is not bool(sample.images):
-            batches.append([])
-        batches[-1].append(sample)
-    return batches
+    def _settle(self, sample: Sample, answer: Answer | Failure) -> None:
+        self._answers[sample.key] = answer
+        self._done.add(sample.key)

@@ -45,7 +45,7 @@ class Result:
     seconds: float
     """Share of the batch's time."""
     cached: bool = False
-    """Whether an earlier run had inferred it."""
+    """Whether it was in the cache and not inferred again."""
 
     @property
     def identity(self) -> Key:
@@ -68,12 +68,14 @@ class Result:
         return cls(**fields)
 
 
-def scored(model: str, sample: Sample, response: Response, score: Score) -> Result:
+def scored(
+    model: str, sample: Sample, response: Response, score: Score, *, cached: bool = False
+) -> Result:
     """The result of a response."""
     problem, modality, style, index = sample.key
     return Result(
         model, problem, modality, style, index, score.outcome, response.text, score.answer,
-        score.key, score.right, score.steps, response.new_tokens, response.seconds,
+        score.key, score.right, score.steps, response.new_tokens, response.seconds, cached,
     )  # fmt: skip
 
 

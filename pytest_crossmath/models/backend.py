@@ -6,13 +6,13 @@ A backend answers samples. The smallest one that works::
         batch_size = 1
         reads_images = True
 
-        def generate(self, samples, settings):
-            for sample in samples:
-                yield Response("<answer>1</answer>", Finish.STOP, new_tokens=3, seconds=0.0)
+        def generate(self, samples, settings, *, batch_size):
+            for index, sample in enumerate(samples):
+                yield index, Response("<answer>1</answer>", Finish.STOP, new_tokens=3, seconds=0.0)
 
-It yields one `Response` for each sample, in their order, as early as it can,
-and raises `BackendError` when it cannot go on. It must not hide trouble in a
-response: an empty text is a model's answer, not a place for an error.
+It yields each `Response` with the index of its sample the moment it is there, in
+any order, so that what is done is saved whatever comes after. It must not hide
+trouble in a response: an empty text is a model's answer, not a place for an error.
 """
 
 from __future__ import annotations
@@ -67,15 +67,18 @@ class Backend(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """Samples to give at once where the user names no batch size."""
+        """Samples to work on at once where the user names no batch size."""
 
     @property
     def reads_images(self) -> bool:
         """Whether the model takes pictures."""
 
-    def generate(self, samples: Sequence[Sample], settings: Settings) -> Iterator[Response]:
-        """One response for each sample, in their order.
+    def generate(
+        self, samples: Sequence[Sample], settings: Settings, *, batch_size: int
+    ) -> Iterator[tuple[int, Response | BackendError]]:
+        """Each sample's index with its response, at most `batch_size` being worked on at once.
 
-        Raises `BackendError` when a response cannot be had, and its subclass
-        `OutOfMemoryError` when fewer samples at once might work.
+        An error in place of a response says that this sample failed for good, and
+        the others go on. Raises `BackendError` when it cannot tell whose fault it
+        was, and its subclass `OutOfMemoryError` when fewer at once might work.
         """

@@ -41,6 +41,8 @@ from pytest_crossmath.scoring import Finish
 
 _DEFAULT_NEW_TOKENS = 2048
 _BATCH_SIZE = 16
+_BATCHES_SORTED = 8
+"""Batches within which samples are sorted by length."""
 _LONGEST_MESSAGE = 240
 """Characters of another library's message that are passed on."""
 _TINY = 10_000_000
@@ -85,20 +87,16 @@ class HFBackend:
             raise ModelError(_load_failure(base, error)) from error
         return cls(model.eval(), processor, reads_images)
 
-    def generate(self, samples: Sequence[Sample], settings: Settings) -> Iterator[Response]:
-        """One response for each sample.
+    def generate(
+        self, samples: Sequence[Sample], settings: Settings, *, batch_size: int
+    ) -> Iterator[tuple[int, Response]]:
+        """Each sample's index with its response.
 
         Samples with and without pictures are run apart: processors align pictures
         with rows by counting, and some fail or misalign when a row has none.
         """
-        responses: dict[int, Response] = {}
-        for with_images in (False, True):
-            chosen = [i for i, s in enumerate(samples) if bool(s.images) is with_images]
-            if chosen:
-                batch = [samples[i] for i in chosen]
-                responses.update(zip(chosen, self._run(batch, settings), strict=True))
-        for i in range(len(samples)):
-            yield responses[i]
+        for batch in _batches(samples, batch_size):
+            yield from zip(batch, self._run([samples[i] for i in batch], settings), strict=True)
 
     def _run(self, batch: Sequence[Sample], settings: Settings) -> list[Response]:
         started = time.perf_counter()
@@ -190,6 +188,18 @@ class HFBackend:
         decode = getattr(self.processor, "tokenizer", self.processor).decode
         text = decode(row[:length], skip_special_tokens=True)
         return Response(text, finish, length, seconds)
+
+
+def _batches(samples: Sequence[Sample], size: int) -> Iterator[list[int]]:
+    """Indices of the samples in batches of one kind and of similar length."""
+    # In test order over a few batches, so that the first tests are not the last to be answered;
+    # the longest first, so that memory runs out at the start of a run or not at all.
+    for start in range(0, len(samples), size * _BATCHES_SORTED):
+        stretch = range(start, min(start + size * _BATCHES_SORTED, len(samples)))
+        for pictured in (True, False):
+            kind = [i for i in stretch if bool(samples[i].images) is pictured]
+            kind.sort(key=lambda i: len(samples[i].text), reverse=True)
+            yield from (kind[i : i + size] for i in range(0, len(kind), size))
 
 
 @contextmanager

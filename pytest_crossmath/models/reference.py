@@ -33,12 +33,18 @@ class ReferenceBackend:
     batch_size = 1
     reads_images = True
 
-    def generate(self, samples: Sequence[Sample], settings: Settings) -> Iterator[Response]:  # noqa: ARG002 - nothing is generated
+    def generate(
+        self,
+        samples: Sequence[Sample],
+        settings: Settings,  # noqa: ARG002 - nothing is generated
+        *,
+        batch_size: int,  # noqa: ARG002 - one after the other
+    ) -> Iterator[tuple[int, Response]]:
         """Solve each sample from what its prompt shows, and from nothing else."""
-        for sample in samples:
+        for index, sample in enumerate(samples):
             started = time.perf_counter()
             text = _respond(sample)
-            yield Response(text, Finish.STOP, 0, time.perf_counter() - started)
+            yield index, Response(text, Finish.STOP, 0, time.perf_counter() - started)
 
 
 def _respond(sample: Sample) -> str:

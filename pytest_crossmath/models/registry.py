@@ -117,6 +117,14 @@ def weights_digest(spec: ModelSpec) -> str | None:
     return f"sha256:{total.hexdigest()}"
 
 
+def identify(spec: ModelSpec, settings: Settings) -> str | None:
+    """What the model is, for the cache; None for one whose responses are not kept."""
+    digest = weights_digest(spec)
+    if digest is None:
+        return None
+    return f"{digest} {settings.dtype} {settings.device}"
+
+
 def base_of_adapter(directory: Path) -> str:
     """What the LoRA adapter in a directory sits on: a directory or a hub repository.
 

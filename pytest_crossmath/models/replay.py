@@ -82,19 +82,29 @@ class ReplayBackend:
             raise ModelError(f"{file} holds no responses")
         return cls(file, responses)
 
-    def generate(self, samples: Sequence[Sample], settings: Settings) -> Iterator[Response]:  # noqa: ARG002 - nothing is generated
-        """The saved responses. Raises `BackendError` for a sample that was not saved."""
-        for sample in samples:
-            problem, modality, style, index = sample.key
+    def generate(
+        self,
+        samples: Sequence[Sample],
+        settings: Settings,  # noqa: ARG002 - nothing is generated
+        *,
+        batch_size: int,  # noqa: ARG002 - nothing is worked on
+    ) -> Iterator[tuple[int, Response | BackendError]]:
+        """The saved responses; an error for a sample that was not saved."""
+        for index, sample in enumerate(samples):
+            problem, modality, style, number = sample.key
             saved = self.responses.get(sample.key) or self.responses.get(
-                (problem, modality, None, index)
+                (problem, modality, None, number)
             )
             if saved is None:
                 form = modality if style is None else f"{modality} ({style})"
-                raise BackendError(
-                    f"{self.file} has no response for {problem} as {form}, sample {index}"
+                yield (
+                    index,
+                    BackendError(
+                        f"{self.file} has no response for {problem} as {form}, sample {number}"
+                    ),
                 )
-            yield saved
+            else:
+                yield index, saved
 
 
 def read_responses(file: Path) -> Iterator[SavedResponse]:

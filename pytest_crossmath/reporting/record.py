@@ -21,6 +21,7 @@ from typing import Any, TextIO
 
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.inference.result import Result
+from pytest_crossmath.workspace import FOLDER, make_folder
 
 SCHEMA = 1
 _LIBRARIES = ("pytest", "pillow", "torch", "torchvision", "transformers", "peft", "pytest-xdist")
@@ -81,14 +82,10 @@ def check_writable(path: Path) -> None:
 
 def default_path(root: Path) -> Path:
     """A new file under ``.crossmath/runs``; the folder is kept out of git."""
-    folder = root / ".crossmath"
-    ignore = folder / ".gitignore"
     with suppress(OSError):  # the writer says what is wrong with the folder
-        (folder / "runs").mkdir(parents=True, exist_ok=True)
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+        make_folder(root)
     started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    return folder / "runs" / f"{started}-{secrets.token_hex(3)}.jsonl"
+    return root / FOLDER / "runs" / f"{started}-{secrets.token_hex(3)}.jsonl"
 
 
 def relative(path: Path) -> str:

@@ -71,8 +71,10 @@ class Summary:
     """Problems asked in any form."""
     responses: int
     """Responses measured."""
+    cached: int
+    """Of those, how many were in the cache."""
     new_tokens: int
-    """Generated tokens."""
+    """Tokens generated in this run."""
     seconds: float
     """Time in the backend, summed over responses."""
 
@@ -106,7 +108,8 @@ def summarize_run(results: Iterable[Result]) -> Summary:
         },
         problems=len({result.problem for result in everything}),
         responses=len(measured),
-        new_tokens=sum(result.new_tokens for result in measured),
+        cached=sum(result.cached for result in measured),
+        new_tokens=sum(result.new_tokens for result in measured if not result.cached),
         seconds=sum(result.seconds for result in measured if not result.cached),
     )
 

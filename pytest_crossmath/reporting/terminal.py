@@ -68,7 +68,8 @@ def throughput(summary: Summary, seconds: float) -> str:
         f", {summary.new_tokens / seconds:,.0f} tokens/s" if summary.new_tokens and seconds else ""
     )
     plural = "s" if summary.responses > 1 else ""
-    return f"{summary.responses:,} response{plural} in {seconds:.1f} s{speed}"
+    cached = f", {summary.cached:,} of them from the cache," if summary.cached else ""
+    return f"{summary.responses:,} response{plural}{cached} in {seconds:.1f} s{speed}"
 
 
 def _table(rows: Sequence[Row], *, several_styles: bool) -> Iterator[str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from pytest_crossmath.errors import BackendError, ModelError
-from pytest_crossmath.inference.engine import Answer, Engine, Failure, plan_batches
+from pytest_crossmath.inference.cache import ModelCache, ResponseStore
+from pytest_crossmath.inference.engine import Answer, Engine, Failure
+from pytest_crossmath.inference.result import Result
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
 from pytest_crossmath.prompting import Modality, Sample, make_sample
 from pytest_crossmath.puzzle.suite import load_suite
@@ -33,65 +36,100 @@ class Solver:
     ) -> None:
         self.batch_size = batch_size
         self.reads_images = reads_images
-        self.calls: list[list[Sample]] = []
+        self.calls: list[tuple[int, int]] = []
+        self.given = 0
         self._fits, self._breaks_at = fits, breaks_at
 
-    def generate(self, samples: Sequence[Sample], settings: Settings) -> Iterator[Response]:  # noqa: ARG002 - nothing is generated
-        """Answer right."""
-        self.calls.append(list(samples))
-        if len(samples) > self._fits:
+    def generate(
+        self,
+        samples: Sequence[Sample],
+        settings: Settings,  # noqa: ARG002 - nothing is generated
+        *,
+        batch_size: int,
+    ) -> Iterator[tuple[int, Response | BackendError]]:
+        """Answer right, the last one first."""
+        self.calls.append((len(samples), batch_size))
+        if min(len(samples), batch_size) > self._fits:
             raise OutOfMemoryError("no memory left")
-        for sample in samples:
+        for index, sample in reversed(list(enumerate(samples))):
             if sample.problem.id == self._breaks_at:
                 raise BackendError("the server hung up")
             key = ", ".join(sample.problem.key)
-            yield Response(f"<answer>{key}</answer>", Finish.STOP, 5, 0.1)
+            self.given += 1
+            yield index, Response(f"<answer>{key}</answer>", Finish.STOP, 5, 0.1)
 
 
-def engine_on(backend: Solver, asked: list[Sample], **settings: int) -> Engine:
-    """An engine that has planned its samples."""
-    engine = Engine("m", load=lambda: backend, settings=Settings(**settings))  # type: ignore[arg-type]  # ints only
+def engine_on(
+    backend: Solver, asked: list[Sample], results: list[Result] | None = None, **settings: int
+) -> Engine:
+    """An engine that has planned its samples, and appends what it finds to `results`."""
+    engine = Engine(
+        "m",
+        load=lambda: backend,
+        settings=Settings(**settings),  # type: ignore[arg-type]  # ints only
+        on_result=(results if results is not None else list[Result]()).append,
+    )
     engine.plan(asked)
     return engine
 
 
-def test_the_first_sample_runs_its_whole_batch_and_no_other() -> None:
-    """A batch runs once, when the first of its samples is asked for."""
+def test_what_was_planned_is_asked_in_one_go() -> None:
+    """The backend gets all samples at once and fills its batches from them."""
     backend, asked = Solver(batch_size=4), samples(12)
     engine = engine_on(backend, asked)
     for sample in asked:
         answer = engine.answer(sample)
         assert isinstance(answer, Answer)
         assert answer.score.outcome is Outcome.SOLVED
-    assert [len(call) for call in backend.calls] == [4, 4, 4]
-    assert {s.key for call in backend.calls for s in call} == {s.key for s in asked}
+    assert backend.calls == [(12, 4)]
+
+
+def test_inference_goes_only_as_far_as_the_answer_that_is_waited_for() -> None:
+    """What a run that is stopped has not asked for is not inferred first."""
+    backend, asked = Solver(), samples(12)
+    engine = engine_on(backend, asked)
+    engine.answer(asked[-1])
+    assert backend.given == 1
+    engine.answer(asked[-4])
+    assert backend.given == 4
+    engine.answer(asked[-2])
+    assert backend.given == 4
+
+
+def test_results_are_told_as_they_arrive() -> None:
+    """Those that nobody waits for, too: a run that is killed has them saved."""
+    asked, results = samples(12), list[Result]()
+    engine_on(Solver(), asked, results).answer(asked[0])
+    assert [result.problem for result in results] == [s.problem.id for s in reversed(asked)]
+
+
+def test_groups_are_inferred_apart() -> None:
+    """What one worker of several has is no business of another's."""
+    backend, asked = Solver(), samples(12)
+    engine = engine_on(backend, asked[:6])
+    engine.plan(asked[6:])
+    engine.answer(asked[11])
+    assert backend.calls == [(6, 4)]
+    engine.answer(asked[5])
+    assert backend.calls == [(6, 4), (6, 4)]
 
 
 def test_every_answer_belongs_to_its_own_sample() -> None:
-    """Sorting into batches does not mix up who is answered."""
+    """The order in which a backend answers does not mix up who is answered."""
     asked = samples(20, *Modality)
     engine = engine_on(Solver(batch_size=7), asked)
-    for sample in reversed(asked):
+    for sample in asked:
         answer = engine.answer(sample)
         assert isinstance(answer, Answer)
         assert answer.result.identity == ("m", *sample.key)
         assert answer.score.answer == sample.problem.key
 
 
-def test_no_batch_holds_samples_with_and_without_pictures() -> None:
-    """A processor aligns pictures with rows by counting, so rows are of one kind."""
-    batches = plan_batches(samples(9, *Modality), 4)
-    assert sum(len(batch) for batch in batches) == 27
-    for batch in batches:
-        assert len(batch) <= 4
-        assert len({bool(sample.images) for sample in batch}) == 1
-
-
 def test_the_users_batch_size_wins() -> None:
     """The backend's own size counts only where the user names none."""
     backend, asked = Solver(batch_size=4), samples(6)
     engine_on(backend, asked, batch_size=3).answer(asked[0])
-    assert len(backend.calls[0]) == 3
+    assert backend.calls == [(6, 3)]
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on() -> None:
@@ -99,53 +137,156 @@ def test_out_of_memory_halves_the_batch_and_goes_on() -> None:
     backend, asked = Solver(batch_size=8, fits=2), samples(16)
     engine = engine_on(backend, asked)
     assert all(isinstance(engine.answer(sample), Answer) for sample in asked)
-    sizes = [len(call) for call in backend.calls]
-    assert sizes[:3] == [8, 4, 2]
-    assert set(sizes[2:]) == {2}
+    engine.plan(more := samples(20)[16:])
+    assert all(isinstance(engine.answer(sample), Answer) for sample in more)
+    assert backend.calls == [(16, 8), (16, 4), (16, 2), (4, 2)]
 
 
 def test_out_of_memory_with_one_sample_is_an_error_of_that_sample() -> None:
     """Where one sample alone does not fit, it is an error and never a wrong answer."""
-    asked = samples(2)
-    engine = engine_on(Solver(batch_size=2, fits=0), asked)
-    answer = engine.answer(asked[0])
-    assert isinstance(answer, Failure)
-    assert "single sample" in answer.message
-    assert [r.outcome for r in engine.take_fresh()] == [Outcome.ERROR] * 2
+    asked, results = samples(2), list[Result]()
+    engine = engine_on(Solver(batch_size=2, fits=0), asked, results)
+    for sample in asked:
+        answer = engine.answer(sample)
+        assert isinstance(answer, Failure)
+        assert "single sample" in answer.message
+    assert [r.outcome for r in results] == [Outcome.ERROR] * 2
 
 
 def test_one_bad_sample_costs_only_itself() -> None:
-    """Where a batch fails, its samples are asked one by one, and only the culprit is an error."""
-    asked = samples(4)
-    ordered = plan_batches(asked, 4)[0]
-    engine = engine_on(Solver(batch_size=4, breaks_at=ordered[2].problem.id), asked)
-    found = [engine.answer(sample) for sample in ordered]
-    assert [isinstance(answer, Answer) for answer in found] == [True, True, False, True]
-    outcomes = [result.outcome for result in engine.take_fresh()]
-    assert outcomes == [Outcome.SOLVED] * 2 + [Outcome.ERROR, Outcome.SOLVED]
+    """Those beside it get a try of their own, the others go on in batches."""
+    backend = Solver(batch_size=2, breaks_at=PROBLEMS[1].id)
+    asked, results = samples(6), list[Result]()
+    engine = engine_on(backend, asked, results)
+    found = [engine.answer(sample) for sample in asked]
+    assert [isinstance(answer, Failure) for answer in found] == [i == 1 for i in range(6)]
+    # The last four were there when it broke; the two left are asked one by one.
+    assert backend.calls == [(6, 2), (1, 2), (1, 2)]
+    assert len(results) == 6
+
+
+def test_an_error_in_place_of_a_response_is_final() -> None:
+    """A backend that knows who failed says so, and the others are not asked again."""
+
+    class Refuser(Solver):
+        def generate(
+            self, samples: Sequence[Sample], settings: Settings, *, batch_size: int
+        ) -> Iterator[tuple[int, Response | BackendError]]:
+            for index, response in super().generate(samples, settings, batch_size=batch_size):
+                yield index, BackendError("too long") if index == 2 else response
+
+    backend, asked = Refuser(), samples(5)
+    engine = engine_on(backend, asked)
+    found = [engine.answer(sample) for sample in asked]
+    assert [isinstance(answer, Failure) for answer in found] == [i == 2 for i in range(5)]
+    assert len(backend.calls) == 1
 
 
 def test_too_few_responses_are_a_failure() -> None:
     """A backend that stops early has failed, and what is missing is asked again."""
 
     class Short(Solver):
-        def generate(self, samples: Sequence[Sample], settings: Settings) -> Iterator[Response]:
-            yield from super().generate(samples[:1], settings)
+        def generate(
+            self, samples: Sequence[Sample], settings: Settings, *, batch_size: int
+        ) -> Iterator[tuple[int, Response | BackendError]]:
+            yield from super().generate(samples[:1], settings, batch_size=batch_size)
 
     asked = samples(3)
     engine = engine_on(Short(), asked)
-    kinds = [type(engine.answer(sample)) for sample in plan_batches(asked, 4)[0]]
-    assert kinds == [Answer, Answer, Answer]
+    assert [type(engine.answer(sample)) for sample in asked] == [Answer, Answer, Answer]
 
 
-def test_fresh_results_are_handed_out_once() -> None:
-    """Each result travels on exactly one report."""
-    asked = samples(4)
-    engine = engine_on(Solver(batch_size=4), asked)
-    engine.answer(asked[0])
-    assert len(engine.take_fresh()) == 4
-    engine.answer(asked[1])
-    assert engine.take_fresh() == []
+def test_an_exception_of_a_backend_is_no_answer() -> None:
+    """What is no `BackendError` is a bug: it is seen, and nothing is scored."""
+
+    class Broken(Solver):
+        def generate(
+            self, samples: Sequence[Sample], settings: Settings, *, batch_size: int
+        ) -> Iterator[tuple[int, Response | BackendError]]:
+            yield from super().generate(samples[: 1 // 0], settings, batch_size=batch_size)
+
+    asked, results = samples(3), list[Result]()
+    engine = engine_on(Broken(), asked, results)
+    for sample in asked:
+        with pytest.raises(ZeroDivisionError):
+            engine.answer(sample)
+    assert results == []
+
+
+def test_an_interrupted_engine_keeps_what_arrived() -> None:
+    """Ctrl-C in the middle of a batch loses nothing that was there."""
+
+    class Interrupted(Solver):
+        def generate(
+            self, samples: Sequence[Sample], settings: Settings, *, batch_size: int
+        ) -> Iterator[tuple[int, Response | BackendError]]:
+            for number, found in enumerate(
+                super().generate(samples, settings, batch_size=batch_size)
+            ):
+                if number == 3:
+                    raise KeyboardInterrupt
+                yield found
+
+    asked, results = samples(8), list[Result]()
+    with pytest.raises(KeyboardInterrupt):
+        engine_on(Interrupted(), asked, results).answer(asked[0])
+    assert len(results) == 3
+
+
+def test_an_answer_is_let_go_when_it_was_asked_for_the_last_time() -> None:
+    """Two tests that want the same sample share one inference; a third infers again."""
+    backend, asked = Solver(), samples(2)
+    engine = engine_on(backend, [*asked, asked[0]])
+    for sample in (asked[0], asked[1], asked[0]):
+        assert isinstance(engine.answer(sample), Answer)
+    assert backend.given == 2
+    assert isinstance(engine.answer(asked[0]), Answer)
+    assert backend.given == 3
+
+
+def test_cached_responses_are_not_inferred(tmp_path: Path) -> None:
+    """A second engine asks only for what the first did not get."""
+
+    def engine(backend: Solver, refresh: bool = False) -> Engine:
+        cache = ModelCache(
+            ResponseStore(tmp_path), identify=lambda: "m1", settings=Settings(), refresh=refresh
+        )
+        return Engine("m", load=lambda: backend, settings=Settings(), cache=cache)
+
+    asked = samples(6, *Modality)
+    first = engine(Solver())
+    first.plan(asked[:10])
+    before = [first.answer(sample) for sample in asked[:10]]
+    second_backend = Solver()
+    second = engine(second_backend)
+    second.plan(asked)
+    after = [second.answer(sample) for sample in asked]
+    assert second_backend.given == 8
+    for old, new in zip(before, after, strict=False):
+        assert isinstance(old, Answer)
+        assert isinstance(new, Answer)
+        assert (new.response, new.score) == (old.response, old.score)
+        assert (old.result.cached, new.result.cached) == (False, True)
+    refreshed = Solver()
+    third = engine(refreshed, refresh=True)
+    third.plan(asked)
+    third.answer(asked[0])
+    assert refreshed.given == 18
+
+
+def test_a_run_that_is_all_in_the_cache_loads_no_model(tmp_path: Path) -> None:
+    """Scoring again costs no seconds of loading."""
+    cache = ModelCache(ResponseStore(tmp_path), identify=lambda: "m1", settings=Settings())
+    asked = samples(2)
+    for sample in asked:
+        cache.save(sample, Response("<answer>1</answer>", Finish.STOP, 3, 0.1))
+
+    def load() -> Solver:
+        raise AssertionError
+
+    engine = Engine("m", load=load, settings=Settings(), cache=cache)
+    engine.plan(asked)
+    assert all(isinstance(engine.answer(sample), Answer) for sample in asked)
 
 
 def test_a_model_that_cannot_see_is_told_before_it_is_asked() -> None:

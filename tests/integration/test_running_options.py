@@ -152,7 +152,7 @@ def test_the_calibrator_shows_no_gap(pytester: pytest.Pytester) -> None:
         "--crossmath-model=reference", "--crossmath-style=all", "--crossmath-limit=10"
     )
     result.assert_outcomes(passed=90)
-    gaps = [line for line in result.outlines if line.startswith("  image")]
+    gaps = [line for line in result.outlines if line.startswith("    ")]
     assert len(gaps) == 8
     assert all(" 100.0% " in line and "+0.0 " in line for line in gaps)
 

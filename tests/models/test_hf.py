@@ -27,11 +27,9 @@ SAMPLES = [
 def ask(
     backend: HFBackend, samples: list[Sample], size: int, settings: Settings = CPU
 ) -> list[Response]:
-    """The responses, asked `size` at a time."""
-    found: list[Response] = []
-    for start in range(0, len(samples), size):
-        found.extend(backend.generate(samples[start : start + size], settings))
-    return found
+    """The responses, `size` being worked on at once."""
+    found = dict(backend.generate(samples, settings, batch_size=size))
+    return [found[i] for i in range(len(samples))]
 
 
 @pytest.fixture
@@ -96,7 +94,8 @@ def test_an_adapter_runs_on_its_base(tiny_llava: Path, tmp_path: Path) -> None:
     tuned.save_pretrained(str(tmp_path / "adapter"))
     spec = parse_spec(str(tmp_path / "adapter"))
     backend = load_backend(spec, CPU)
-    after = [response.text for response in backend.generate(SAMPLES, CPU)]
+    assert isinstance(backend, HFBackend)
+    after = [response.text for response in ask(backend, SAMPLES, 12)]
     assert after != before
 
 
@@ -222,7 +221,7 @@ def test_a_broken_picture_is_a_backend_error(tiny_llava: Path, tmp_path: Path) -
     )
     backend = HFBackend.load(str(tiny_llava), CPU)
     with pytest.raises(BackendError, match=r"the picture .*broken\.png cannot be read"):
-        list(backend.generate([sample], CPU))
+        ask(backend, [sample], 1)
 
 
 def test_a_text_only_model_reads_tables(tmp_path: Path, tiny_llava: Path) -> None:
@@ -245,4 +244,4 @@ def test_a_text_only_model_reads_tables(tmp_path: Path, tiny_llava: Path) -> Non
     texts = [sample for sample in SAMPLES if sample.modality is Modality.TEXT]
     assert len(ask(backend, texts, 4, limit)) == 4
     with pytest.raises(BackendError, match="takes text only"):
-        list(backend.generate(SAMPLES[1:2], limit))
+        ask(backend, SAMPLES[1:2], 1, limit)

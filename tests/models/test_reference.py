@@ -20,7 +20,7 @@ PROBLEM = load_suite("mini").problems[1]
 
 def outcome(sample: Sample) -> Outcome:
     """What the calibrator achieves on a sample."""
-    [response] = ReferenceBackend().generate([sample], Settings())
+    [(_, response)] = ReferenceBackend().generate([sample], Settings(), batch_size=1)
     return score_response(sample.problem, response.text).outcome
 
 

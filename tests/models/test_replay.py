@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pytest_crossmath.errors import BackendError, ModelError
-from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.replay import ReplayBackend
-from pytest_crossmath.prompting import Modality, make_sample
+from pytest_crossmath.prompting import Modality, Sample, make_sample
 from pytest_crossmath.puzzle.suite import load_suite
 from pytest_crossmath.scoring import Finish
 
@@ -26,6 +26,14 @@ def write(path: Path, *lines: object) -> str:
     return str(path)
 
 
+def said(backend: ReplayBackend, *samples: Sample) -> list[Response]:
+    """The responses in the order of the samples; none is an error."""
+    found = dict(backend.generate(samples, Settings(), batch_size=1))
+    responses = [found[i] for i in range(len(samples))]
+    assert all(isinstance(response, Response) for response in responses)
+    return responses  # type: ignore[return-value]  # asserted
+
+
 def test_responses_made_elsewhere(tmp_path: Path) -> None:
     """Lines of id, modality and text are enough; without a style they answer any."""
     file = write(
@@ -34,7 +42,7 @@ def test_responses_made_elsewhere(tmp_path: Path) -> None:
         {"id": "mini-0001", "modality": "image", "text": "b"},
     )
     backend = ReplayBackend.open(file)
-    assert [r.text for r in backend.generate([IMAGE, TEXT], Settings())] == ["b", "a"]
+    assert [r.text for r in said(backend, IMAGE, TEXT)] == ["b", "a"]
 
 
 def test_how_a_response_ended_is_kept(tmp_path: Path) -> None:
@@ -46,7 +54,7 @@ def test_how_a_response_ended_is_kept(tmp_path: Path) -> None:
         common | {"modality": "text", "style": None, "sample": 0, "outcome": "truncated"},
         common | {"modality": "image", "style": "original", "sample": 0, "outcome": "refused"},
     )
-    found = list(ReplayBackend.open(file).generate([TEXT, IMAGE], Settings()))
+    found = said(ReplayBackend.open(file), TEXT, IMAGE)
     assert [response.finish for response in found] == [Finish.LENGTH, Finish.REFUSED]
 
 
@@ -56,8 +64,10 @@ def test_errors_of_a_record_are_no_responses(tmp_path: Path) -> None:
             "style": None, "sample": 0, "outcome": "error", "response": "server down"}  # fmt: skip
     file = write(tmp_path / "r.jsonl", line, line | {"modality": "image", "outcome": "missed"})
     backend = ReplayBackend.open(file)
-    with pytest.raises(BackendError, match="no response for mini-0001 as text"):
-        list(backend.generate([TEXT], Settings()))
+    [(_, error), (_, response)] = backend.generate([TEXT, IMAGE], Settings(), batch_size=1)
+    assert isinstance(error, BackendError)
+    assert "no response for mini-0001 as text, sample 0" in str(error)
+    assert isinstance(response, Response)
 
 
 def test_one_of_several_models_is_picked(tmp_path: Path) -> None:
@@ -66,7 +76,7 @@ def test_one_of_several_models_is_picked(tmp_path: Path) -> None:
     file = write(
         tmp_path / "r.jsonl", line | {"text": "a", "model": "x"}, line | {"text": "b", "model": "y"}
     )
-    assert next(ReplayBackend.open(f"{file}#y").generate([TEXT], Settings())).text == "b"
+    assert said(ReplayBackend.open(f"{file}#y"), TEXT)[0].text == "b"
     with pytest.raises(ModelError, match=r"responses of x, y: pick one with replay:.*#NAME"):
         ReplayBackend.open(file)
     with pytest.raises(ModelError, match="no responses of 'z', but of x, y"):

@@ -19,7 +19,7 @@ from pytest_crossmath.reporting.terminal import (
 )
 from pytest_crossmath.scoring import score_response
 
-EMPTY = Summary((), {}, 0, 0, 0, 0.0)
+EMPTY = Summary((), {}, 0, 0, 0, 0, 0.0)
 TABLE = "| ? | + | ? | = | 9 |\n| - |   |   |   |   |\n| 3 |   |   |   |   |"
 PROBLEM = Problem("p", TABLE, parse_table(TABLE), ("4", "5"), (1, 1), "easy")
 
@@ -125,6 +125,11 @@ def test_nothing_measured_is_an_empty_table() -> None:
         (EMPTY, 1.25, "no response in 1.2 s"),
         (replace(EMPTY, responses=1), 2.0, "1 response in 2.0 s"),
         (replace(EMPTY, responses=1200), 2.0, "1,200 responses in 2.0 s"),
+        (
+            replace(EMPTY, responses=1_200, cached=1_000, new_tokens=400),
+            2.0,
+            "1,200 responses, 1,000 of them from the cache, in 2.0 s, 200 tokens/s",
+        ),
         (
             replace(EMPTY, responses=2, new_tokens=24_690),
             2.0,

@@ -1,0 +1,205 @@
+"""Responses of earlier runs, so that a run that was killed repeats only what was in flight.
+
+One SQLite file holds the responses of all models. A response is found again by
+everything that can change it: the model's identity (weights, adapter, processor,
+versions), the prompt, the pixels, and the settings::
+
+    store = ResponseStore(Path("project"))
+    cache = ModelCache(store, identify=lambda: "sha256:…", settings=Settings())
+    cache.save(sample, response)
+    [(sample, response)] = cache.find([sample])
+
+Not part of it is the batch size: in half precision the rounding, and with it now
+and then a token, depends on what else is in the batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pytest_crossmath.models.backend import Response, Settings
+from pytest_crossmath.prompting import ImagePart, Sample
+from pytest_crossmath.scoring import Finish
+from pytest_crossmath.workspace import FOLDER, make_folder
+
+_PATIENCE = 60.0
+"""Seconds to wait for another process that writes."""
+
+
+class ResponseStore:
+    """Responses by key, in a file that several processes may use at once.
+
+    It never ends a run: a damaged file is set aside, and a disk that is full or
+    read-only switches the store off. `trouble` says so, for the report.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """The store of the project in `root`. Nothing is opened before it is needed."""
+        self._root = root
+        self.path = root / FOLDER / "cache.sqlite"
+        self.trouble: str | None = None
+        self._open: sqlite3.Connection | None = None
+        self._off = False
+
+    def get(self, key: str) -> Mapping[str, Any] | None:
+        """What was stored under a key; None if nothing was, or if it is damaged."""
+        rows = self._execute("SELECT payload, digest FROM responses WHERE key = ?", key)
+        if not rows:
+            return None
+        payload, digest = rows[0]
+        if digest != _digest(key, payload):
+            return None
+        found: Mapping[str, Any] = json.loads(payload)
+        return found
+
+    def put(self, key: str, value: Mapping[str, Any]) -> None:
+        """Store a value of builtin types; what was there is replaced."""
+        payload = json.dumps(value)
+        self._execute(
+            "INSERT OR REPLACE INTO responses VALUES (?, ?, ?)", key, payload, _digest(key, payload)
+        )
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._open is not None:
+            with suppress(sqlite3.Error):
+                self._open.close()
+            self._open = None
+
+    def _execute(self, statement: str, *values: str) -> list[Any]:
+        attempts = 0
+        while not self._off:
+            try:
+                return self._connection().execute(statement, values).fetchall()
+            except (OSError, sqlite3.Error) as error:
+                self.close()
+                attempts += 1
+                if not _is_damage(error) or attempts == 3:
+                    self._off = True
+                    self.trouble = f"{self.path} is not used: {error}"
+                elif attempts == 2:  # at first another process may have mended it already
+                    self._set_aside(error)
+        return []
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._open is None:
+            make_folder(self._root)
+            connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
+            self._open = connection
+            # Readers do not wait for writers. A power cut may cost the last responses, not the
+            # file; a kill costs nothing.
+            # The switch fails at once, without patience, while another process makes it.
+            with suppress(sqlite3.OperationalError):
+                connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS responses"
+                " (key TEXT PRIMARY KEY, payload TEXT NOT NULL, digest TEXT NOT NULL)"
+            )
+        return self._open
+
+    def _set_aside(self, error: Exception) -> None:
+        aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
+        # Another process may have been quicker.
+        with suppress(FileNotFoundError):
+            self.path.rename(aside)
+            for suffix in ("-wal", "-shm"):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+            self.trouble = f"{self.path} was damaged ({error}) and is set aside as {aside.name}"
+
+
+class ModelCache:
+    """The part of a store that belongs to one model under some settings."""
+
+    def __init__(
+        self,
+        store: ResponseStore,
+        *,
+        identify: Callable[[], str | None],
+        settings: Settings,
+        refresh: bool = False,
+    ) -> None:
+        """`identify` says what the model is; None switches the cache off for it.
+
+        It is asked when the first response is looked up or saved, since hashing
+        weights takes time, and again until it knows. With `refresh` nothing is
+        found, and what comes is saved.
+        """
+        self._store = store
+        self._identify = identify
+        self._identity: str | None = None
+        self._settings = settings
+        self._refresh = refresh
+
+    def find(self, samples: Iterable[Sample]) -> Iterator[tuple[Sample, Response]]:
+        """The samples that have a response, with it."""
+        if self._refresh:
+            return
+        for sample in samples:
+            key = self._key(sample)
+            stored = self._store.get(key) if key else None
+            if stored is not None:
+                yield sample, Response(**{**stored, "finish": Finish(stored["finish"])})
+
+    def save(self, sample: Sample, response: Response) -> None:
+        """Keep a response."""
+        if key := self._key(sample):
+            self._store.put(
+                key,
+                {
+                    "text": response.text,
+                    "finish": response.finish.value,
+                    "new_tokens": response.new_tokens,
+                    "seconds": response.seconds,
+                },
+            )
+
+    def _key(self, sample: Sample) -> str | None:
+        self._identity = self._identity or self._identify()
+        if self._identity is None:
+            return None
+        settings = self._settings
+        parts = [
+            ["image", _pixel_digest(part.path)]
+            if isinstance(part, ImagePart)
+            else ["text", part.text]
+            for part in sample.content
+        ]
+        asked = [
+            self._identity, parts, sample.index,
+            settings.max_new_tokens, settings.temperature, settings.thinking,
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
+
+@cache
+def _pixel_digest(path: Path) -> str:
+    """SHA-256 over size and pixels; over the file's bytes where it is no picture."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            pixels = picture.convert("RGB")
+            return hashlib.sha256(repr(pixels.size).encode() + pixels.tobytes()).hexdigest()
+    except OSError:
+        return "unreadable"
+
+
+def _digest(key: str, payload: str) -> str:
+    """Ties a payload to its key, so that damage within a row is seen."""
+    return hashlib.sha256(f"{key}\n{payload}".encode()).hexdigest()[:32]
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether the file is no sound database, in contrast to a full disk or a lock."""
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(
+        error, sqlite3.OperationalError
+    )

@@ -1,0 +1,179 @@
+"""The cache: what is a hit, what is a miss, and what becomes of a damaged file."""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pytest_crossmath.inference.cache import ModelCache, ResponseStore
+from pytest_crossmath.models.backend import Response, Settings
+from pytest_crossmath.prompting import Modality, Sample, make_sample
+from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.scoring import Finish
+
+PROBLEM = load_suite("mini").problems[0]
+SAMPLE = make_sample(PROBLEM, Modality.IMAGE_TEXT, style="original")
+RESPONSE = Response("caf\u00e9 \ud800 \x00 <answer>1</answer>", Finish.LENGTH, 7, 0.5)
+
+
+def cache(
+    root: Path, identity: str | None = "m", settings: Settings | None = None, refresh: bool = False
+) -> ModelCache:
+    """A cache on the store of a folder."""
+    return ModelCache(
+        ResponseStore(root),
+        identify=lambda: identity,
+        settings=settings or Settings(),
+        refresh=refresh,
+    )
+
+
+def found(where: ModelCache, sample: Sample = SAMPLE) -> list[Response]:
+    """What the cache holds for a sample."""
+    return [response for _, response in where.find([sample])]
+
+
+def test_a_response_comes_back_as_it_was(tmp_path: Path) -> None:
+    """Text of any characters, finish, tokens and seconds, in another process too."""
+    cache(tmp_path).save(SAMPLE, RESPONSE)
+    assert found(cache(tmp_path)) == [RESPONSE]
+
+
+def repainted(folder: Path) -> Sample:
+    """The sample with one pixel of its picture changed."""
+    with Image.open(PROBLEM.images["original"]) as picture:
+        changed = picture.convert("RGB")
+    changed.putpixel((0, 0), (254, 254, 254))
+    changed.save(folder / "changed.png")
+    problem = dataclasses.replace(PROBLEM, images={"original": folder / "changed.png"})
+    return make_sample(problem, Modality.IMAGE_TEXT, style="original")
+
+
+def test_a_changed_pixel_is_a_miss(tmp_path: Path) -> None:
+    """And the same pixels in another file are a hit."""
+    cache(tmp_path).save(SAMPLE, RESPONSE)
+    assert found(cache(tmp_path), repainted(tmp_path)) == []
+    with Image.open(PROBLEM.images["original"]) as picture:
+        picture.convert("RGB").save(tmp_path / "copy.bmp")
+    problem = dataclasses.replace(PROBLEM, images={"original": tmp_path / "copy.bmp"})
+    copy = make_sample(problem, Modality.IMAGE_TEXT, style="original")
+    assert found(cache(tmp_path), copy) == [RESPONSE]
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        make_sample(PROBLEM, Modality.IMAGE, style="original"),
+        make_sample(PROBLEM, Modality.TEXT),
+        make_sample(PROBLEM, Modality.IMAGE_TEXT, style="original", index=1),
+        make_sample(PROBLEM, Modality.IMAGE_TEXT, style="original", instruction="Solve it."),
+    ],
+    ids=["image", "text", "another sample", "another prompt"],
+)
+def test_another_prompt_is_a_miss(tmp_path: Path, sample: Sample) -> None:
+    """Each part of what the model is given counts."""
+    cache(tmp_path).save(SAMPLE, RESPONSE)
+    assert found(cache(tmp_path), sample) == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"max_new_tokens": 9}, {"temperature": 0.5}, {"thinking": True}], ids=str
+)
+def test_other_settings_are_a_miss(tmp_path: Path, change: dict[str, object]) -> None:
+    """Each setting that can change a response counts, the batch size does not."""
+    cache(tmp_path).save(SAMPLE, RESPONSE)
+    assert found(cache(tmp_path, settings=Settings(**change))) == []  # type: ignore[arg-type]  # fields of Settings
+    assert found(cache(tmp_path, settings=Settings(batch_size=3))) == [RESPONSE]
+
+
+def test_another_model_is_a_miss(tmp_path: Path) -> None:
+    """One model's responses are never another's, and one without identity has none."""
+    cache(tmp_path).save(SAMPLE, RESPONSE)
+    assert found(cache(tmp_path, "other")) == []
+    nobody = cache(tmp_path / "nobody", None)
+    nobody.save(SAMPLE, RESPONSE)
+    assert found(nobody) == []
+    assert not (tmp_path / "nobody").exists()
+
+
+def test_an_identity_that_is_known_later_is_used_from_then_on(tmp_path: Path) -> None:
+    """A model of the Hub can be hashed once it is downloaded."""
+    known: list[str | None] = [None, None, "m"]
+    late = ModelCache(ResponseStore(tmp_path), identify=lambda: known.pop(0), settings=Settings())
+    assert found(late) == []
+    late.save(SAMPLE, RESPONSE)
+    late.save(SAMPLE, RESPONSE)
+    assert found(cache(tmp_path)) == [RESPONSE]
+
+
+def test_refresh_finds_nothing_and_replaces(tmp_path: Path) -> None:
+    """What comes anew takes the place of what was there."""
+    cache(tmp_path).save(SAMPLE, RESPONSE)
+    fresh = cache(tmp_path, refresh=True)
+    assert found(fresh) == []
+    fresh.save(SAMPLE, dataclasses.replace(RESPONSE, text="new"))
+    assert found(cache(tmp_path))[0].text == "new"
+
+
+@pytest.mark.parametrize("damage", [b"no database at all, but long enough" * 9, b""])
+def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: bytes) -> None:
+    """The run goes on with a new file, says so once, and nothing is deleted."""
+    first = cache(tmp_path)
+    first.save(SAMPLE, RESPONSE)
+    store = ResponseStore(tmp_path)
+    for suffix in ("", "-wal", "-shm"):
+        store.path.with_name(store.path.name + suffix).unlink(missing_ok=True)
+    store.path.write_bytes(damage)
+    again = ModelCache(store, identify=lambda: "m", settings=Settings())
+    assert found(again) == []
+    again.save(SAMPLE, RESPONSE)
+    assert found(again) == [RESPONSE]
+    aside = list(tmp_path.glob(".crossmath/*.damaged-*"))
+    assert [file.read_bytes() for file in aside] == [damage] * bool(damage)
+    assert ("is set aside as cache.sqlite.damaged-" in (store.trouble or "")) is bool(damage)
+
+
+def test_a_changed_row_is_not_trusted(tmp_path: Path) -> None:
+    """A flipped bit inside a response is a miss, not another answer."""
+    cache(tmp_path).save(SAMPLE, RESPONSE)
+    with sqlite3.connect(ResponseStore(tmp_path).path) as connection:
+        connection.execute("UPDATE responses SET payload = replace(payload, '>1<', '>2<')")
+    assert found(cache(tmp_path)) == []
+
+
+def test_a_folder_that_cannot_be_written_switches_the_cache_off(tmp_path: Path) -> None:
+    """Where a file is in the place of the folder, the run goes on and says why."""
+    (tmp_path / ".crossmath").write_text("mine")
+    store = ResponseStore(tmp_path)
+    nowhere = ModelCache(store, identify=lambda: "m", settings=Settings())
+    nowhere.save(SAMPLE, RESPONSE)
+    assert found(nowhere) == []
+    assert "is not used" in (store.trouble or "")
+
+
+def test_processes_write_at_once(tmp_path: Path) -> None:
+    """As the workers of xdist do: nothing is lost and nobody fails."""
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from pytest_crossmath.inference.cache import ResponseStore\n"
+        "store = ResponseStore(Path(sys.argv[1]))\n"
+        "for i in range(50):\n"
+        "    store.put(f'{sys.argv[2]}-{i}', {'i': i})\n"
+        "print(store.trouble)\n"
+    )
+    running = [
+        subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-c", program, str(tmp_path), name], stdout=subprocess.PIPE, text=True
+        )
+        for name in "abc"
+    ]
+    assert [process.communicate()[0].strip() for process in running] == ["None"] * 3
+    store = ResponseStore(tmp_path)
+    assert all(store.get(f"{name}-{i}") == {"i": i} for name in "abc" for i in range(50))

@@ -1,0 +1,81 @@
+"""A run that is stopped in the middle, and what the next one repeats."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RUN = [
+    sys.executable, "-m", "pytest", "crossmath", "--crossmath-model=pocket",
+    "--crossmath-limit=50", "--crossmath-batch-size=4",
+]  # fmt: skip
+
+
+def lines_of(record: Path) -> list[dict[str, Any]]:
+    """The whole lines of a record."""
+    text = record.read_text(encoding="utf-8") if record.exists() else ""
+    return [json.loads(line) for line in text.split("\n")[:-1]]
+
+
+def results_of(record: Path) -> list[dict[str, Any]]:
+    """The responses in a record."""
+    return [line for line in lines_of(record) if line["type"] == "result"]
+
+
+def start_and_stop(folder: Path, by: signal.Signals, workers: tuple[str, ...] = ()) -> str:
+    """Start a run, stop it when 40 responses are recorded, and give its output."""
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        [*RUN, *workers, "--crossmath-record=first.jsonl"],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while len(results_of(folder / "first.jsonl")) < 40:
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    if by is signal.SIGINT:
+        process.send_signal(by)
+    else:
+        os.killpg(process.pid, by)
+    return process.communicate(timeout=120)[0]
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_killed_run_repeats_only_what_was_in_flight(
+    tmp_path: Path, workers: tuple[str, ...]
+) -> None:
+    """Kill -9 in the middle: every recorded response is read from the cache by the next run."""
+    start_and_stop(tmp_path, signal.SIGKILL, workers)
+    saved = {(line["problem"], line["modality"]) for line in results_of(tmp_path / "first.jsonl")}
+    assert 40 <= len(saved) < 150
+    done = subprocess.run(  # noqa: S603 - our own program
+        [*RUN, "--crossmath-record=second.jsonl"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    again = results_of(tmp_path / "second.jsonl")
+    cached = {(line["problem"], line["modality"]) for line in again if line["cached"]}
+    assert len(again) == 150
+    assert cached >= saved
+    assert f"150 responses, {len(cached)} of them from the cache" in done.stdout
+
+
+def test_an_interrupted_run_keeps_what_is_done_and_prints_the_table(tmp_path: Path) -> None:
+    """Ctrl-C: stops within a batch, the record is closed with figures, the table is shown."""
+    output = start_and_stop(tmp_path, signal.SIGINT)
+    assert "KeyboardInterrupt" in output
+    assert "crossmath: modality gap" in output
+    lines = lines_of(tmp_path / "first.jsonl")
+    assert lines[-1]["type"] == "summary"
+    assert lines[-1]["responses"] == len(lines) - 2
+    assert f"{len(lines) - 2} responses in " in output
+    assert len(lines) - 2 < 150

@@ -1,0 +1,166 @@
+"""Under pytest-xdist: shared out without waste, the same results, and a worker that dies."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("xdist")
+
+# Writes a line for every model that is loaded and every sample that is inferred.
+SPY = """
+import json, os
+import pytest_crossmath.session as session
+
+load = session.load_backend
+
+class Spy:
+    def __init__(self, spec, settings):
+        self.name, self.backend = spec.name, load(spec, settings)
+        self.batch_size, self.reads_images = self.backend.batch_size, True
+        self.note("load")
+
+    def note(self, *what):
+        with open("spy.jsonl", "a") as file:
+            file.write(json.dumps([os.getpid(), self.name, *what]) + "\\n")
+
+    def generate(self, samples, settings, *, batch_size):
+        for index, response in self.backend.generate(samples, settings, batch_size=batch_size):
+            self.note(*map(str, samples[index].key))
+            yield index, response
+
+session.load_backend = Spy
+"""
+
+
+def spied(pytester: pytest.Pytester) -> list[list[object]]:
+    """What the spy wrote."""
+    return [json.loads(line) for line in Path(pytester.path, "spy.jsonl").read_text().splitlines()]
+
+
+def test_nothing_is_inferred_or_loaded_twice(
+    pytester: pytest.Pytester, replay: Callable[..., str]
+) -> None:
+    """Each sample is inferred by one worker, though two tests want it; each loads a model once."""
+    one = replay("one", text="1" * 60, image="0" * 60, both="1" * 60)
+    two = replay("two", text="1" * 60, image="1" * 60, both="1" * 60)
+    pytester.makeconftest(SPY)
+    pytester.makepyfile("def test_again(crossmath_response): assert crossmath_response.text")
+    result = pytester.runpytest_subprocess(
+        "-n", "2", f"--crossmath-model={one}", f"--crossmath-model={two}", "--crossmath-limit=60"
+    )
+    result.assert_outcomes(passed=360 + 300, xfailed=60)
+    lines = spied(pytester)
+    assert len({line[0] for line in lines}) == 2
+    assert set(Counter(map(str, lines)).values()) == {1}
+    samples = Counter(str(line[1:]) for line in lines if line[2] != "load")
+    assert len(samples) == 360
+    assert set(samples.values()) == {1}
+
+
+@pytest.mark.parametrize("workers", ["2", "4"])
+def test_the_same_responses_with_any_number_of_workers(
+    pytester: pytest.Pytester, workers: str
+) -> None:
+    """Batches are made differently, the responses do not differ."""
+    records = []
+    for count in ("0", workers):
+        result = pytester.runpytest_subprocess(
+            "-n", count, "--crossmath-model=pocket", "--crossmath-limit=14",
+            "--crossmath-cache=off", f"--crossmath-record=n{count}.jsonl",
+        )  # fmt: skip
+        assert result.ret == 0
+        lines = map(json.loads, Path(pytester.path, f"n{count}.jsonl").read_text().splitlines())
+        records.append(
+            {
+                (line["problem"], line["modality"]): (line["response"], line["outcome"])
+                for line in lines
+                if line["type"] == "result"
+            }
+        )
+    assert len(records[0]) == 42
+    assert records[0] == records[1]
+
+
+KILLER = """
+import os, pathlib, signal
+
+def pytest_runtest_setup(item):
+    if "mini-0020-image]" in item.nodeid and "PYTEST_XDIST_WORKER" in os.environ:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("cache", ["on", "off"])
+def test_a_worker_that_is_killed_costs_one_item(
+    pytester: pytest.Pytester, replay: Callable[..., str], cache: str
+) -> None:
+    """The rest is done by others, each result once; the one is an error in table and record."""
+    spec = replay(text="1" * 60, image="1" * 60, both="0" * 60)
+    pytester.makeconftest(KILLER)
+    result = pytester.runpytest_subprocess(
+        "-n", "2", f"--crossmath-model={spec}", "--crossmath-limit=60",
+        f"--crossmath-cache={cache}", "--crossmath-record=r.jsonl",
+    )  # fmt: skip
+    result.assert_outcomes(passed=119, xfailed=60, failed=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*crashed while running*mini-0020-image*"])
+    result.stdout.fnmatch_lines(["outcomes of fake: 119 solved, 60 missed, 1 error"])
+    lines = [json.loads(line) for line in Path(pytester.path, "r.jsonl").read_text().splitlines()]
+    results = [line for line in lines if line["type"] == "result"]
+    assert len({(line["problem"], line["modality"]) for line in results}) == len(results) == 180
+    [lost] = [line for line in results if line["outcome"] == "error"]
+    assert (lost["problem"], lost["modality"]) == ("mini-0020", "image")
+    assert lines[-1]["type"] == "summary"
+
+
+def test_automatic_means_a_worker_for_each_gpu(
+    pytester: pytest.Pytester, replay: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And each worker sees its own before anything can ask for it."""
+    spec = replay(text="1" * 40)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,7")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    pytester.makepyfile(
+        """
+        import os, pathlib
+        def test_gpu(crossmath_response):
+            gpu, worker = os.environ["CUDA_VISIBLE_DEVICES"], os.environ["PYTEST_XDIST_WORKER"]
+            pathlib.Path("seen", worker + " " + gpu).touch()
+        """
+    )
+    pytester.mkdir("seen")
+    result = pytester.runpytest_subprocess(
+        "-n", "auto", f"--crossmath-model={spec}", "--crossmath-limit=40",
+        "--crossmath-modality=text", "--crossmath-samples=5",
+    )  # fmt: skip
+    assert "3 workers [400 items]" in result.stdout.str()
+    seen = sorted(path.name for path in Path(pytester.path, "seen").iterdir())
+    assert seen == ["gw0 4", "gw1 5", "gw2 7"]
+
+
+def test_automatic_without_us_is_that_of_xdist(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run without a model is none of our business."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
+    monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "1")
+    pytester.makepyfile("def test_it(): pass")
+    assert "1 worker [1 item]" in pytester.runpytest_subprocess("-n", "auto").stdout.str()
+
+
+@pytest.mark.parametrize("dist", ["loadfile", "loadgroup", "worksteal"])
+def test_another_distribution_is_the_users_choice(
+    pytester: pytest.Pytester, replay: Callable[..., str], dist: str
+) -> None:
+    """Results are right under any, though samples may be inferred by two workers."""
+    spec = replay(text="1" * 20, image="0" * 20, both="1" * 20)
+    result = pytester.runpytest_subprocess(
+        "-n", "2", "--dist", dist, f"--crossmath-model={spec}", "--crossmath-limit=20"
+    )
+    result.assert_outcomes(passed=40, xfailed=20)
+    result.stdout.fnmatch_lines(["outcomes of fake: 40 solved, 20 missed"])
