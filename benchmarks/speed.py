@@ -1,0 +1,135 @@
+"""What the plugin costs and saves, as ratios of processes that run in turn.
+
+python benchmarks/speed.py [--rounds 3]
+
+Inference: the bundled model on all 600 items of suite `mini` by the plugin, by a loop that
+asks for one item at a time, and by a loop over hand-made sorted batches, the ceiling for
+static batches. Start-up: pytest on one empty test with the plugin and without. Collection:
+12,000 items by the plugin and by plain parametrization. Every process is timed whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from tabulate import tabulate
+
+_PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+_POCKET = ["crossmath", "--crossmath-model=pocket", "--crossmath-cache=off"]
+
+_LOOP = """
+import sys
+from PIL import Image
+import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor
+from pytest_crossmath.models.registry import pocket_directory
+from pytest_crossmath.prompting import ImagePart, Modality, make_sample
+from pytest_crossmath.puzzle.suite import load_suite
+
+torch.set_num_threads(1)
+batch_size = int(sys.argv[1])
+model = AutoModelForImageTextToText.from_pretrained(pocket_directory()).eval()
+processor = AutoProcessor.from_pretrained(pocket_directory())
+processor.tokenizer.padding_side = "left"
+samples = [make_sample(problem, modality, style="original")
+           for problem in load_suite("mini").problems for modality in Modality]
+if batch_size > 1:
+    samples.sort(key=lambda sample: (bool(sample.images), len(sample.text)))
+tokens = 0
+start = 0
+while start < len(samples):
+    kind = bool(samples[start].images)
+    batch = [s for s in samples[start : start + batch_size] if bool(s.images) is kind]
+    start += len(batch)
+    prompts = [
+        processor.apply_chat_template(
+            [{"role": "user", "content": [
+                {"type": "image"} if isinstance(part, ImagePart)
+                else {"type": "text", "text": part.text}
+                for part in sample.content]}],
+            add_generation_prompt=True, tokenize=False)
+        for sample in batch]
+    images = [[Image.open(path).convert("RGB") for path in s.images] for s in batch]
+    inputs = processor(text=prompts, images=images if kind else None, padding=True,
+                       return_tensors="pt")
+    with torch.inference_mode():
+        out = model.generate(**inputs, do_sample=False)
+    tokens += out.shape[0]
+    for row in out[:, inputs["input_ids"].shape[1]:]:
+        processor.decode(row, skip_special_tokens=True)
+print(tokens)
+"""
+
+_PLAIN = """
+import pytest
+
+@pytest.mark.parametrize("form", ["text", "image", "image+text"])
+@pytest.mark.parametrize("problem", [f"problem-{i:04}" for i in range(4000)])
+def test_problem(problem, form): pass
+"""
+
+
+def contenders(folder: Path) -> Mapping[str, tuple[list[str], Path]]:
+    """Command and working directory by name."""
+    for name in ("empty", "one", "plain"):
+        (folder / name).mkdir()
+    (folder / "one" / "test_one.py").write_text("def test_one(): pass\n")
+    (folder / "plain" / "test_plain.py").write_text(_PLAIN)
+    collect = [*_PYTEST, "--collect-only"]
+    many = ["crossmath", "--crossmath-model=pocket", "--crossmath-suite=standard"]
+    return {
+        "plugin": ([*_PYTEST, *_POCKET], folder / "empty"),
+        "one at a time": ([sys.executable, "-c", _LOOP, "1"], folder),
+        "sorted batches": ([sys.executable, "-c", _LOOP, "16"], folder),
+        "start with": (_PYTEST, folder / "one"),
+        "start without": ([*_PYTEST, "-p", "no:crossmath"], folder / "one"),
+        "collect": ([*collect, *many, "--crossmath-samples=16"], folder / "empty"),
+        "collect plain": ([*collect, "-p", "no:crossmath"], folder / "plain"),
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description="Time the plugin against plain loops.")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="rounds (default: 3)")
+    rounds: int = parser.parse_args().rounds
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with tempfile.TemporaryDirectory() as folder:
+        timed: dict[str, list[float]] = {}
+        commands = contenders(Path(folder))
+        for turn in range(rounds + 1):
+            for name, (command, where) in commands.items():
+                # Start-up is short, so more of it is timed.
+                for _ in range(5 if name.startswith("start") else 1):
+                    started = time.perf_counter()
+                    subprocess.run(  # noqa: S603 - our own commands
+                        command, cwd=where, env=environment, check=True, capture_output=True
+                    )
+                    if turn:  # the first round warms the disk's cache
+                        timed.setdefault(name, []).append(time.perf_counter() - started)
+    seconds = {name: statistics.median(times) for name, times in timed.items()}
+    rows = [
+        ("600 items of pocket: one at a time / plugin", "one at a time", "plugin"),
+        ("600 items of pocket: plugin / sorted batches", "plugin", "sorted batches"),
+        ("start of pytest: with / without the plugin", "start with", "start without"),
+        ("collection of 12,000: plugin / plain", "collect", "collect plain"),
+    ]
+    print(
+        tabulate(
+            [(t, f"{seconds[a] / seconds[b]:.2f}", f"{seconds[a]:.2f} s", f"{seconds[b]:.2f} s")
+             for t, a, b in rows],
+            headers=["", "ratio", "first", "second"], disable_numparse=True,
+        )
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
