@@ -90,7 +90,8 @@ class _Hooks:
         return report
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self._session.plan(session.items)
+        if not session.config.option.collectonly:
+            self._session.plan(session.items)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:

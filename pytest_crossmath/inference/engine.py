@@ -29,6 +29,9 @@ from pytest_crossmath.scoring import Score, score_response
 _GROUP = 2048
 """Most samples in a group: so many responses are in memory before tests have read them."""
 
+_BATCHES_SORTED = 8
+"""Batches within which samples are sorted."""
+
 _SampleKey = tuple[str, str, str | None, int]
 
 
@@ -156,6 +159,7 @@ class Engine:
             if not part:
                 continue
             size = self._batch_size()
+            part = arranged(part, size)
             try:
                 yield from self._ask(part, size)
             except BackendError as error:
@@ -168,8 +172,8 @@ class Engine:
                     self._fail(left[0], error)
                     yield
                 else:
-                    # One sample may have spoilt it for those that ran beside it: each of them
-                    # gets its own try.
+                    # One sample may have spoilt it for those that ran beside it, which are the
+                    # first that are left: each of them gets its own try.
                     parts[:0] = [*([sample] for sample in left[:size]), left[size:]]
 
     def _ask(self, samples: Sequence[Sample], size: int) -> Iterator[None]:
@@ -214,3 +218,23 @@ class Engine:
     def _settle(self, sample: Sample, answer: Answer | Failure) -> None:
         self._answers[sample.key] = answer
         self._done.add(sample.key)
+
+
+def arranged(samples: Sequence[Sample], batch_size: int) -> list[Sample]:
+    """The samples in the order in which a backend is to take them.
+
+    Like beside like within a few batches: with and without pictures apart, and similar
+    lengths together, the longest first, so that little is padded and memory runs out
+    early or not at all. Beyond that in the order of the tests, so that those that come
+    first do not wait for the last.
+    """
+    span = batch_size * _BATCHES_SORTED
+    return [
+        sample
+        for start in range(0, len(samples), span)
+        for sample in sorted(
+            samples[start : start + span],
+            key=lambda sample: (bool(sample.images), len(sample.text)),
+            reverse=True,
+        )
+    ]

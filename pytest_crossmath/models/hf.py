@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,6 @@ from pytest_crossmath.scoring import Finish
 
 _DEFAULT_NEW_TOKENS = 2048
 _BATCH_SIZE = 16
-_BATCHES_SORTED = 8
-"""Batches within which samples are sorted by length."""
 _LONGEST_MESSAGE = 240
 """Characters of another library's message that are passed on."""
 _TINY = 10_000_000
@@ -191,15 +190,10 @@ class HFBackend:
 
 
 def _batches(samples: Sequence[Sample], size: int) -> Iterator[list[int]]:
-    """Indices of the samples in batches of one kind and of similar length."""
-    # In test order over a few batches, so that the first tests are not the last to be answered;
-    # the longest first, so that memory runs out at the start of a run or not at all.
-    for start in range(0, len(samples), size * _BATCHES_SORTED):
-        stretch = range(start, min(start + size * _BATCHES_SORTED, len(samples)))
-        for pictured in (True, False):
-            kind = [i for i in stretch if bool(samples[i].images) is pictured]
-            kind.sort(key=lambda i: len(samples[i].text), reverse=True)
-            yield from (kind[i : i + size] for i in range(0, len(kind), size))
+    """Indices of neighbouring samples of one kind."""
+    for _, kind in groupby(range(len(samples)), key=lambda i: bool(samples[i].images)):
+        alike = list(kind)
+        yield from (alike[i : i + size] for i in range(0, len(alike), size))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.inference.cache import ModelCache, ResponseStore
-from pytest_crossmath.inference.engine import Answer, Engine, Failure
+from pytest_crossmath.inference.engine import Answer, Engine, Failure, arranged
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
 from pytest_crossmath.prompting import Modality, Sample, make_sample
@@ -86,7 +86,7 @@ def test_what_was_planned_is_asked_in_one_go() -> None:
 
 def test_inference_goes_only_as_far_as_the_answer_that_is_waited_for() -> None:
     """What a run that is stopped has not asked for is not inferred first."""
-    backend, asked = Solver(), samples(12)
+    backend, asked = Solver(), arranged(samples(12), 4)
     engine = engine_on(backend, asked)
     engine.answer(asked[-1])
     assert backend.given == 1
@@ -98,9 +98,22 @@ def test_inference_goes_only_as_far_as_the_answer_that_is_waited_for() -> None:
 
 def test_results_are_told_as_they_arrive() -> None:
     """Those that nobody waits for, too: a run that is killed has them saved."""
-    asked, results = samples(12), list[Result]()
+    asked, results = arranged(samples(12), 4), list[Result]()
     engine_on(Solver(), asked, results).answer(asked[0])
     assert [result.problem for result in results] == [s.problem.id for s in reversed(asked)]
+
+
+def test_like_samples_are_beside_each_other_and_early_tests_come_early() -> None:
+    """Pictures first and longest first within eight batches, test order beyond."""
+    asked = samples(40, *Modality)
+    order = arranged(asked, 5)
+    for start in range(0, 120, 40):
+        span = order[start : start + 40]
+        assert {s.key for s in span} == {s.key for s in asked[start : start + 40]}
+        pictured = [bool(s.images) for s in span]
+        assert pictured == sorted(pictured, reverse=True)
+        lengths = [(bool(s.images), len(s.text)) for s in span]
+        assert lengths == sorted(lengths, reverse=True)
 
 
 def test_groups_are_inferred_apart() -> None:
@@ -155,8 +168,8 @@ def test_out_of_memory_with_one_sample_is_an_error_of_that_sample() -> None:
 
 def test_one_bad_sample_costs_only_itself() -> None:
     """Those beside it get a try of their own, the others go on in batches."""
-    backend = Solver(batch_size=2, breaks_at=PROBLEMS[1].id)
-    asked, results = samples(6), list[Result]()
+    asked, results = arranged(samples(6), 2), list[Result]()
+    backend = Solver(batch_size=2, breaks_at=asked[1].problem.id)
     engine = engine_on(backend, asked, results)
     found = [engine.answer(sample) for sample in asked]
     assert [isinstance(answer, Failure) for answer in found] == [i == 1 for i in range(6)]
@@ -175,7 +188,7 @@ def test_an_error_in_place_of_a_response_is_final() -> None:
             for index, response in super().generate(samples, settings, batch_size=batch_size):
                 yield index, BackendError("too long") if index == 2 else response
 
-    backend, asked = Refuser(), samples(5)
+    backend, asked = Refuser(), arranged(samples(5), 4)
     engine = engine_on(backend, asked)
     found = [engine.answer(sample) for sample in asked]
     assert [isinstance(answer, Failure) for answer in found] == [i == 2 for i in range(5)]
@@ -227,7 +240,7 @@ def test_an_interrupted_engine_keeps_what_arrived() -> None:
                     raise KeyboardInterrupt
                 yield found
 
-    asked, results = samples(8), list[Result]()
+    asked, results = arranged(samples(8), 4), list[Result]()
     with pytest.raises(KeyboardInterrupt):
         engine_on(Interrupted(), asked, results).answer(asked[0])
     assert len(results) == 3
@@ -270,7 +283,7 @@ def test_cached_responses_are_not_inferred(tmp_path: Path) -> None:
     refreshed = Solver()
     third = engine(refreshed, refresh=True)
     third.plan(asked)
-    third.answer(asked[0])
+    third.answer(arranged(asked, 4)[0])
     assert refreshed.given == 18
 
 
