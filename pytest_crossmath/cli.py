@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -27,6 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CrossmathError as error:
         print(f"crossmath: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # As `| head` does. What Python still has to write on its way out goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -177,8 +182,8 @@ def _run_verify(arguments: argparse.Namespace) -> int:
         _write_json(arguments.json, {"problems": report.problems, "defects": defects})
     pictures = sum(len(problem.images) for problem in suite.problems)
     print(
-        f"{report.problems} problems, {pictures} pictures: {len(report.defects)} defects,"
-        f" {len(report.unread)} pictures not read with certainty"
+        f"problems: {report.problems}, pictures: {pictures}, defects: {len(report.defects)},"
+        f" pictures not read with certainty: {len(report.unread)}"
     )
     return 1 if report.defects else 0
 
@@ -198,7 +203,8 @@ def _run_score(arguments: argparse.Namespace) -> int:
     from pytest_crossmath.reporting.scores import score_saved
 
     suite = load_suite(arguments.suite)
-    forms = score_saved(suite, read_responses(arguments.responses))
+    responses = list(read_responses(arguments.responses))
+    forms = score_saved(suite, responses)
     if not forms:
         raise OptionError(f"{arguments.responses} has no response to a problem of {suite.name}")
     models: dict[str, dict[str, object]] = {}
@@ -211,6 +217,13 @@ def _run_score(arguments: argparse.Namespace) -> int:
                 f" (first: {form.missing[0]})",
                 file=sys.stderr,
             )
+    known = {problem.id for problem in suite.problems}
+    if strangers := [r.problem for r in responses if r.problem not in known]:
+        print(
+            f"crossmath: {len(strangers)} responses are to no problem of {suite.name} and count"
+            f" nowhere (first: {strangers[0]})",
+            file=sys.stderr,
+        )
     rows = [(f.model, f.form, f.to_json()) for f in forms]
     names = ("micro_acc", "macro_acc", "step1_acc", "step2_acc", "step3_acc", "step4plus_acc")
     headers = ("model", "form", "n", *(name.removesuffix("_acc") for name in names))

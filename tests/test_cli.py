@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,6 +119,35 @@ def test_score_writes_the_published_metrics(
     assert "199 of 200 problems have no response" in shown.err
     figures = json.loads(out.read_text())["models"]["responses"]["text"]
     assert (figures["macro_acc"], figures["n_problems"], figures["samples"]) == (1.0, 1, 1)
+
+
+def test_score_tells_of_responses_to_unknown_problems(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A misspelt id is not left out in silence."""
+    line = {"id": "mini-0001", "modality": "text", "text": ""}
+    responses = tmp_path / "r.jsonl"
+    responses.write_text(f"{json.dumps(line)}\n{json.dumps(line | {'id': 'mini-1'})}\n")
+    assert main(["score", "--suite", "mini", "--responses", str(responses)]) == 0
+    assert "1 responses are to no problem of mini and count nowhere (first: mini-1)" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+    """As with `crossmath verify … | head`."""
+    out = tmp_path / "s"
+    main(["generate", "--count", "40", "--seed", "1", "--difficulty", "mini", "--out", str(out)])
+    command = [sys.executable, "-m", "pytest_crossmath.cli", "verify", str(out), "--against"]
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [*command, str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:  # fmt: skip
+        assert process.stdout
+        assert process.stderr
+        assert "leak" in process.stdout.readline()
+        process.stdout.close()
+        assert "Traceback" not in process.stderr.read()
 
 
 @pytest.mark.parametrize(

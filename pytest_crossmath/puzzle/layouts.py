@@ -69,10 +69,9 @@ def _ours(record: Mapping[str, Any], file: Path, origin: str) -> Problem:
     _check(named, "images", "an object of style names and paths", images)
     puzzle = parse_table(table)
     blanks = len(puzzle.blanks)
-    _check(
-        blanks == len(key) == len(steps) and blanks > 0, "key",
-        f"as long as the table has blanks ({blanks}), and so must 'steps' be", key,
-    )  # fmt: skip
+    _check(blanks > 0, "table", "a table with at least one ?", table)
+    for field, value in (("key", key), ("steps", steps)):
+        _check(len(value) == blanks, field, f"as long as the table has blanks ({blanks})", value)
     return Problem(
         _id("id", record["id"]), table, puzzle, tuple(key), tuple(steps), _difficulty(record),
         {style: file.parent / relative for style, relative in images.items()}, origin,

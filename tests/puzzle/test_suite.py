@@ -124,8 +124,8 @@ BAD_LINES: list[tuple[str, str]] = [
     (line(table="| 7 | - |\n| ? |"), "equally long"),
     (line(key=["5", "6"]), "as long as the table has blanks (1)"),
     (line(key=[]), "as long as the table has blanks (1)"),
-    (line(steps=[1, 1]), "as long as the table has blanks (1), and so must 'steps' be"),
-    (line(table="| 7 |", key=[], steps=[]), "as long as the table has blanks (0)"),
+    (line(steps=[1, 1]), "the field 'steps' must be as long as the table has blanks (1), not "),
+    (line(table="| 7 |", key=[], steps=[]), "the field 'table' must be a table with at least"),
 ]
 
 
