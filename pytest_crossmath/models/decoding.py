@@ -70,6 +70,8 @@ _INPUTS = frozenset({
     "pixel_attention_mask", "image_grid_thw", "image_sizes",
 })  # fmt: skip
 """Inputs that are used up by the prefill. Others might be needed in every step."""
+_STATES = frozenset({"rope_deltas"})
+"""Tensors that models lay by and that do no harm, since positions are passed explicitly."""
 _SHIFTING_ROPE = frozenset({"dynamic", "longrope"})
 """Rotary embeddings that change for all rows with the longest one."""
 
@@ -301,6 +303,8 @@ class _Work:
             raise _UnfitError(f"the model input {min(strangers)}")
         # Waiting for a second token would keep the others waiting too.
         output, positions, stop = self._generate([self.limit] * len(indices), 1, inputs)
+        if kept := _kept_tensors(self.inner) - _STATES:
+            raise _UnfitError(f"a model that keeps {min(kept)} from its latest prompt")
         batch = _Batch(
             slots=[_Slot(index) for index in indices],
             ids=output.sequences,
@@ -395,27 +399,30 @@ class _Stop(StoppingCriteria):
         self.patience = patience
         self.steps = 0
         self.idle = torch.zeros((), dtype=torch.long, device=device)
-        self.ended = torch.zeros_like(self.remaining)
-        """The step in which each row ended; 0 while it has not."""
+        self.open = torch.ones_like(self.remaining, dtype=torch.bool)
+        self.lengths = torch.zeros_like(self.remaining)
+        """Tokens that each row got until it ended."""
 
     def __call__(self, input_ids: torch.Tensor, _scores: Any, **_: Any) -> torch.Tensor:
         """Which rows are to stop after this step, shape (rows,): all, where the chunk ends."""
-        self.steps += 1
         # Nothing is read off the device here; `generate` does so once per step anyway.
-        over = torch.isin(input_ids[:, -1], self.ends) | (self.steps >= self.remaining)
-        self.ended = torch.where((self.ended == 0) & over, self.steps, self.ended)
-        finished = self.ended > 0
-        enough = finished.any() & (self.idle >= self.patience)
-        self.idle += finished.sum()
-        return finished | enough
+        self.steps += 1
+        self.lengths += self.open
+        self.open &= torch.isin(input_ids[:, -1], self.ends, invert=True)
+        self.open &= self.remaining > self.steps
+        closed = ~self.open
+        stop = closed | (self.idle >= self.patience)
+        self.idle += closed.sum()
+        return stop
 
     def result(self, steps: int) -> tuple[list[int], list[bool]]:
         """The tokens that each row got in these steps, and whether it finished in them.
 
         Some devices run a step more than they report.
         """
-        ended = [step if step <= steps else 0 for step in self.ended.tolist()]
-        return [step or steps for step in ended], [step > 0 for step in ended]
+        lengths, closed = self.lengths.tolist(), (~self.open).tolist()
+        finished = [over and length <= steps for length, over in zip(lengths, closed, strict=True)]
+        return [min(length, steps) for length in lengths], finished
 
 
 @contextmanager
@@ -444,6 +451,16 @@ def _internals() -> Iterator[None]:
         yield
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise _UnfitError(f"transformers: {type(error).__name__}: {error}") from error
+
+
+def _kept_tensors(model: torch.nn.Module) -> set[str]:
+    """Names of tensors on modules that are no parameters or buffers: state of some batch."""
+    return {
+        name
+        for module in model.modules()
+        for name, value in vars(module).items()
+        if isinstance(value, torch.Tensor)
+    }
 
 
 def _rope_types(config: Any) -> set[str]:

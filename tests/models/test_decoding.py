@@ -494,10 +494,23 @@ def stale_positions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transformers.LlavaForConditionalGeneration, name, prepare)
 
 
+def state_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that lays something by for each row of its latest prompt."""
+    real = transformers.LlavaForConditionalGeneration.forward
+
+    @functools.wraps(real)
+    def forward(self: Any, *args: Any, **named: Any) -> Any:
+        monkeypatch.setattr(self.model, "memory", named["input_ids"], raising=False)
+        return real(self, *args, **named)
+
+    monkeypatch.setattr(transformers.LlavaForConditionalGeneration, "forward", forward)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         (unknown_state, "a DynamicLayer that holds other things than it used to"),
+        (state_of_a_batch, "a model that keeps memory from its latest prompt"),
         (missing_part, "transformers: AttributeError: keys"),
         (stale_positions, "a model whose positions do not go on from chunk to chunk"),
     ],
