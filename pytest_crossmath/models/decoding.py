@@ -251,8 +251,8 @@ class _Work:
             if name not in _STEPWISE and value not in _PLAIN.get(name, (None, False)):
                 return f"the generation setting {name}"
         config = self.inner.config.get_text_config(decoder=True)
-        if _rope_types(config) & _SHIFTING_ROPE:
-            return "rotary embeddings that depend on the longest row"
+        if _rope_types(config) & _SHIFTING_ROPE or getattr(config, "attention_chunk_size", None):
+            return "positions or attention that depend on the longest row"
         return caches.unknown_layers(DynamicCache(config=config))
 
     def static(self, waiting: deque[int]) -> Iterator[Decoded]:

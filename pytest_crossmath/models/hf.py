@@ -13,12 +13,10 @@ Batches are padded on the left, since a decoder continues at the right end.
 from __future__ import annotations
 
 import re
-import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +34,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 
 from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
+from pytest_crossmath.models.decoding import Decoded, decode
 from pytest_crossmath.models.registry import ADAPTER_FILE, base_of_adapter
 from pytest_crossmath.prompting import ImagePart, Sample
 from pytest_crossmath.scoring import Finish
@@ -89,27 +88,29 @@ class HFBackend:
     def generate(
         self, samples: Sequence[Sample], settings: Settings, *, batch_size: int
     ) -> Iterator[tuple[int, Response]]:
-        """Each sample's index with its response.
+        """Each sample's index with its response, in the order in which they end.
 
-        Samples with and without pictures are run apart: processors align pictures
+        Samples with and without pictures are prepared apart: processors align pictures
         with rows by counting, and some fail or misalign when a row has none.
         """
-        for batch in _batches(samples, batch_size):
-            yield from zip(batch, self._run([samples[i] for i in batch], settings), strict=True)
+        options = self._generation(settings)
+        rows = decode(
+            self.model,
+            lambda indices: self._inputs([samples[i] for i in indices], settings),
+            len(samples),
+            batch_size=batch_size,
+            options=options,
+            kinds=[bool(sample.images) for sample in samples],
+        )
+        seed = zlib.crc32(repr([sample.key for sample in samples]).encode())
+        steps = _seeded(rows, seed) if options["do_sample"] else rows
+        while (row := self._next(steps)) is not None:
+            yield row.index, self._response(row, options["max_new_tokens"])
 
-    def _run(self, batch: Sequence[Sample], settings: Settings) -> list[Response]:
-        started = time.perf_counter()
+    def _next(self, rows: Iterator[Decoded]) -> Decoded | None:
         try:
-            inputs = self._inputs(batch, settings)
-            options = self._generation(settings)
-            with (
-                torch.inference_mode(),
-                torch.random.fork_rng(enabled=options["do_sample"]),
-                _threads_for(self.model),
-            ):
-                if options["do_sample"]:
-                    torch.manual_seed(zlib.crc32(repr([s.key for s in batch]).encode()))
-                tokens = self.model.generate(**inputs, **options)
+            with _threads_for(self.model):
+                return next(rows, None)
         except BackendError:
             raise
         except Exception as error:  # whatever a model's own code raises is the backend's failure
@@ -118,9 +119,6 @@ class HFBackend:
                     torch.cuda.empty_cache()
                 raise OutOfMemoryError(_one_line(error)) from error
             raise BackendError(f"{type(error).__name__}: {_one_line(error)}") from error
-        seconds = (time.perf_counter() - started) / len(batch)
-        new = tokens[:, inputs["input_ids"].shape[1] :].tolist()
-        return [self._response(row, options["max_new_tokens"], seconds) for row in new]
 
     def _inputs(self, batch: Sequence[Sample], settings: Settings) -> Any:
         prompts = [
@@ -178,22 +176,31 @@ class HFBackend:
             return options | {"temperature": settings.temperature, "top_p": 1.0, "top_k": 0}
         return options | {"temperature": None, "top_p": None, "top_k": None}
 
-    def _response(self, row: list[int], limit: int, seconds: float) -> Response:
+    def _response(self, row: Decoded, limit: int) -> Response:
         ends = self.model.generation_config.eos_token_id
-        stops = set(ends) if isinstance(ends, list) else {ends}
-        length = next((i + 1 for i, token in enumerate(row) if token in stops), len(row))
-        ended = length > 0 and row[length - 1] in stops
-        finish = Finish.LENGTH if not ended and length >= limit else Finish.STOP
-        decode = getattr(self.processor, "tokenizer", self.processor).decode
-        text = decode(row[:length], skip_special_tokens=True)
-        return Response(text, finish, length, seconds)
+        ended = set(row.tokens[-1:]) & set(ends if isinstance(ends, list) else [ends])
+        finish = Finish.LENGTH if not ended and len(row.tokens) >= limit else Finish.STOP
+        tokenizer = getattr(self.processor, "tokenizer", self.processor)
+        text = tokenizer.decode(row.tokens, skip_special_tokens=True)
+        return Response(text, finish, len(row.tokens), row.seconds)
 
 
-def _batches(samples: Sequence[Sample], size: int) -> Iterator[list[int]]:
-    """Indices of neighbouring samples of one kind."""
-    for _, kind in groupby(range(len(samples)), key=lambda i: bool(samples[i].images)):
-        alike = list(kind)
-        yield from (alike[i : i + size] for i in range(0, len(alike), size))
+def _seeded(rows: Iterator[Decoded], seed: int) -> Iterator[Decoded]:
+    """The rows, sampled with a random state of their own; the user's is left as it is."""
+    states: tuple[Any, Any] | None = None
+    while True:
+        with torch.random.fork_rng():
+            if states is None:
+                torch.manual_seed(seed)
+            else:
+                torch.set_rng_state(states[0])
+                torch.cuda.set_rng_state_all(states[1])
+            row = next(rows, None)
+            on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+            states = torch.get_rng_state(), on_gpus
+        if row is None:
+            return
+        yield row
 
 
 @contextmanager

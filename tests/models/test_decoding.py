@@ -595,7 +595,7 @@ def test_rotary_embeddings_that_shift_are_static(tiny: Tiny) -> None:
     model.eval()
     usage = Usage()
     assert len(run(model, Prompts(tiny[1]), usage)) == ROWS
-    assert usage.static == "rotary embeddings that depend on the longest row"
+    assert usage.static == "positions or attention that depend on the longest row"
 
 
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # peft's own
