@@ -6,11 +6,13 @@ Exit status: 0 when all is well, 1 when a check failed, 2 for a mistake of the u
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
@@ -21,6 +23,10 @@ Run = Callable[[argparse.Namespace], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that lacks a letter, or a name that is none, is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     parsed = _parser().parse_args(arguments)
     run: Run = parsed.run
     try:
@@ -28,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CrossmathError as error:
         print(f"crossmath: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("crossmath: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         # As `| head` does. What Python still has to write on its way out goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -36,8 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="crossmath", description="Tools of pytest-crossmath.")
+    parser.add_argument("--version", action="version", version=version("pytest-crossmath"))
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_models(commands.add_parser("models", help="list the models that have a name"))
+    _add_models(
+        commands.add_parser(
+            "models",
+            help="list the models that have a name",
+            epilog="example: crossmath models",
+        )
+    )
     _add_generate(
         commands.add_parser(
             "generate",
@@ -56,7 +72,9 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser(
             "score",
             help="score saved responses with the published metrics",
-            epilog="example: crossmath score --suite mini --responses run.jsonl --json scores.json",
+            epilog='example: echo \'{"id": "mini-0001", "modality": "text", "text":'
+            ' "<answer>20, 1, 17</answer>"}\' > r.jsonl;'
+            " crossmath score --suite mini --responses r.jsonl --json scores.json",
         )
     )
     train = commands.add_parser("train", help="train a model").add_subparsers(
@@ -97,30 +115,46 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, required=True, help="how many problems")
     parser.add_argument("--seed", type=int, required=True, help="same seed, same problems")
     parser.add_argument("--difficulty", choices=[*sorted(PRESETS), "mixed"], default="mixed")
-    parser.add_argument("--style", nargs="+", default=["original"], help="image styles")
+    parser.add_argument(
+        "--style", nargs="+", default=["original"],
+        help="image styles: names, or NAME.toml with fields of a Style",
+    )  # fmt: skip
     parser.add_argument("--palette", type=int, metavar="N", help="colours in a picture, 8 to 256")
     parser.add_argument("--name", default=None, help="name of the suite (default: the folder's)")
+    parser.add_argument(
+        "--against", nargs="+", default=[], metavar="SUITE",
+        help="suites besides the bundled ones whose problems are left out",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rebuild", action="store_true",
+        help="make a bundled suite again: its own problems are not left out",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="folder to make")
     parser.set_defaults(run=_run_generate)
 
 
 def _run_generate(arguments: argparse.Namespace) -> int:
     from pytest_crossmath.puzzle.generator import PRESETS, generate_mixed, generate_problems
-    from pytest_crossmath.puzzle.render import STYLES
-    from pytest_crossmath.puzzle.suite import PROBLEMS_FILE, save_suite, taken_solutions
+    from pytest_crossmath.puzzle.layouts import check_id
+    from pytest_crossmath.puzzle.suite import (
+        load_suite,
+        save_suite,
+        taken_solutions,
+    )
 
     out: Path = arguments.out
-    for style in arguments.style:
-        if style not in STYLES:
-            raise OptionError(f"--style: there is no {style!r}; it takes {', '.join(STYLES)}")
+    styles = [_style(style) for style in arguments.style]
     if arguments.count < 1:
         raise OptionError("--count must be at least 1")
     if arguments.palette is not None and not 8 <= arguments.palette <= 256:
         raise OptionError("--palette must be from 8 to 256")
-    if (out / PROBLEMS_FILE).exists():
-        raise OptionError(f"{out / PROBLEMS_FILE} is there already: name another folder")
+    if os.path.lexists(out) and not _is_empty_folder(out):
+        raise OptionError(f"{out} is there already: name another folder")
     name = arguments.name or out.resolve().name
-    seed, exclude = arguments.seed, taken_solutions(apart_from=name)
+    check_id("--name (default: the folder)", name)
+    against = [load_suite(suite) for suite in arguments.against]
+    exclude = taken_solutions(*against, apart_from=name if arguments.rebuild else None)
+    seed = arguments.seed
     if arguments.difficulty == "mixed":
         endless = generate_mixed(seed=seed, prefix=name, exclude=exclude)
     else:
@@ -130,7 +164,7 @@ def _run_generate(arguments: argparse.Namespace) -> int:
         save_suite(
             list(islice(endless, arguments.count)),
             out,
-            styles=arguments.style,
+            styles=styles,
             palette=arguments.palette,
             about={
                 "name": name,
@@ -144,6 +178,25 @@ def _run_generate(arguments: argparse.Namespace) -> int:
         raise OptionError(f"--out {out} cannot be written: {error}") from None
     print(f"{arguments.count} problems in {out}")
     return 0
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return os.path.isdir(path) and not any(path.iterdir())
+
+
+def _style(text: str) -> str:
+    """The name of a style; a file's becomes known under the file's name."""
+    from pytest_crossmath.puzzle.render import STYLES, load_style, register_style
+
+    if text.endswith(".toml"):
+        name = Path(text).stem
+        register_style(name, load_style(Path(text)))
+        return name
+    if text not in STYLES:
+        raise OptionError(
+            f"--style: there is no {text!r}; it takes {', '.join(STYLES)}, or NAME.toml"
+        )
+    return text
 
 
 def _command(arguments: argparse.Namespace) -> str:
@@ -163,29 +216,35 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
 def _run_verify(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from pytest_crossmath.puzzle.suite import load_suite
-    from pytest_crossmath.puzzle.verify import verify
+    from pytest_crossmath.puzzle.suite import find_suite, load_suite
+    from pytest_crossmath.puzzle.verify import verify, verify_manifest
 
     against = [problem for name in arguments.against for problem in load_suite(name).problems]
     suite = load_suite(arguments.suite)
+    if arguments.json and os.path.exists(arguments.json):
+        raise OptionError(f"--json {arguments.json} is there already: name another file")
     report = verify(
         suite.problems,
         against=against,
         progress=lambda problems: tqdm(problems, desc="verify", unit=" problems", disable=None),
     )
-    for defect in report.defects:
+    found = [*report.defects, *verify_manifest(find_suite(arguments.suite))]
+    for defect in found:
         print(defect)
     for unread in report.unread:
         print(f"not proved: {unread.id} ({unread.style}): {unread.detail}")
     if arguments.json:
-        defects = [asdict(defect) for defect in report.defects]
-        _write_json(arguments.json, {"problems": report.problems, "defects": defects})
-    pictures = sum(len(problem.images) for problem in suite.problems)
+        defects = [asdict(defect) for defect in found]
+        pictures = [asdict(picture) for picture in report.unread]
+        _write_json(
+            arguments.json, {"problems": report.problems, "defects": defects, "unread": pictures}
+        )
+    shown = sum(len(problem.images) for problem in suite.problems)
     print(
-        f"problems: {report.problems}, pictures: {pictures}, defects: {len(report.defects)},"
+        f"problems: {report.problems}, pictures: {shown}, defects: {len(found)},"
         f" pictures not read with certainty: {len(report.unread)}"
     )
-    return 1 if report.defects else 0
+    return 1 if found else 0
 
 
 def _add_score(parser: argparse.ArgumentParser) -> None:
@@ -215,6 +274,13 @@ def _run_score(arguments: argparse.Namespace) -> int:
                 f"crossmath: {form.model}, {form.form}: {len(form.missing)} of"
                 f" {len(suite.problems)} problems have no response and count nowhere"
                 f" (first: {form.missing[0]})",
+                file=sys.stderr,
+            )
+    for form in forms:
+        if form.repeated:
+            print(
+                f"crossmath: {form.model}, {form.form}: {form.repeated} responses are followed by"
+                " another to the same sample, which counts instead; number samples with 'sample'",
                 file=sys.stderr,
             )
     known = {problem.id for problem in suite.problems}

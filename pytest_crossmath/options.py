@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_crossmath.errors import OptionError, SuiteError
+from pytest_crossmath.errors import OptionError
 
 if TYPE_CHECKING:
     from pytest_crossmath.models.backend import Settings
@@ -203,7 +203,7 @@ def parse_positive(name: str, text: str | None) -> int | None:
     """A whole number from 1, or None where nothing is given."""
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
+    if not (re.fullmatch("[0-9]{1,9}", text) and int(text) > 0):
         raise OptionError(f"--crossmath-{name} must be a whole number from 1, not {text!r}")
     return int(text)
 
@@ -243,10 +243,13 @@ def _parse_list(name: str, text: str, choices: Sequence[str]) -> tuple[str, ...]
 
 
 def _suite(values: Mapping[str, Any], models: Sequence[ModelSpec]) -> Suite:
-    from pytest_crossmath.models.registry import is_pocket
-    from pytest_crossmath.puzzle.suite import Suite, load_suite
+    from pytest_crossmath.models.registry import is_pocket, recorded_suite
+    from pytest_crossmath.puzzle.suite import Suite, bundled_suites, load_suite
 
     default = _POCKET_SUITE if all(map(is_pocket, models)) else _DEFAULT_SUITE
+    recorded = {recorded_suite(spec) for spec in models}
+    if len(recorded) == 1 and (name := recorded.pop()) in bundled_suites():
+        default = str(name)
     suite = load_suite(values["suite"] or default)
     limit = parse_positive("limit", values["limit"])
     return Suite(suite.name, suite.problems[:limit], suite.digest)
@@ -259,16 +262,11 @@ def _styles(text: str | None, suite: Suite, modalities: Sequence[Modality]) -> t
         raise OptionError(
             f"suite {suite.name} has no pictures: run it with --crossmath-modality=text"
         )
-    from pytest_crossmath.puzzle.suite import check_picture
+    from pytest_crossmath.puzzle.suite import check_pictures
 
     chosen = suite.styles if text == "all" else suite.styles[:1]
     styles = chosen if text in (None, "", "all") else _parse_list("style", text, suite.styles)
-    for problem in suite.problems:
-        for style in styles:
-            try:
-                check_picture(problem.images[style])
-            except SuiteError as error:
-                raise SuiteError(f"{problem.origin}: {error}") from None
+    check_pictures(suite, styles)
     return tuple(styles)
 
 

@@ -123,7 +123,7 @@ def load_instruction(path: Path) -> str:
     Raises `OptionError` when the file cannot be read or is empty.
     """
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = path.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f"--crossmath-prompt: cannot read {path}: {error}") from None
     if not text:

@@ -19,7 +19,6 @@ Source of the metrics: CrossMath (arXiv 2604.16256), evaluation protocol.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,19 +27,33 @@ from enum import StrEnum
 from itertools import pairwise
 from statistics import fmean
 
-from pytest_crossmath.errors import GridError
 from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.puzzle.solver import propagate
+from pytest_crossmath.puzzle.solver import violated
 
-_ANSWER_TAG = re.compile(r"</?answer>", re.IGNORECASE)
+_ANSWER_TAG = re.compile(r"</?answer\s{0,9}>", re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{0,40})?([eE][+-]?\d{1,2})?")
 _MINUS = str.maketrans(
     dict.fromkeys("\N{MINUS SIGN}\N{EN DASH}\N{HYPHEN}\N{NON-BREAKING HYPHEN}", "-")
 )
 _SEPARATORS = re.compile(r"[,|;]")
+_RULE = re.compile(r"[-:|\s]*-[-:|\s]*")
+"""The line below the header of a markdown table."""
+_THINKING_TAG = re.compile(r"(?i)<(/?)(?:seed:)?(?:think|thinking|thought)>|[\[◁](/?)think[\]▷]")
+_LATEX = re.compile(r"\\(?:boxed|fbox|text|textbf|mathbf|mathrm|left|right|quad)\b|\\[\[\]()]")
+_FENCE = re.compile(r"^\s*```\w*\s*$", re.MULTILINE)
+_BULLET = re.compile(r"^\s*(?:[-+•]|\d{1,2}[.)])\s+(?=\S)")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# What a keyboard or a chat page makes of plain characters. Not NFKC, to which 2⁰ is 20.
+_PLAIN = {
+    **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
+    **dict.fromkeys(map(ord, "\N{ZERO WIDTH SPACE}\N{WORD JOINER}\ufeff\x00"), None),
+    ord("\N{IDEOGRAPHIC COMMA}"): ",",
+    ord("\N{IDEOGRAPHIC SPACE}"): " ",
+    ord("\N{NO-BREAK SPACE}"): " ",
+}
 _THOUSANDS = re.compile(r"(?<![\d.])(?<!\d,)\d{1,3}(,\d{3})+(?!,?\d)")
-_DECORATION = " \t\r*_`$\"'()[]{}"
+_DECORATION = " \t\r*_`$\"'()[]{}“”‘’。"
 _MAX_ANSWER = 10_000
 """Characters of an answer that are looked at; a longer one is no list of numbers."""
 
@@ -145,15 +158,15 @@ def parse_answer(text: str, *, blanks: int | None = None) -> tuple[str, ...] | N
     reading ``1,234`` as one number gives that count, it separates thousands.
     """
     spoken = _without_thinking(text)
-    tags = list(_ANSWER_TAG.finditer(spoken))
-    pairs = [(a, b) for a, b in pairwise(tags) if a[0][1] != "/" and b[0][1] == "/"]
-    if not pairs:
+    body: str | None = None
+    for opening, closing in pairwise(_ANSWER_TAG.finditer(spoken)):
+        if opening[0][1] != "/" and closing[0][1] == "/":
+            body = spoken[opening.end() : closing.start()]
+    if body is None:
         return None
-    body = spoken[pairs[-1][0].end() : pairs[-1][1].start()]
     if len(body.strip()) > _MAX_ANSWER or not _DIGIT.search(body):
         return None
-    # Full-width digits and commas become plain ones; LaTeX boxes are opened.
-    body = re.sub(r"\\(boxed|text)\b", "", unicodedata.normalize("NFKC", body)).replace("、", ",")
+    body = _FENCE.sub("", _LATEX.sub("", _COLOUR.sub("", body.translate(_PLAIN))))
     values = _values(body)
     if blanks is not None and len(values) != blanks:
         joined = _values(_THOUSANDS.sub(lambda number: number[0].replace(",", ""), body))
@@ -165,8 +178,8 @@ def same_number(given: str, wanted: str) -> bool:
     """Whether two texts are the same number: ``7``, ``07`` and ``7.0`` are."""
     if given == wanted:
         return True
-    numbers = [text.translate(_MINUS) for text in (given, wanted)]
-    return all(map(_NUMBER.fullmatch, numbers)) and Decimal(numbers[0]) == Decimal(numbers[1])
+    number = _number(given)
+    return number is not None and number == _number(wanted)
 
 
 def summarize(scores: Sequence[Score]) -> Metrics:
@@ -194,17 +207,30 @@ def _without_thinking(text: str) -> str:
     Some chat templates open the block in the prompt, so what precedes a closing
     tag that nothing opened is thinking too.
     """
-    *closed, last = text.split("</think>")
-    spoken = [piece.partition("<think>")[0] for piece in closed if "<think>" in piece]
-    return "".join([*spoken, last.partition("<think>")[0]])
+    spoken: list[str] = []
+    start, thinking = 0, False
+    for tag in _THINKING_TAG.finditer(text):
+        if "/" in tag[0]:
+            if not thinking:
+                spoken.clear()
+            start, thinking = tag.end(), False
+        elif not thinking:
+            spoken.append(text[start : tag.start()])
+            thinking = True
+    return "".join(spoken if thinking else [*spoken, text[start:]])
 
 
 def _values(body: str) -> tuple[str, ...]:
     """The values between the separators of an answer block."""
     lines = [_unframed(stripped) for line in body.split("\n") if (stripped := _bare(line))]
-    if len(lines) == 1 and not _SEPARATORS.search(lines[0]):
-        return tuple(_bare(part) for part in lines[0].split())
-    return tuple(_bare(part) for line in lines for part in _SEPARATORS.split(line))
+    if len(lines) > 1 and all(map(_BULLET.match, lines)):
+        lines = [_BULLET.sub("", line) for line in lines]
+    return tuple(
+        _bare(part)
+        for line in lines
+        if not _RULE.fullmatch(line)
+        for part in (_SEPARATORS.split(line) if _SEPARATORS.search(line) else line.split() or [""])
+    )
 
 
 def _bare(text: str) -> str:
@@ -216,17 +242,19 @@ def _unframed(line: str) -> str:
     return re.sub(r"^\||[,|;]$", "", line)
 
 
+def _number(text: str) -> Decimal | None:
+    """The number that a text is; None for one that is no number of sensible length."""
+    plain = text.translate(_MINUS)
+    return Decimal(plain) if _NUMBER.fullmatch(plain) else None
+
+
 def _is_consistent(problem: Problem, answer: Sequence[str]) -> bool:
-    try:
-        state = propagate(problem.puzzle.filled([str(int(value)) for value in answer]))
-    except (GridError, ValueError):
+    puzzle = problem.puzzle
+    numbers = [_number(value) for value in answer]
+    if len(numbers) != len(puzzle.blanks) or not all(n and n > 0 and n % 1 == 0 for n in numbers):
         return False
-    # The equations of the puzzle: with a negative number in it, a filled one has fewer.
-    return not state.contradictions and all(
-        position in state.values and state.values[position] > 0
-        for equation in problem.puzzle.equations
-        for position in equation.operands
-    )
+    filled = zip(puzzle.blanks, (int(number or 0) for number in numbers), strict=True)
+    return not violated(puzzle, {**puzzle.numbers, **dict(filled)})
 
 
 def _step_rates(scores: Iterable[Score]) -> dict[str, float]:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pytest_crossmath.cli import main
 from pytest_crossmath.puzzle.suite import load_suite
@@ -36,6 +37,10 @@ def test_generate_makes_a_suite(tmp_path: Path) -> None:
     [
         (["--count", "0"], "--count must be at least 1"),
         (["--style", "pink"], "--style: there is no 'pink'; it takes original"),
+        (["--style", "pink.toml"], "the style pink.toml cannot be read"),
+        (["--name", "my suite"], "the field '--name (default: the folder)' must be a non-empty"),
+        (["--name", "../../e"], "the field '--name (default: the folder)' must be a non-empty"),
+        (["--against", "nothing"], "no suite 'nothing'"),
     ],
 )
 def test_generate_refuses(
@@ -48,11 +53,15 @@ def test_generate_refuses(
 
 
 def test_generate_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder that holds a suite is left alone."""
+    """A folder that holds a suite, or anything else, is left alone."""
     command = ["generate", "--count", "1", "--seed", "1", "--out", str(tmp_path / "s")]
     assert main(command) == 0
     assert main(command) == 2
     assert "is there already" in capsys.readouterr().err
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "manifest.json").write_text("mine")
+    assert main([*command[:-1], str(tmp_path / "web")]) == 2
+    assert main(["verify", str(tmp_path / "s"), "--json", str(tmp_path / "s/problems.jsonl")]) == 2
 
 
 def test_generate_into_a_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,6 +70,68 @@ def test_generate_into_a_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixt
     out = str(tmp_path / "file" / "suite")
     assert main(["generate", "--count", "1", "--seed", "1", "--out", out]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_generate_never_makes_a_bundled_problem(tmp_path: Path) -> None:
+    """Not even under the suite's own name and seed, unless it is to be made again."""
+    out = tmp_path / "mini"
+    common = ["generate", "--count", "5", "--seed", "2604", "--difficulty", "mini"]
+    assert main([*common, "--out", str(out)]) == 0
+    assert main(["verify", str(out), "--against", "mini"]) == 0
+    assert main([*common, "--rebuild", "--out", str(tmp_path / "again" / "mini")]) == 0
+    again = load_suite(str(tmp_path / "again" / "mini")).problems
+    assert [p.table for p in again] == [p.table for p in load_suite("mini").problems[:5]]
+    assert main([*common, "--against", str(out), "--out", str(tmp_path / "more")]) == 0
+    assert main(["verify", str(tmp_path / "more"), "--against", str(out)]) == 0
+
+
+def test_a_style_of_ones_own(tmp_path: Path) -> None:
+    """Fields in a TOML file; the suite's style has the file's name."""
+    (tmp_path / "night_sky.toml").write_text('background = "#101030"')
+    out = tmp_path / "s"
+    style = str(tmp_path / "night_sky.toml")
+    command = ["generate", "--count", "1", "--seed", "1", "--style", style, "--out", str(out)]
+    assert main(command) == 0
+    [problem] = load_suite(str(out)).problems
+    with Image.open(problem.images["night_sky"]) as picture:
+        assert (16, 16, 48) in {
+            colour for _, colour in picture.convert("RGB").getcolors(9999) or ()
+        }
+
+
+def test_a_changed_picture_or_text_differs_from_the_manifest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was put in the place of a problem is found, sound as it may be by itself."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    for seed, out in (("1", one), ("2", two)):
+        common = ["--difficulty", "mini", "--name", "s", "--out", str(out)]
+        main(["generate", "--count", "2", "--seed", seed, *common])
+    assert main(["verify", str(one)]) == 0
+    lines = [(out / "problems.jsonl").read_text(encoding="utf-8").split("\n") for out in (one, two)]
+    picture = "original/s-0001.png"
+    (one / picture).write_bytes((two / picture).read_bytes())
+    (one / "problems.jsonl").write_text(f"{lines[1][0]}\n{lines[0][1]}\n", encoding="utf-8")
+    capsys.readouterr()
+    assert main(["verify", str(one)]) == 1
+    shown = capsys.readouterr().out
+    assert "s-0001: manifest: table: is not the one that was hashed" in shown
+    assert "s-0001: manifest: original: has other pixels than were hashed" in shown
+
+
+def test_every_example_works_as_printed(tmp_path: Path) -> None:
+    """The examples in the help can be pasted into a shell."""
+    for command in ("models", "generate", "verify", "score"):
+        shown = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "pytest_crossmath.cli", command, "--help"],
+            capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "500"},
+        ).stdout  # fmt: skip
+        example = shown.partition("example: ")[2].strip()
+        bin_folder = Path(sys.executable).parent
+        subprocess.run(  # noqa: S602 - our own example
+            example, shell=True, cwd=tmp_path, capture_output=True, check=True,
+            env={**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"},
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["generate", "--help"], ["train", "--help"]])

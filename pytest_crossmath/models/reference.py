@@ -54,11 +54,14 @@ def _respond(sample: Sample) -> str:
     puzzles = [
         _read(part.path) if isinstance(part, ImagePart) else _table_in(part.text)
         for part in sample.content
+        if isinstance(part, ImagePart) or part.text.rstrip().endswith("|")
     ]
-    shown = {puzzle for puzzle in puzzles if puzzle is not None}
-    if len(shown) > 1:
-        return "The table and the picture show different puzzles."
-    answer = _solve(shown.pop()) if shown else None
+    if not puzzles:
+        return "There is no puzzle."
+    first, *others = puzzles
+    if any(other != first for other in others):
+        return "The table and the picture do not show the same puzzle."
+    answer = _solve(first) if first else None
     return f"<answer>{answer}</answer>" if answer else "I cannot read or solve this puzzle."
 
 
@@ -79,7 +82,7 @@ def _table_in(prompt: str) -> Puzzle | None:
 @lru_cache(maxsize=4096)
 def _read(path: Path) -> Puzzle | None:
     with Image.open(path) as picture:
-        return read_picture(picture).puzzle
+        return read_picture(picture).certain
 
 
 def _solve(puzzle: Puzzle) -> str | None:

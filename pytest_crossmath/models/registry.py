@@ -15,6 +15,7 @@ import difflib
 import hashlib
 import importlib.util
 import json
+import os
 import re
 import struct
 from collections.abc import Mapping
@@ -143,6 +144,19 @@ def is_pocket(spec: ModelSpec) -> bool:
     return spec.target == str(pocket_directory())
 
 
+def recorded_suite(spec: ModelSpec) -> str | None:
+    """Name of the suite that a run record to be replayed was made on; None for other models."""
+    if spec.kind != "replay":
+        return None
+    file = spec.target if os.path.isfile(spec.target) else spec.target.partition("#")[0]
+    try:
+        with Path(file).open(encoding="utf-8-sig") as stream:
+            name = json.loads(stream.readline())["suite"]["name"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return name if isinstance(name, str) else None
+
+
 def pocket_directory() -> Path:
     """Where the bundled model lies."""
     return Path(__file__).parent / POCKET
@@ -159,7 +173,7 @@ def _resolve(spec: str) -> tuple[str, str, str]:
         return "reference", REFERENCE, REFERENCE
     if spec in ALIASES:
         return "hub", ALIASES[spec], spec
-    if not spec or not Path(spec).exists():
+    if not spec or not os.path.exists(spec):
         raise ModelError(_unknown(spec))
     if not Path(spec).is_dir():
         raise ModelError(f"{spec} is a file; a model is a checkpoint directory")
@@ -173,8 +187,8 @@ def _resolve_hub(repository: str) -> tuple[str, str, str]:
 
 
 def _resolve_replay(target: str) -> tuple[str, str, str]:
-    file = target.partition("#")[0]
-    if not Path(file).is_file():
+    file = target if os.path.isfile(target) else target.partition("#")[0]
+    if not os.path.isfile(file):
         raise ModelError(f"replay:{file}: there is no such file")
     return "replay", target, Path(file).stem
 

@@ -11,6 +11,7 @@ picks one model of a file that holds several.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,10 @@ from pytest_crossmath.prompting import Modality, Sample
 from pytest_crossmath.scoring import Finish, Outcome
 
 _FINISH = {Outcome.TRUNCATED: Finish.LENGTH, Outcome.REFUSED: Finish.REFUSED}
+
+_NOT_A_LINE = (
+    ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError
+)  # fmt: skip
 
 Key = tuple[str, str, str | None, int]
 """Problem, modality, style (None: whatever style), sample number."""
@@ -63,7 +68,7 @@ class ReplayBackend:
         Raises `ModelError` with file and line for a line that cannot be
         understood, and when the file holds several models and none is picked.
         """
-        name, _, wanted = target.partition("#")
+        name, _, wanted = (target, "", "") if os.path.isfile(target) else target.partition("#")
         file = Path(name)
         found: dict[str | None, dict[Key, Response]] = {}
         for saved in read_responses(file):
@@ -115,7 +120,7 @@ def read_responses(file: Path) -> Iterator[SavedResponse]:
     Raises `ModelError` with file and line.
     """
     try:
-        lines = file.read_text(encoding="utf-8").split("\n")
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{file} cannot be read: {error}") from None
     for number, line in enumerate(lines, start=1):
@@ -125,10 +130,12 @@ def read_responses(file: Path) -> Iterator[SavedResponse]:
             record = json.loads(line)
             if record.get("type", "result") == "result" and record.get("outcome") != Outcome.ERROR:
                 yield _parse(record)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except _NOT_A_LINE as error:
+            if number == len(lines) and isinstance(error, json.JSONDecodeError):
+                # Cut off, by a full disk or in copying: what is whole is used.
+                return
             detail = f"the field {error} is missing" if isinstance(error, KeyError) else error
-            hint = "; the file is cut off here: remove this line" if number == len(lines) else ""
-            raise ModelError(f"{file}:{number}: no response line: {detail}{hint}") from None
+            raise ModelError(f"{file}:{number}: no response line: {detail}") from None
 
 
 def _parse(record: Mapping[str, Any]) -> SavedResponse:
@@ -138,14 +145,20 @@ def _parse(record: Mapping[str, Any]) -> SavedResponse:
     )
     if not isinstance(text, str):
         raise TypeError("the response is no text")
+    model, style = record.get("model"), record.get("style")
+    for field, value in (("id", problem), ("model", model or ""), ("style", style or "")):
+        if not isinstance(value, str):
+            raise TypeError(f"the field {field!r} is no text")
     finish = _FINISH.get(Outcome(record["outcome"]), Finish.STOP) if ours else Finish.STOP
     response = Response(
         text, finish, int(record.get("new_tokens", 0)), float(record.get("seconds", 0.0))
     )
-    modality, sample = Modality(record["modality"]).value, int(record.get("sample", 0))
-    return SavedResponse(
-        record.get("model"), problem, modality, record.get("style"), sample, response
-    )
+    modality, sample = Modality(record["modality"]).value, record.get("sample", 0)
+    if type(sample) is not int:
+        raise TypeError("the field 'sample' is no whole number")
+    if not Modality(modality).shows_image:
+        style = None
+    return SavedResponse(model, problem, modality, style, sample, response)
 
 
 def _names(found: Mapping[str | None, object]) -> str:

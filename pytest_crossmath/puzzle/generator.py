@@ -16,6 +16,7 @@ import random
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import count, repeat
 
 from pytest_crossmath.puzzle.grid import (
@@ -54,6 +55,8 @@ class GeneratorSpec:
     """Most columns."""
     operators: str = "+-×÷"
     """Operators, drawn uniformly from these; repeat one to weigh it."""
+    smallest_factor: int = 1
+    """Smallest factor, divisor and quotient: 2 leaves out ``163 × 1 = 163`` and its kind."""
     enclosed: bool = True
     """Whether a square that is no cell may have cells on all four sides, like an empty box."""
     deepen: bool = False
@@ -65,10 +68,12 @@ class GeneratorSpec:
     """Difficulty that all problems are given; None tells it from the deepest step."""
 
 
-# Operators and equations of the published set, in its proportions (966, 891, 426, 290).
+# Equations and operators like those of the published set (966 +, 891 -, 426 ×, 290 ÷). The
+# weights are not its shares: × and ÷ fit a number that is already there less often.
 _PUBLISHED = GeneratorSpec(
     equations=(5, 15), blanks=(3, 15), depths=(1,), max_number=250, max_height=17, max_width=21,
-    operators="++++++++++---------××××÷÷÷", enclosed=False, deepen=True,
+    smallest_factor=2, operators="+" * 20 + "-" * 18 + "×" * 14 + "÷" * 9, enclosed=False,
+    deepen=True,
     difficulty="easy",
 )  # fmt: skip
 
@@ -259,7 +264,7 @@ def _fill(
     squares = _squares(line)
     known = [int(texts[p]) if p in texts else None for p in squares[::2]]
     operator = rng.choice(spec.operators)
-    numbers = _draw(operator, known, spec.max_number, rng)
+    numbers = _draw(operator, known, spec.max_number, rng, spec.smallest_factor)
     if numbers is None:
         return None
     a, b, c = (str(number) for number in numbers)
@@ -267,22 +272,37 @@ def _fill(
 
 
 def _draw(
-    operator: str, known: list[int | None], top: int, rng: random.Random
+    operator: str, known: list[int | None], top: int, rng: random.Random, smallest_factor: int = 1
 ) -> tuple[int, int, int] | None:
     """Random ``(a, b, c)`` up to `top` with ``a op b = c``; None when this draw fits nothing."""
     a, b, c = known
     # As in the solver: "part + other = whole" or "part × other = whole", read in some order.
     part, other, whole = (a, b, c) if operator in "+×" else (b, c, a)
     additive = operator in "+-"
+    least = 1 if additive else smallest_factor
+    if least > 1 and part is None and other is None and whole is None:
+        # The product first: a factor drawn first is mostly so large that it leaves no choice.
+        whole = rng.choice(_products(least, top))
     if part is None and other is not None:
-        swapped = _draw_parts(other, part, whole, additive, top, rng)
+        swapped = _draw_parts(other, part, whole, additive, top, rng, least)
         drawn = None if swapped is None else (swapped[1], swapped[0], swapped[2])
     else:
-        drawn = _draw_parts(part, other, whole, additive, top, rng)
+        drawn = _draw_parts(part, other, whole, additive, top, rng, least)
     if drawn is None:
         return None
     p, q, w = drawn
     return (p, q, w) if operator in "+×" else (w, p, q)
+
+
+@cache
+def _products(least: int, top: int) -> tuple[int, ...]:
+    """The numbers up to `top` that are products of two factors from `least` on."""
+    return tuple(n for n in range(1, top + 1) if any(_divides(f, n, least) for f in range(1, n)))
+
+
+def _divides(factor: int, number: int, least: int) -> bool:
+    """Whether a factor and what it leaves of a number are both `least` or more."""
+    return number % factor == 0 and factor >= least and number // factor >= least
 
 
 def _draw_parts(
@@ -292,6 +312,7 @@ def _draw_parts(
     additive: bool,
     top: int,
     rng: random.Random,
+    least: int,
 ) -> tuple[int, int, int] | None:
     """Complete ``part (+|×) other = whole``; `other` is known only if `part` is."""
     limit = top if whole is None else whole
@@ -301,15 +322,18 @@ def _draw_parts(
                 return None
             part = rng.randint(1, limit - 1)
         else:
-            part = rng.choice([n for n in range(1, limit + 1) if whole is None or whole % n == 0])
+            parts = [n for n in range(1, limit + 1) if whole is None or _divides(n, whole, least)]
+            if not parts:
+                return None
+            part = rng.choice(parts)
     if other is None:
         if whole is not None:
             other = whole - part if additive else whole // part
         else:
             most = top - part if additive else top // part
-            other = rng.randint(1, most) if most >= 1 else 0
+            other = rng.randint(least, most) if most >= least else 0
     total = part + other if additive else part * other
-    if other < 1 or total > top or whole not in (None, total):
+    if min(part, other) < least or total > top or whole not in (None, total):
         return None
     return part, other, total
 

@@ -56,6 +56,10 @@ class Direction(StrEnum):
     DOWN = "down"
 
 
+_MOST_DIGITS = 18
+"""A longer row of digits is no number of a puzzle."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One square of the grid."""
@@ -74,7 +78,7 @@ class Cell:
             return CellKind.EQUALS
         if self.text in OPERATORS:
             return CellKind.OPERATOR
-        if self.text.isascii() and self.text.isdigit():
+        if self.text.isascii() and self.text.isdigit() and len(self.text) <= _MOST_DIGITS:
             return CellKind.NUMBER
         return CellKind.UNKNOWN
 
@@ -98,12 +102,18 @@ class Equation:
     """What the puzzle shows for ``a``, ``b`` and ``c``; a blank is ``?``."""
 
     @property
-    def operands(self) -> tuple[Position, Position, Position]:
-        """Positions of ``a``, ``b`` and ``c``."""
+    def cells(self) -> tuple[Position, ...]:
+        """Positions of all five cells."""
         row, column = self.start
         if self.direction is Direction.ACROSS:
-            return (row, column), (row, column + 2), (row, column + 4)
-        return (row, column), (row + 2, column), (row + 4, column)
+            return tuple((row, column + i) for i in range(5))
+        return tuple((row + i, column) for i in range(5))
+
+    @property
+    def operands(self) -> tuple[Position, Position, Position]:
+        """Positions of ``a``, ``b`` and ``c``."""
+        a, _, b, _, c = self.cells
+        return a, b, c
 
     @property
     def line(self) -> str:
@@ -173,6 +183,12 @@ class Puzzle:
         down = _equations_in(tuple(zip(*self.rows, strict=True)), Direction.DOWN)
         return (*across, *down)
 
+    @cached_property
+    def strays(self) -> tuple[Position, ...]:
+        """Positions of the cells that stand in no equation, in reading order."""
+        covered = {position for equation in self.equations for position in equation.cells}
+        return tuple(p for p, cell in self.cells() if cell.text and p not in covered)
+
     def filled(self, values: Sequence[str] | Sequence[int]) -> Puzzle:
         """The puzzle with its blanks replaced, in reading order.
 
@@ -198,7 +214,10 @@ class Puzzle:
 
     @property
     def fingerprint(self) -> str:
-        """A text equal for two puzzles exactly if they are equal up to transposition."""
+        """A text equal for two puzzles exactly if they are equal up to transposition.
+
+        Empty rows and columns around the grid and leading zeros make no other puzzle.
+        """
         return min(_plain(self), _plain(self.transposed()))
 
 
@@ -240,4 +259,13 @@ def _equations_in(lines: tuple[tuple[Cell, ...], ...], direction: Direction) -> 
 
 
 def _plain(puzzle: Puzzle) -> str:
-    return "\n".join("|".join(cell.text for cell in row) for row in puzzle.rows)
+    places = [position for position, cell in puzzle.cells() if cell.text] or [(0, 0)]
+    rows, columns = zip(*places, strict=True)
+    top, bottom, left, right = min(rows), max(rows), min(columns), max(columns)
+    return "\n".join(
+        "|".join(
+            str(int(cell.text)) if cell.kind is CellKind.NUMBER else cell.text
+            for cell in row[left : right + 1]
+        )
+        for row in puzzle.rows[top : bottom + 1]
+    )

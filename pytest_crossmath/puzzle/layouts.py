@@ -73,7 +73,7 @@ def _ours(record: Mapping[str, Any], file: Path, origin: str) -> Problem:
     for field, value in (("key", key), ("steps", steps)):
         _check(len(value) == blanks, field, f"as long as the table has blanks ({blanks})", value)
     return Problem(
-        _id("id", record["id"]), table, puzzle, tuple(key), tuple(steps), _difficulty(record),
+        check_id("id", record["id"]), table, puzzle, tuple(key), tuple(steps), _difficulty(record),
         {style: file.parent / relative for style, relative in images.items()}, origin,
     )  # fmt: skip
 
@@ -92,7 +92,7 @@ def _published(record: Mapping[str, Any], file: Path, origin: str) -> Problem:
     _check(all(steps), "markdown_answer_step", "step1, step2, … at every blank", steps)
     style = file.stem.removeprefix("testset_")
     return Problem(
-        _id("img", PurePosixPath(record["img"]).stem), table, puzzle, key,
+        check_id("img", PurePosixPath(record["img"]).stem), table, puzzle, key,
         tuple(int(step[1]) for step in steps if step), _difficulty(record),
         {_PUBLISHED_STYLES.get(style, style): file.parent / record["img_blank"]}, origin,
     )  # fmt: skip
@@ -110,7 +110,8 @@ def _at_blanks(field: str, record: Mapping[str, Any], puzzle: Puzzle) -> tuple[s
     return tuple(grid[position].text for position in puzzle.blanks)
 
 
-def _id(field: str, value: object) -> str:
+def check_id(field: str, value: object) -> str:
+    """The value, if it can be part of a test id. Raises `SuiteError` that names the field."""
     fine = isinstance(value, str) and re.fullmatch(r"[!-~]+", value) and not set(value) & _RESERVED
     _check(
         fine,

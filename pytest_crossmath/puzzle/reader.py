@@ -16,7 +16,8 @@ It exists to prove that a picture and a table say the same, and to let the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import string
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -29,7 +30,7 @@ from scipy import ndimage
 from pytest_crossmath.puzzle.grid import BLANK, EQUALS, OPERATORS, Cell, Position, Puzzle
 from pytest_crossmath.puzzle.render import GLYPHS, load_font
 
-ALPHABET = ("0123456789", *OPERATORS, EQUALS, BLANK)
+ALPHABET = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", *OPERATORS, EQUALS, BLANK)
 """Every sign that can stand in a cell."""
 
 _TYPEFACES = (
@@ -41,9 +42,15 @@ _TYPEFACES = (
 _SIZES = (16, 28)
 _SIGN_OF = {drawn: sign for sign, drawn in GLYPHS.items()}
 """Typographic signs of the alphabet's plain ones: a minus may be drawn as a hyphen, too."""
+_STRANGERS = string.ascii_letters + "&$@#!*/\\;:~^<>()[]{}|"
+"""Signs that are not of the alphabet and must not be taken for one that is."""
+_OFF_CENTRE = 0.15
+"""Distance of a minus from the middle of its cell, as a share of the cell, that is none."""
 _SMALLEST_CELL, _LARGEST_BORDER = 16, 6
 _BOX = 24
 """Side of the square to which a glyph is brought before it is compared."""
+_NOISE = 8
+"""Difference of two colours, of 255, that a palette of few colours may make in one."""
 _FAINT = 40
 """Difference of two colours, of 255, below which they are the same to the reader."""
 _INK = 0.4
@@ -76,6 +83,11 @@ class Reading:
     ambiguous: tuple[Position, ...]
     """Squares without a sign that may be an empty box or no cell at all."""
 
+    @property
+    def certain(self) -> Puzzle | None:
+        """The grid, if nothing of it is in doubt."""
+        return None if self.doubts or self.ambiguous else self.puzzle
+
 
 def read_picture(picture: Image.Image) -> Reading:
     """Read a picture of a puzzle."""
@@ -94,12 +106,19 @@ def read_picture(picture: Image.Image) -> Reading:
         texts[position], sure = _read_square(square)
         if not sure:
             doubts.append(Doubt(position, f"the sign looks most like {texts[position]!r}"))
-    # Where blanks are drawn as a sign, a bare square is no cell, framed by its neighbours or not.
-    marked = BLANK in texts.values()
-    boxes, ambiguous = ((), ()) if marked else _empty_boxes(pixels, texts, cell, border)
-    texts.update(dict.fromkeys(boxes, BLANK))
+    boxes, ambiguous = _empty_boxes(pixels, texts, cell, border)
+    if BLANK in texts.values():
+        # Where blanks are drawn as a sign, a square that its neighbours frame is no cell. One
+        # with a fill or a frame of its own does not belong there.
+        doubts += [Doubt(p, "an empty box, though blanks are marked") for p in boxes]
+        ambiguous = ()
+    else:
+        texts.update(dict.fromkeys(boxes, BLANK))
     rows = tuple(tuple(Cell(texts[r, c]) for c in range(width)) for r in range(height))
-    return Reading(Puzzle(rows), tuple(doubts), ambiguous)
+    puzzle = Puzzle(rows)
+    if not ambiguous:
+        doubts += [Doubt(p, "the sign belongs to no equation") for p in puzzle.strays]
+    return Reading(puzzle, tuple(doubts), ambiguous)
 
 
 def _find_lattice(pixels: Pixels) -> tuple[int, int] | None:
@@ -137,17 +156,28 @@ def _square(pixels: Pixels, row: int, column: int, cell: int, border: int) -> Pi
 
 def _read_square(square: Pixels) -> tuple[str, bool]:
     """The text in a square, and whether every sign of it is certain."""
-    if np.abs(square - square[0, 0]).max() < _FAINT:
-        return "", True
+    strongest = np.abs(square - square[0, 0]).max()
+    if strongest < _FAINT:
+        return "", bool(strongest < _NOISE)
     fill = np.median(square.reshape(-1, 3), axis=0)
     contrast = np.abs(square - fill).max(axis=2)
     ink = contrast / contrast.max()
-    signs = [_classify_whole(glyph) for glyph in _glyphs(ink)]
-    return "".join(sign for sign, _ in signs), all(sure for _, sure in signs)
+    # What is fainter than ink, and not the soft edge of a sign, may be something to read.
+    near_ink = ndimage.binary_dilation(ink > _INK, iterations=2)
+    signs, certain = "", not (contrast[~near_ink] > 2 * _NOISE).any()
+    for glyph, middle in _glyphs(ink):
+        sign, sure = _classify_whole(glyph)
+        signs += sign
+        # A bar below the middle is an underscore.
+        certain &= sure and (sign != "-" or abs(middle - 0.5) < _OFF_CENTRE)
+    return signs, certain
 
 
-def _glyphs(ink: Pixels) -> Iterator[Pixels]:
-    """The signs from left to right; parts above each other, as in ``=``, are one sign."""
+def _glyphs(ink: Pixels) -> Iterator[tuple[Pixels, float]]:
+    """The signs from left to right, each with the height of its middle, 0 to 1 from the top.
+
+    Parts above each other, as in ``=``, are one sign.
+    """
     labels, _ = ndimage.label(ink > _INK, structure=np.ones((3, 3)))
     spans: list[tuple[int, int]] = []
     for _, columns in sorted(ndimage.find_objects(labels), key=lambda s: s[1].start):
@@ -159,7 +189,8 @@ def _glyphs(ink: Pixels) -> Iterator[Pixels]:
     for left, right in spans:
         part = ink[:, left:right]
         rows_with_ink = np.flatnonzero((part > _INK).any(axis=1))
-        yield part[rows_with_ink[0] : rows_with_ink[-1] + 1]
+        top, bottom = int(rows_with_ink[0]), int(rows_with_ink[-1]) + 1
+        yield part[top:bottom], (top + bottom) / 2 / ink.shape[0]
 
 
 def _classify_whole(glyph: Pixels) -> tuple[str, bool]:
@@ -182,20 +213,27 @@ def _classify(glyph: Pixels) -> tuple[str, bool]:
     one between two dots. Other signs are compared with those of as many parts.
     """
     parts = _parts(glyph)
-    match [_is_bar(part) for part in parts]:
-        case [True]:
-            return "-", True
-        case [_, True, _] if parts[1].shape[1] >= 2 * max(p.shape[1] for p in parts[::2]):
-            return "÷", True
-    signs, shapes = _alphabet().get(len(parts), ((), None))
+    if len(parts) == 1 and _is_bar(parts[0]):
+        return "-", True
+    # In small or bold type the dots run into the bar, and only the darkest ink is apart.
+    if any(_is_division(_parts(glyph, ink)) for ink in (_INK, 0.6, 0.75, 0.9)):
+        return "÷", True
+    signs, shapes = _known_signs().get(len(parts), ((), None))
     if shapes is None:
         return "", False
     shape = _boxed(glyph)
     distances = np.sqrt(((shapes - shape) ** 2).mean(axis=(1, 2)) / (shape**2).mean())
-    order = distances.argsort()
+    order = [i for i in distances.argsort() if signs[i] in ALPHABET]
+    if not order:
+        return "", False
     first, near = signs[order[0]], float(distances[order[0]])
     rival = next((float(distances[i]) for i in order if signs[i] != first), np.inf)
-    return first, near < _SURE and near < _AHEAD * rival
+    # Some letters resemble digits of another typeface: they need not be far, only farther.
+    stranger = min(
+        (float(d) for d, sign in zip(distances, signs, strict=True) if sign not in ALPHABET),
+        default=np.inf,
+    )
+    return first, near < _SURE and near < _AHEAD * rival and near < stranger
 
 
 def _is_bar(part: Pixels) -> bool:
@@ -204,9 +242,17 @@ def _is_bar(part: Pixels) -> bool:
     return width >= 1.5 * height and bool((part > _INK).mean() > 0.9)
 
 
-def _parts(glyph: Pixels) -> list[Pixels]:
+def _is_division(parts: Sequence[Pixels]) -> bool:
+    """Whether these pieces are a bar between two dots."""
+    if len(parts) != 3 or not _is_bar(parts[1]):
+        return False
+    dot, bar, other = (part.shape[1] for part in parts)
+    return bool(bar >= 2 * max(dot, other))
+
+
+def _parts(glyph: Pixels, least: float = _INK) -> list[Pixels]:
     """The separate pieces of ink, from the top down."""
-    labels, _ = ndimage.label(glyph > _INK, structure=np.ones((3, 3)))
+    labels, _ = ndimage.label(glyph > least, structure=np.ones((3, 3)))
     return [glyph[where] for where in ndimage.find_objects(labels)]
 
 
@@ -225,17 +271,18 @@ def _boxed(glyph: Pixels) -> Pixels:
 
 
 @cache
-def _alphabet() -> Mapping[int, tuple[tuple[str, ...], Pixels]]:
+def _known_signs() -> Mapping[int, tuple[tuple[str, ...], Pixels]]:
     """Signs and their shapes in every typeface, by the number of separate parts."""
     known: dict[int, list[tuple[str, Pixels]]] = {}
     for font, signs in _drawn_signs():
         for sign in signs:
             canvas = Image.new("L", (60, 60))
             ImageDraw.Draw(canvas).text((30, 30), sign, fill=255, font=font, anchor="mm")
-            [glyph] = _glyphs(np.asarray(canvas, dtype=np.float32) / np.float32(255))
-            known.setdefault(len(_parts(glyph)), []).append(
-                (_SIGN_OF.get(sign, sign), _boxed(glyph))
-            )
+            # A stranger may fall into several pieces, none of which is a sign.
+            for glyph, _ in _glyphs(np.asarray(canvas, dtype=np.float32) / np.float32(255)):
+                known.setdefault(len(_parts(glyph)), []).append(
+                    (_SIGN_OF.get(sign, sign), _boxed(glyph))
+                )
     return {
         parts: (tuple(sign for sign, _ in pairs), np.stack([shape for _, shape in pairs]))
         for parts, pairs in known.items()
@@ -244,11 +291,11 @@ def _alphabet() -> Mapping[int, tuple[tuple[str, ...], Pixels]]:
 
 def _drawn_signs() -> Iterator[tuple[Any, str]]:
     """Fonts, and what is drawn in each. Thin strokes look different when they are small."""
-    everything = "".join(ALPHABET) + "".join(_SIGN_OF)
+    everything = "".join(ALPHABET) + "".join(_SIGN_OF) + _STRANGERS
     for size in _SIZES:
         for typeface in _TYPEFACES:
             yield load_font(typeface, size), everything
-        yield ImageFont.load_default(size), "0123456789+-=?"
+        yield ImageFont.load_default(size), "0123456789+-=?" + _STRANGERS
 
 
 def _empty_boxes(
@@ -263,10 +310,15 @@ def _empty_boxes(
     if not empty:
         return (), ()
     fills = {p: np.median(_square(pixels, *p, cell, border).reshape(-1, 3), axis=0) for p in empty}
-    background = _commonest(list(fills.values()))
-    tinted = tuple(p for p, fill in fills.items() if np.abs(fill - background).max() > 4)
-    if tinted:
-        return tinted, ()
+    commonest = _commonest(list(fills.values()))
+    other = tuple(p for p, fill in fills.items() if np.abs(fill - commonest).max() > 4)
+    if other:
+        same = tuple(p for p in empty if p not in other)
+        # Blanks or background may be the more: with the right ones, signs have their neighbours.
+        loose = [len(_with_blanks(texts, boxes).strays) for boxes in (other, same)]
+        if loose[0] == loose[1]:
+            return (), tuple(empty)
+        return (other if loose[0] < loose[1] else same), ()
     framed = [p for p, fill in fills.items() if _is_framed(pixels, *p, cell, fill)]
     ambiguous = [
         (r, c)
@@ -274,6 +326,17 @@ def _empty_boxes(
         if all(texts.get(p) for p in ((r - 1, c), (r + 1, c), (r, c - 1), (r, c + 1)))
     ]
     return tuple(p for p in framed if p not in ambiguous), tuple(ambiguous)
+
+
+def _with_blanks(texts: Mapping[Position, str], boxes: Collection[Position]) -> Puzzle:
+    """The grid if these squares are blanks."""
+    height, width = (max(axis) + 1 for axis in zip(*texts, strict=True))
+    return Puzzle(
+        tuple(
+            tuple(Cell(BLANK if (r, c) in boxes else texts[r, c]) for c in range(width))
+            for r in range(height)
+        )
+    )
 
 
 def _is_framed(pixels: Pixels, row: int, column: int, cell: int, fill: Pixels) -> bool:

@@ -11,12 +11,15 @@ form, so that neither form says more than the other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+import tomllib
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.puzzle.grid import BLANK, Cell, CellKind, Puzzle
@@ -86,10 +89,51 @@ STYLES: dict[str, Style] = {
 def register_style(name: str, style: Style) -> None:
     """Make a style of one's own known under a name.
 
-    Raises `OptionError` when the name is taken by another style.
+    Raises `OptionError` when the name is taken by another style or is no word: it
+    becomes part of test ids and the name of a folder.
     """
+    if not re.fullmatch(r"[a-z0-9_]+", name) or name == "all":
+        raise OptionError(f"the image style {name!r} must be a word of a-z, 0-9 and _")
     if STYLES.setdefault(name, style) != style:
         raise OptionError(f"the image style {name!r} is there already")
+
+
+def load_style(file: Path) -> Style:
+    """A style from a TOML file.
+
+    It holds the fields of `Style` that it changes::
+
+        cell = 70
+        ink = "#204060"
+        font = "MyFont.ttf"            # beside the file
+
+    Raises `OptionError` for a file, field or value that cannot be used.
+    """
+    try:
+        given = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise OptionError(f"the style {file} cannot be read: {error}") from None
+    plain = {field.name: getattr(Style(), field.name) for field in fields(Style)}
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in plain:
+            raise OptionError(f"{file}: there is no {name!r}; a style has {', '.join(plain)}")
+        wanted = type(plain[name])
+        try:
+            values[name] = ImageColor.getrgb(value)[:3] if wanted is tuple else value
+        except (ValueError, AttributeError, TypeError):
+            raise OptionError(f"{file}: {name} is no colour such as '#204060'") from None
+        if type(values[name]) is not wanted or (wanted is int and not 0 <= value <= 1000):
+            kind = "a number from 0 to 1000" if wanted is int else "a text"
+            raise OptionError(f"{file}: {name} must be {kind}, not {value!r}")
+    if (beside := file.parent / values.get("font", "")).is_file():
+        values["font"] = str(beside.resolve())
+    style = Style(**values)
+    try:
+        load_font(style.font, style.font_size)
+    except (OSError, ValueError, ModuleNotFoundError) as error:
+        raise OptionError(f"{file}: the font {style.font} cannot be used: {error}") from None
+    return style
 
 
 def render(puzzle: Puzzle, style: Style) -> Image.Image:

@@ -23,6 +23,9 @@ from itertools import islice
 from pytest_crossmath.errors import CrossmathError
 from pytest_crossmath.puzzle.grid import Equation, Position, Puzzle
 
+_MOST_WORK = 500_000
+"""Squares that a search may look at, all tries together."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deduction:
@@ -71,6 +74,16 @@ def holds(operator: str, a: int, b: int, c: int) -> bool:
     return False
 
 
+def violated(puzzle: Puzzle, values: Mapping[Position, int]) -> list[Equation]:
+    """The equations that do not hold in positive integers, given the value of every operand."""
+    return [
+        equation
+        for equation in puzzle.equations
+        if min(abc := [values[position] for position in equation.operands]) < 1
+        or not holds(equation.operator, *abc)
+    ]
+
+
 def solve_for(operator: str, values: Sequence[int | None]) -> int | None:
     """The positive integer for the one None among ``(a, b, c)``; None if there is none."""
     a, b, c = values
@@ -117,16 +130,18 @@ class SearchLimitError(CrossmathError):
 
 
 def count_solutions(
-    puzzle: Puzzle, *, limit: int = 2, max_value: int = 999, max_tries: int = 20_000
+    puzzle: Puzzle, *, limit: int = 2, max_value: int = 999, max_tries: int | None = None
 ) -> int:
     """The number of solutions in positive integers, counted up to `limit`.
 
     Where propagation fills every blank, the solution is unique among all
     integers. Elsewhere blanks are tried with values up to `max_value`.
 
-    Raises `SearchLimitError` after `max_tries` values without a verdict: the
-    tries multiply with every blank that nothing binds.
+    Raises `SearchLimitError` after `max_tries` values without a verdict, by default some
+    seconds' worth: the tries multiply with every blank that nothing binds.
     """
+    if max_tries is None:
+        max_tries = max(100, _MOST_WORK // (puzzle.height * puzzle.width))
     return sum(1 for _ in islice(_search(puzzle, {}, max_value, iter(range(max_tries))), limit))
 
 

@@ -20,16 +20,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_crossmath.errors import GridError, SuiteError
 from pytest_crossmath.puzzle.generator import solution_fingerprint
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.layouts import parse_line, to_json
 from pytest_crossmath.puzzle.render import STYLES, render
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 PROBLEMS_FILE = "problems.jsonl"
 MANIFEST_FILE = "manifest.json"
@@ -64,29 +70,42 @@ def bundled_suites() -> dict[str, Path]:
 def load_suite(suite: str) -> Suite:
     """A suite by bundled name, folder, or JSONL file.
 
-    Raises `SuiteError` with file, line and field for whatever is wrong,
-    pictures that are missing or broken included.
+    Raises `SuiteError` with file, line and field for whatever is wrong. Pictures are
+    not looked at, see `check_pictures`.
+    """
+    file = find_suite(suite)
+    problems = _load_lines(file)
+    name = suite if suite in bundled_suites() else _name_of(file)
+    return Suite(name, problems, _digest(problems))
+
+
+def find_suite(suite: str) -> Path:
+    """The JSONL file of a suite. Raises `SuiteError` where there is none.
+
+    In a folder that is ``problems.jsonl``, or the one JSONL file that it holds.
     """
     bundled = bundled_suites()
     path = bundled[suite] if suite in bundled else Path(suite)
-    file = path / PROBLEMS_FILE if path.is_dir() else path
-    if not file.is_file():
+    file = path
+    # Not the methods of Path: they raise for a name that is too long.
+    if os.path.isdir(path):
+        others = sorted(path.glob("*.jsonl"))
+        file = others[0] if len(others) == 1 else path / PROBLEMS_FILE
+    if not os.path.isfile(file):
         raise SuiteError(
             f"no suite {suite!r}: it is neither a bundled suite ({', '.join(bundled) or 'none'}),"
             f" nor a folder with {PROBLEMS_FILE}, nor a JSONL file"
         )
-    problems = _load_lines(file)
-    name = suite if suite in bundled else _name_of(file)
-    return Suite(name, problems, _digest(problems))
+    return file
 
 
-def taken_solutions(*, apart_from: str | None = None) -> frozenset[str]:
-    """Fingerprints of all solved grids in bundled suites, which new problems must not have."""
+def taken_solutions(*others: Suite, apart_from: str | None = None) -> frozenset[str]:
+    """Fingerprints of all solved grids in bundled and other suites, which new problems avoid."""
+    bundled = (load_suite(name) for name in bundled_suites() if name != apart_from)
     return frozenset(
         solution_fingerprint(problem)
-        for name in bundled_suites()
-        if name != apart_from
-        for problem in load_suite(name).problems
+        for suite in chain(bundled, others)
+        for problem in suite.problems
     )
 
 
@@ -119,14 +138,33 @@ def save_suite(
             if palette is not None:
                 picture = picture.quantize(palette, dither=Dither.NONE)
             picture.save(folder / relative, optimize=True)
-            picture = picture.convert("RGB")
-            pixels[style] = hashlib.sha256(picture.tobytes()).hexdigest()
-        text = hashlib.sha256(problem.table.encode()).hexdigest()
-        hashes[problem.id] = {"text": text, "pixels": pixels}
+            pixels[style] = pixel_hash(picture)
+        hashes[problem.id] = {"text": text_hash(problem.table), "pixels": pixels}
         lines.append(json.dumps(to_json(problem, images), ensure_ascii=False))
     (folder / PROBLEMS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
     manifest = json.dumps({**about, "problems": hashes}, indent=1, ensure_ascii=False)
     (folder / MANIFEST_FILE).write_text(manifest + "\n", encoding="utf-8")
+
+
+def text_hash(table: str) -> str:
+    """SHA-256 of a table, as a manifest has it."""
+    return hashlib.sha256(table.encode()).hexdigest()
+
+
+def pixel_hash(picture: Image.Image) -> str:
+    """SHA-256 of a picture's pixels in RGB, as a manifest has it."""
+    return hashlib.sha256(picture.convert("RGB").tobytes()).hexdigest()
+
+
+def check_pictures(suite: Suite, styles: Iterable[str]) -> None:
+    """Raise `SuiteError` for the first picture in these styles that is missing or broken."""
+    styles = tuple(styles)
+    for problem in suite.problems:
+        for style in styles:
+            try:
+                check_picture(problem.images[style])
+            except SuiteError as error:
+                raise SuiteError(f"{problem.origin}: {error}") from None
 
 
 def check_picture(path: Path) -> None:
@@ -136,15 +174,18 @@ def check_picture(path: Path) -> None:
     """
     from PIL import Image
 
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise SuiteError(f"the picture {path} is missing")
     try:
-        with Image.open(path) as picture:
+        with (
+            warnings.catch_warnings(category=Image.DecompressionBombWarning, action="error"),
+            Image.open(path) as picture,
+        ):
             if picture.format == "PNG":
                 picture.verify()
             else:
                 picture.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Warning) as error:
         raise SuiteError(f"the picture {path} is broken: {error}") from None
 
 
@@ -188,5 +229,5 @@ def _digest(problems: Iterable[Problem]) -> str:
         total.update(repr((problem.id, problem.table, problem.key, problem.steps)).encode())
         for style, path in problem.images.items():
             total.update(style.encode(errors="surrogatepass"))
-            total.update(path.read_bytes() if path.is_file() else b"")
+            total.update(path.read_bytes() if os.path.isfile(path) else b"")
     return total.hexdigest()

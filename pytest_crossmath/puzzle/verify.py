@@ -11,17 +11,32 @@ transposition, and none is in another suite::
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.puzzle.generator import solution_fingerprint
 from pytest_crossmath.puzzle.grid import CellKind, Position, Problem, Puzzle
 from pytest_crossmath.puzzle.markdown import format_table
-from pytest_crossmath.puzzle.solver import SearchLimitError, count_solutions, holds, propagate
+from pytest_crossmath.puzzle.solver import SearchLimitError, count_solutions, propagate, violated
+from pytest_crossmath.puzzle.suite import (
+    MANIFEST_FILE,
+    PROBLEMS_FILE,
+    check_picture,
+    load_suite,
+    pixel_hash,
+    text_hash,
+)
 
 # What people type for a sign of the alphabet. Reported, then read as meant, so that one
 # wrong character does not hide what else is wrong.
 _MEANT = {"x": "×", "X": "×", "*": "×", "·": "×", "/": "÷", ":": "÷", "−": "-", "–": "-"}
+
+_BARE = (CellKind.BLANK, CellKind.EMPTY)
+"""What an empty box in a picture may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +93,9 @@ def verify(
     """
     defects: list[Defect] = []
     unread: list[Unread] = []
-    foreign = {solution_fingerprint(problem): problem.id for problem in against}
+    foreign = {_solved(problem): problem.id for problem in against}
     seen: dict[str, str] = {}
+    solved: dict[str, str] = {}
     for problem in progress(problems):
         defects.extend(_check_puzzle(problem))
         for found in (f for style in problem.images for f in _check_picture(problem, style)):
@@ -87,15 +103,52 @@ def verify(
                 defects.append(found)
             else:
                 unread.append(found)
-        fingerprint = problem.puzzle.fingerprint
-        if seen.setdefault(fingerprint, problem.id) != problem.id:
-            twin = seen[fingerprint]
+        twin = seen.setdefault(_as_meant(problem.puzzle).fingerprint, problem.id)
+        double = solved.setdefault(_solved(problem), problem.id)
+        stranger = foreign.get(_solved(problem))
+        if twin != problem.id:
             defects.append(Defect(problem.id, "duplicate", "table", f"the same puzzle as {twin}"))
-        if foreign and (twin := foreign.get(solution_fingerprint(problem), "")):
-            defects.append(
-                Defect(problem.id, "leak", "table", f"the same solved grid as {twin} of the other")
-            )
+        elif double != problem.id:
+            detail = f"the same solved grid as {double}, with other blanks"
+            defects.append(Defect(problem.id, "duplicate", "table", detail))
+        if stranger:
+            detail = f"the same solved grid as {stranger} of the other"
+            defects.append(Defect(problem.id, "leak", "table", detail))
     return Report(len(problems), tuple(defects), tuple(unread))
+
+
+def verify_manifest(file: Path) -> Iterator[Defect]:
+    """Compare a suite's texts and pictures with the hashes in the manifest beside it, if any."""
+    manifest = file.parent / MANIFEST_FILE
+    if file.name != PROBLEMS_FILE or not manifest.is_file():
+        return
+    try:
+        hashes = json.loads(manifest.read_text(encoding="utf-8"))["problems"]
+        known = {id: (entry["text"], dict(entry["pixels"])) for id, entry in hashes.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        yield Defect("-", "manifest", MANIFEST_FILE, f"cannot be read: {error!r}")
+        return
+    problems = load_suite(str(file)).problems
+    for id in known.keys() - {problem.id for problem in problems}:
+        yield Defect(id, "manifest", MANIFEST_FILE, f"is there, and not in {PROBLEMS_FILE}")
+    for problem in problems:
+        text, pixels = known.get(problem.id, (None, {}))
+        if text != text_hash(problem.table):
+            yield Defect(problem.id, "manifest", "table", "is not the one that was hashed")
+        for style, path in problem.images.items():
+            if pixels.get(style) != _pixel_hash(path):
+                yield Defect(problem.id, "manifest", style, "has other pixels than were hashed")
+
+
+def _pixel_hash(path: Path) -> str | None:
+    from PIL import Image
+
+    try:
+        check_picture(path)
+        with Image.open(path) as picture:
+            return pixel_hash(picture)
+    except (SuiteError, OSError, ValueError):
+        return None
 
 
 def _check_puzzle(problem: Problem) -> Iterator[Defect]:
@@ -108,20 +161,17 @@ def _check_puzzle(problem: Problem) -> Iterator[Defect]:
     puzzle = _as_meant(problem.puzzle)
     if format_table(problem.puzzle) != problem.table:
         yield defect("table", "table", "parsed and written again it is another text")
-    for position in _strays(puzzle):
+    for position in puzzle.strays:
         text = puzzle[position].text
         yield defect("structure", _at(position), f"{text!r} belongs to no equation")
-    try:
-        values = dict(zip(puzzle.blanks, (int(value) for value in problem.key), strict=True))
-    except ValueError:
+    if not all(re.fullmatch("[0-9]{1,40}", value) for value in problem.key):
         yield defect("key", "key", f"not all whole numbers: {', '.join(problem.key)}"[:200])
         return
+    values = dict(zip(puzzle.blanks, map(int, problem.key), strict=True))
     values.update(puzzle.numbers)
-    for equation in puzzle.equations:
-        a, b, c = (values[position] for position in equation.operands)
-        if not holds(equation.operator, a, b, c) or min(a, b, c) < 1:
-            with_key = equation.formula(values)
-            yield defect("contradiction", equation.line, f"{with_key} is wrong (with the key)")
+    for equation in violated(puzzle, values):
+        with_key = equation.formula(values)
+        yield defect("contradiction", equation.line, f"{with_key} is wrong (with the key)")
     yield from _check_solution(problem, puzzle, defect)
 
 
@@ -138,7 +188,7 @@ def _check_solution(
         culprit = next(iter(state.contradictions), None)
         where = culprit.line if culprit else "puzzle"
         detail = culprit.formula(state.values) if culprit else "no values fit"
-        yield defect("unsolvable", where, f"no positive integers fit: {detail}")
+        yield defect("unsolvable", where, f"no positive integers up to 999 fit: {detail}")
     elif solutions > 1:
         yield defect("not-unique", "puzzle", "several solutions fit every equation")
     steps = state.steps(puzzle)
@@ -156,10 +206,11 @@ def _check_picture(problem: Problem, style: str) -> Iterator[Defect | Unread]:
     from pytest_crossmath.puzzle.reader import read_picture
 
     try:
+        check_picture(problem.images[style])
         with Image.open(problem.images[style]) as picture:
             reading = read_picture(picture)
-    except OSError as error:
-        yield Defect(problem.id, "picture", style, f"cannot be opened: {error}")
+    except (SuiteError, OSError, ValueError) as error:
+        yield Defect(problem.id, "picture", style, str(error))
         return
     said = _as_meant(problem.puzzle)
     bare = {p for p, cell in said.cells() if cell.kind is CellKind.EMPTY}
@@ -172,32 +223,31 @@ def _check_picture(problem: Problem, style: str) -> Iterator[Defect | Unread]:
         ]
         yield Unread(problem.id, style, f"{len(doubts)} in doubt, first {doubts[0]}")
         return
+    untold = [p for p in reading.ambiguous if said[p].kind is CellKind.BLANK]
+    if untold:
+        detail = f"{len(untold)} blanks look like no cells, first {_at(untold[0])}"
+        yield Unread(problem.id, style, detail)
     shown = reading.puzzle
     if (shown.height, shown.width) != (said.height, said.width):
         sizes = f"{shown.height} x {shown.width} cells, the table {said.height} x {said.width}"
         yield Defect(problem.id, "picture", style, f"shows {sizes}")
         return
     for position, cell in said.cells():
-        if shown[position] != cell and position not in reading.ambiguous:
+        open_to_doubt = position in reading.ambiguous and cell.kind in _BARE
+        if shown[position] != cell and not open_to_doubt:
             detail = f"shows {shown[position].text!r}, the table says {cell.text!r}"
             yield Defect(problem.id, "picture", f"{style}, {_at(position)}", detail)
+
+
+def _solved(problem: Problem) -> str:
+    """What tells one solved grid from another, see `solution_fingerprint`."""
+    return solution_fingerprint(replace(problem, puzzle=_as_meant(problem.puzzle)))
 
 
 def _as_meant(puzzle: Puzzle) -> Puzzle:
     return puzzle.replaced(
         {p: _MEANT[cell.text] for p, cell in puzzle.cells() if cell.text in _MEANT}
     )
-
-
-def _strays(puzzle: Puzzle) -> Iterator[Position]:
-    """Cells that stand in no equation."""
-    covered: set[Position] = set()
-    for equation in puzzle.equations:
-        (r, c), _, (last_r, last_c) = equation.operands
-        covered.update((y, x) for y in range(r, last_r + 1) for x in range(c, last_c + 1))
-    for position, cell in puzzle.cells():
-        if cell.kind is not CellKind.EMPTY and position not in covered:
-            yield position
 
 
 def _at(position: Position) -> str:

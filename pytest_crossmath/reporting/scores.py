@@ -34,7 +34,9 @@ class FormScores:
     runs: tuple[Metrics, ...]
     """The metrics of each run, by sample number."""
     missing: tuple[str, ...]
-    """Problems of the suite without a response in some run: they count nowhere."""
+    """Problems of the suite without a response in some run: they count in none."""
+    repeated: int
+    """Responses of which the file holds a later one to the same sample."""
 
     def to_json(self) -> dict[str, Any]:
         """The figures under their published names, fractions from 0 to 1."""
@@ -49,7 +51,8 @@ class FormScores:
             figures |= {f"{n}_std": stdev(v) if len(v) > 1 else None for n, v in named.items()}
         outcomes = sum((Counter(run.outcomes) for run in self.runs), Counter())
         return figures | {
-            "n_problems": max(run.problems for run in self.runs),
+            "n_problems": self.runs[0].problems,
+            "n_missing": len(self.missing),
             "samples": len(self.runs),
             "outcomes": {outcome.value: count for outcome, count in outcomes.items()},
         }
@@ -65,19 +68,32 @@ def score_saved(suite: Suite, responses: Iterable[SavedResponse]) -> tuple[FormS
     saved = [response for response in responses if response.problem in problems]
     several = len({response.style for response in saved if response.style}) > 1
     runs: dict[tuple[str, str], dict[int, dict[str, Score]]] = {}
+    repeated: Counter[tuple[str, str]] = Counter()
     for one in saved:
         form = f"{one.modality}/{one.style}" if several and one.style else one.modality
         score = score_response(problems[one.problem], one.response.text, one.response.finish)
-        by_sample = runs.setdefault((one.model or UNNAMED, form), {})
-        by_sample.setdefault(one.sample, {})[one.problem] = score
-    return tuple(
-        _form_scores(model, form, by_sample, problems) for (model, form), by_sample in runs.items()
+        where = one.model or UNNAMED, form
+        run = runs.setdefault(where, {}).setdefault(one.sample, {})
+        repeated[where] += one.problem in run
+        run[one.problem] = score
+    scored = (
+        _form_scores(*where, by_sample, problems, repeated[where])
+        for where, by_sample in runs.items()
     )
+    return tuple(form for form in scored if form.runs)
 
 
 def _form_scores(
-    model: str, form: str, by_sample: Mapping[int, Mapping[str, Score]], problems: Iterable[str]
+    model: str,
+    form: str,
+    by_sample: Mapping[int, Mapping[str, Score]],
+    problems: Iterable[str],
+    repeated: int,
 ) -> FormScores:
     ordered = [by_sample[sample] for sample in sorted(by_sample)]
+    # A run over fewer problems is no run of the same test.
     missing = tuple(id for id in problems if any(id not in run for run in ordered))
-    return FormScores(model, form, tuple(summarize(list(r.values())) for r in ordered), missing)
+    runs = ([score for id, score in run.items() if id not in missing] for run in ordered)
+    return FormScores(
+        model, form, tuple(summarize(scores) for scores in runs if scores), missing, repeated
+    )

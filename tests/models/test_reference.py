@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.reference import ReferenceBackend
@@ -48,6 +49,18 @@ def test_it_looks_at_nothing_but_the_prompt(misleading: Problem) -> None:
         Modality.IMAGE: Outcome.MISSED,
         Modality.IMAGE_TEXT: Outcome.UNPARSED,
     }
+
+
+def test_a_picture_that_cannot_be_read_is_not_answered(tmp_path: Path) -> None:
+    """The table beside it is no reason to look away, and a guess is no reading."""
+    Image.new("RGB", (275, 275), "white").save(tmp_path / "p.png")
+    blank = dataclasses.replace(PROBLEM, images={"original": tmp_path / "p.png"})
+    for modality in (Modality.IMAGE, Modality.IMAGE_TEXT):
+        assert outcome(make_sample(blank, modality, style="original")) is Outcome.UNPARSED
+    place = next(iter(PROBLEM.puzzle.numbers))
+    render(PROBLEM.puzzle.replaced({place: "S"}), STYLES["original"]).save(tmp_path / "p.png")
+    doubtful = dataclasses.replace(PROBLEM, images={"original": tmp_path / "p.png"})
+    assert outcome(make_sample(doubtful, Modality.IMAGE, style="original")) is Outcome.UNPARSED
 
 
 def test_an_instruction_with_a_table_does_not_confuse_it() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Collection
 from itertools import islice
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -16,12 +17,14 @@ from pytest_crossmath.puzzle.generator import (
     GeneratorSpec,
     _draw,
     difficulty_of,
+    generate_mixed,
     generate_problem,
     generate_problems,
     solution_fingerprint,
 )
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.solver import holds
+from pytest_crossmath.puzzle.suite import load_suite
 
 MINI = PRESETS["mini"]
 WIDE = GeneratorSpec((4, 7), (2, 6), (1, 2, 3), 60, 9, 11, "+-×÷")
@@ -54,6 +57,41 @@ def test_two_processes_make_the_same_problems() -> None:
     )
     here = [(p.id, p.table, p.key, p.steps, p.difficulty) for p in first(20)]
     assert one == two == f"{here}\n"
+
+
+def test_two_processes_write_the_same_files(tmp_path: Path) -> None:
+    """All strata with their pictures and the manifest, byte for byte."""
+    found = []
+    for hash_seed in ("1", "2"):
+        out = tmp_path / hash_seed / "suite"
+        subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "pytest_crossmath.cli", "generate", "--count", "6",
+             "--seed", "3", "--style", "original", "altstyle", "--out", str(out)],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed}, check=True, capture_output=True,
+        )  # fmt: skip
+        files = sorted(path for path in out.rglob("*") if path.is_file())
+        found.append({str(path.relative_to(out)): path.read_bytes() for path in files})
+    assert len(found[0]) == 14
+    assert found[0] == found[1]
+
+
+def test_the_standard_suite_is_what_its_seed_makes() -> None:
+    """The first problems of the bundled suite come out of the generator again."""
+    bundled = load_suite("standard").problems[:12]
+    made = islice(generate_mixed(seed=2604, prefix="standard"), 12)
+    assert [(p.id, p.table, p.key, p.steps, p.difficulty) for p in made] == [
+        (p.id, p.table, p.key, p.steps, p.difficulty) for p in bundled
+    ]
+
+
+def test_no_factor_of_the_standard_suite_is_one() -> None:
+    """163 × 1 = 163 is copied and not reckoned."""
+    for problem in load_suite("standard").problems:
+        solved = problem.puzzle.filled(problem.key)
+        for equation in solved.equations:
+            a, b, c = (solved.numbers[place] for place in equation.operands)
+            if equation.operator in "×÷":
+                assert min(b, a if equation.operator == "×" else c) > 1
 
 
 def test_another_seed_makes_other_problems() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import string
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,12 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from pytest_crossmath.puzzle.generator import PRESETS, generate_problem
 from pytest_crossmath.puzzle.grid import Problem, Puzzle
 from pytest_crossmath.puzzle.markdown import parse_table
-from pytest_crossmath.puzzle.reader import read_picture
+from pytest_crossmath.puzzle.reader import ALPHABET, read_picture
 from pytest_crossmath.puzzle.render import GLYPHS, STYLES, Style, render
 from pytest_crossmath.puzzle.suite import bundled_suites, load_suite
 
@@ -123,7 +124,51 @@ def test_a_sign_outside_the_alphabet_is_in_doubt() -> None:
     """What is no known sign is reported with its cell, not taken for the closest."""
     puzzle = ENCLOSED.replaced({(0, 1): "&"})
     reading = read_picture(render(puzzle, STYLES["original"]))
-    assert [doubt.position for doubt in reading.doubts] == [(0, 1)]
+    assert reading.doubts[0].position == (0, 1)
+    assert reading.certain is None
+
+
+@pytest.mark.parametrize("style", sorted(STYLES))
+def test_no_other_sign_is_taken_for_one_of_the_alphabet(style: str) -> None:
+    """Letters and punctuation that resemble digits are in doubt or read as other signs."""
+    strangers = set(string.printable.strip()) - set("".join(ALPHABET)) - {"|", "x"}
+    taken = [
+        (text, reading.puzzle)
+        for stranger in sorted(strangers)
+        for text in (stranger, f"1{stranger}")
+        if (
+            reading := read_picture(render(ENCLOSED.replaced({(0, 2): text}), STYLES[style]))
+        ).certain
+    ]
+    assert taken == []
+
+
+def test_ink_that_is_hardly_there_is_in_doubt() -> None:
+    """Neither a pale sign nor a pale note beside one is overlooked."""
+    puzzle = generate_problem(PRESETS["medium"], random.Random(5), "x").puzzle
+    pale = read_picture(render(puzzle, replace(STYLES["original"], ink=(190, 200, 212))))
+    assert pale.certain is None
+    picture = render(puzzle, STYLES["original"])
+    row, column = puzzle.blanks[0]
+    ImageDraw.Draw(picture).text((column * 55 + 6, row * 55 + 6), "14", fill=(217, 217, 217))
+    assert read_picture(picture).certain is None
+
+
+def test_more_blanks_than_background() -> None:
+    """Which of two fills is the blanks' is told by where signs need neighbours."""
+    style = replace(STYLES["original"], blank_text="", blank_fill=(250, 240, 190), border=0)
+    puzzle = parse_table(
+        """
+        | ? | + | ? | = | ? |
+        | + |   | + |   | + |
+        | ? | + | ? | = | ? |
+        | = |   | = |   | = |
+        | ? | + | ? | = | 9 |
+        """
+    )
+    assert read_picture(render(puzzle, style)).certain == puzzle
+    invisible = replace(style, blank_fill=style.background)
+    assert read_picture(render(puzzle, invisible)).certain is None
 
 
 @pytest.mark.parametrize("picture", ["noise", "plain", "tiny"])

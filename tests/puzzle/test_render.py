@@ -1,16 +1,19 @@
 """Puzzles as pictures."""
 
+import re
 from dataclasses import replace
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.puzzle import render as render_module
 from pytest_crossmath.puzzle.grid import CellKind, Puzzle
 from pytest_crossmath.puzzle.markdown import parse_table
-from pytest_crossmath.puzzle.render import STYLES, Style, register_style, render
+from pytest_crossmath.puzzle.render import STYLES, Style, load_style, register_style, render
+from pytest_crossmath.puzzle.suite import load_suite
 
 STYLE = STYLES["original"]
 PLAIN = Style(cell=20, font_size=10, border=0)
@@ -115,3 +118,62 @@ def test_a_style_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert render_module.STYLES["night"] is night
     with pytest.raises(OptionError, match="'night' is there already"):
         register_style("night", STYLE)
+
+
+def test_the_bundled_pictures_are_what_the_styles_draw() -> None:
+    """A style that changes would make new pictures that old figures do not speak of."""
+    problem = load_suite("standard").problems[0]
+    for name, path in problem.images.items():
+        with Image.open(path) as committed:
+            difference = ImageChops.difference(
+                committed.convert("RGB"), render(problem.puzzle, STYLES[name])
+            )
+        # The committed ones have 64 colours; another release of FreeType may move an edge.
+        assert max(high for _, high in difference.getextrema()) < 60  # type: ignore[misc]  # pairs for RGB
+        assert max(ImageStat.Stat(difference).mean) < 1
+
+
+STYLE_FILE = """
+cell = 70
+ink = "#204060"
+border = 3
+blank_text = ""
+font = "font_source_serif_pro/files/SourceSerifPro-Bold.ttf"
+"""
+
+
+def test_a_style_from_a_file(tmp_path: Path) -> None:
+    """Only what differs is named; colours are written as on the web."""
+    (tmp_path / "s.toml").write_text(STYLE_FILE)
+    assert load_style(tmp_path / "s.toml") == replace(
+        Style(), cell=70, ink=(32, 64, 96), border=3, blank_text="",
+        font="font_source_serif_pro/files/SourceSerifPro-Bold.ttf",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cell", "cannot be read"),
+        ("cells = 3", "there is no 'cells'; a style has cell, font_size"),
+        ('cell = "3"', "cell must be a number from 0 to 1000"),
+        ("cell = -1", "cell must be a number from 0 to 1000"),
+        ("ink = 3", "ink is no colour such as '#204060'"),
+        ('ink = "inky"', "ink is no colour"),
+        ('font = "none.ttf"', "the font none.ttf cannot be used"),
+        ('font = "nothing/none.ttf"', "the font nothing/none.ttf cannot be used"),
+    ],
+)
+def test_a_bad_style_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    """File, field and what it takes."""
+    (tmp_path / "s.toml").write_text(text)
+    with pytest.raises(OptionError, match=re.escape(message)) as caught:
+        load_style(tmp_path / "s.toml")
+    assert "s.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["all", "a/b", "A", "", "a b"])
+def test_a_style_needs_a_usable_name(name: str) -> None:
+    """It becomes part of test ids and the name of a folder."""
+    with pytest.raises(OptionError, match="must be a word"):
+        register_style(name, STYLE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,6 +84,56 @@ def test_a_transposed_copy_is_a_duplicate() -> None:
     assert (defect.id, defect.kind) == ("copy", "duplicate")
     [leak] = verify([copy], against=[changed()]).defects
     assert leak.kind == "leak"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"table": "| ? | x | 2 | = | 6 |"},
+        {"table": "||||||\n| ? | × | 02 | = | 6 |"},
+        {"key": ("003",)},
+        {"table": "| 3 | × | ? | = | 6 |", "key": ("2",)},
+    ],
+    ids=["letter", "padding", "zeros", "other blank"],
+)
+def test_a_disguised_copy_is_found(change: dict[str, Any]) -> None:
+    """Within a suite and against another, whatever is changed that changes no number."""
+    one = changed(id="a", table="| ? | × | 2 | = | 6 |", key=("3",), steps=(1,))
+    fields: dict[str, Any] = {"id": "b", "table": one.table, "key": ("3",), "steps": (1,)}
+    two = changed(**(fields | change))
+    assert [d.id for d in verify([one, two]).defects if d.kind == "duplicate"] == ["b"]
+    assert [d.id for d in verify([two], against=[one]).defects if d.kind == "leak"] == ["b"]
+
+
+def test_a_number_that_a_picture_leaves_out_is_found(tmp_path: Path) -> None:
+    """An empty box where all four neighbours are cells may be a blank, but no number."""
+    rows = ["|   |   | 5 |   |   |", "|   |   | + |   |   |", "| ? | + | 2 | = | 3 |",
+            "|   |   | = |   |   |", "|   |   | 7 |   |   |"]  # fmt: skip
+    table = "\n".join(rows)
+    whole = parse_table(table)
+    style = dataclasses.replace(STYLES["original"], blank_text="")
+    render(whole.replaced({(2, 2): "?"}), style).save(tmp_path / "p.png")
+    problem = changed(
+        table=table, key=("1",), steps=(1,),
+        images={"original": tmp_path / "p.png"},
+    )  # fmt: skip
+    assert "picture" in {defect.kind for defect in verify([problem]).defects}
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
+def test_a_broken_picture_is_one_defect_among_others(tmp_path: Path, content: bytes) -> None:
+    """The report on all others is not lost."""
+    (tmp_path / "p.png").write_bytes(content)
+    broken = changed(id="a", images={"original": tmp_path / "p.png"})
+    report = verify([broken, changed(id="b", key=("1", "15", "8"))])
+    assert {(d.id, d.kind) for d in report.defects} >= {("a", "picture"), ("b", "contradiction")}
+
+
+@pytest.mark.parametrize("key", [" 5", "5 ", "0_5", "５"])
+def test_a_key_that_no_answer_can_equal_is_a_defect(key: str) -> None:
+    """Python takes it for a number, and scoring does not."""
+    problem = changed(table="| 7 | - | ? | = | 2 |", key=(key,), steps=(1,))
+    assert "key" in {defect.kind for defect in verify([problem]).defects}
 
 
 def test_a_picture_of_another_grid_is_found(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def test_figures_by_hand() -> None:
         "step3_acc": None,
         "step4plus_acc": None,
         "n_problems": 2,
+        "n_missing": 0,
         "samples": 1,
         "outcomes": {"solved": 1, "missed": 1},
     }
@@ -61,6 +62,22 @@ def test_a_short_file_is_told() -> None:
     [form] = score_saved(SUITE, [saved(1, key(1))])
     assert form.missing == ("mini-0001",)
     assert form.to_json()["n_problems"] == 1
+
+
+def test_a_problem_counts_only_where_every_run_has_it() -> None:
+    """A short run would else weigh as much as a full one."""
+    responses = [saved(0, "0"), saved(1, key(1)), saved(1, "0", sample=1)]
+    [form] = score_saved(SUITE, responses)
+    figures = form.to_json()
+    assert (figures["n_problems"], figures["n_missing"], figures["samples"]) == (1, 1, 2)
+    assert figures["macro_acc"] == 0.5
+    assert score_saved(SUITE, [saved(0, "0"), saved(1, "0", sample=1)]) == ()
+
+
+def test_repeated_responses_are_counted() -> None:
+    """The last one counts, and how many were passed over is known."""
+    [form] = score_saved(SUITE, [saved(0, "0"), saved(0, key(0))])
+    assert (form.repeated, form.to_json()["macro_acc"]) == (1, 1.0)
 
 
 def test_models_forms_and_styles_are_kept_apart() -> None:

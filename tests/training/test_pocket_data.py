@@ -8,8 +8,8 @@ from pytest_crossmath.prompting import INSTRUCTION
 from pytest_crossmath.puzzle.generator import solution_fingerprint
 from pytest_crossmath.puzzle.grid import Puzzle
 from pytest_crossmath.puzzle.markdown import parse_table
-from pytest_crossmath.puzzle.suite import load_suite
-from pytest_crossmath.training.pocket.data import draw_problem, held_out
+from pytest_crossmath.puzzle.suite import load_suite, taken_solutions
+from pytest_crossmath.training.pocket.data import draw_problem
 from pytest_crossmath.training.pocket.pictures import Jitter, draw_picture, shifted
 from pytest_crossmath.training.pocket.traces import read_answer, write_trace
 from pytest_crossmath.training.pocket.wordings import OTHER_WORDINGS, WordingMix, draw_wording
@@ -65,7 +65,7 @@ def test_an_excluded_grid_is_never_drawn() -> None:
 def test_the_bundled_suites_are_held_out() -> None:
     """Every solved grid of the mini suite is in the set that training avoids."""
     fingerprints = {solution_fingerprint(problem) for problem in load_suite("mini").problems}
-    assert fingerprints <= held_out()
+    assert fingerprints <= taken_solutions()
 
 
 def test_pictures_depend_on_the_seed_alone() -> None:

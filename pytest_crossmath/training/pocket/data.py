@@ -12,16 +12,9 @@ from dataclasses import replace
 
 from pytest_crossmath.puzzle.generator import PRESETS, generate_problem, solution_fingerprint
 from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.puzzle.suite import bundled_suites, load_suite
 
 TRAINING = replace(PRESETS["mini"], depths=(1, 2))
 """The mini suite's kind, with more of the puzzles that take two steps: they are the hard ones."""
-
-
-def held_out() -> frozenset[str]:
-    """Fingerprints of every solved grid in a bundled suite: never trained on."""
-    suites = (load_suite(name) for name in bundled_suites())
-    return frozenset(solution_fingerprint(p) for suite in suites for p in suite.problems)
 
 
 def draw_problem(rng: random.Random, exclude: Collection[str]) -> Problem:

@@ -14,10 +14,9 @@ import transformers
 
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.prompting import Modality
-from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.puzzle.suite import load_suite, taken_solutions
 from pytest_crossmath.training.pocket.architecture import Size, build_model, build_processor
 from pytest_crossmath.training.pocket.batches import Batcher
-from pytest_crossmath.training.pocket.data import held_out
 from pytest_crossmath.training.pocket.evaluation import Examiner, Figures, examine_fully
 from pytest_crossmath.training.pocket.files import FIGURES_FILE
 from pytest_crossmath.training.pocket.loop import Training
@@ -81,7 +80,7 @@ def start_training(
     folder.mkdir(parents=True, exist_ok=True)
     processor = build_processor(size)
     model = build_model(size, processor.tokenizer, seed).to(device)
-    batcher = Batcher(processor, held_out(), Jitter(), device)
+    batcher = Batcher(processor, taken_solutions(), Jitter(), device)
     return Training(model, batcher, plan, seed, folder)
 
 
