@@ -1,9 +1,9 @@
 """Model specifications: from what a user types to a loaded backend.
 
 >>> parse_spec("llava")
-ModelSpec(name='llava', kind='hub', target='llava-hf/llava-1.5-7b-hf')
->>> parse_spec("tuned=hf:Qwen/Qwen2.5-VL-3B-Instruct").name
-'tuned'
+ModelSpec(name='llava', kind='hub', target='llava-hf/llava-1.5-7b-hf', revision=None)
+>>> parse_spec("tuned=hf:Qwen/Qwen2.5-VL-3B-Instruct@main").revision
+'main'
 
 Nothing here imports torch: a wrong name, a missing folder or a missing extra
 is told before anything heavy is loaded.
@@ -48,7 +48,8 @@ REFERENCE = "reference"
 ADAPTER_FILE = "adapter_config.json"
 _NAMED = re.compile(r"(?P<name>[\w.+-]+)=(?P<spec>.+)", re.DOTALL | re.ASCII)
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_KINDS = "a bundled model, an alias, a directory (./DIR), hf:ORG/NAME or replay:FILE.jsonl"
+_REVISION = re.compile(r"\w[\w./-]*")
+_KINDS = "a bundled model, an alias, a directory (./DIR), hf:ORG/NAME[@REVISION] or replay:FILE.jsonl"
 _MAX_HEADER = 100_000_000
 
 
@@ -62,6 +63,8 @@ class ModelSpec:
     """``local`` (a directory), ``hub`` (a repository), ``replay`` (a file) or ``reference``."""
     target: str
     """The directory, repository or file."""
+    revision: str | None = None
+    """Branch, tag or commit of a repository; None for its main branch."""
 
 
 def parse_spec(text: str) -> ModelSpec:
@@ -72,8 +75,9 @@ def parse_spec(text: str) -> ModelSpec:
     """
     named = _NAMED.fullmatch(text.strip())
     name, spec = (named["name"], named["spec"]) if named else (None, text.strip())
-    kind, target, default_name = _resolve(spec)
-    return ModelSpec(name or re.sub(r"[^\w.+-]+", "-", default_name, flags=re.ASCII), kind, target)
+    kind, target, revision, default_name = _resolve(spec)
+    safe_name = re.sub(r"[^\w.+-]+", "-", default_name, flags=re.ASCII)
+    return ModelSpec(name or safe_name, kind, target, revision)
 
 
 def check_spec(spec: ModelSpec) -> None:
@@ -100,7 +104,7 @@ def load_backend(spec: ModelSpec, settings: Settings) -> Backend:
         return ReferenceBackend()
     from pytest_crossmath.models.hf import HFBackend
 
-    return HFBackend.load(spec.target, settings)
+    return HFBackend.load(spec.target, settings, spec.revision)
 
 
 def weights_digest(spec: ModelSpec) -> str | None:
@@ -130,6 +134,12 @@ def base_of_adapter(directory: Path) -> str:
     return ALIASES.get(base, base)
 
 
+def base_revision(directory: Path) -> str | None:
+    """The revision of its base that a LoRA adapter was made for, where it says so."""
+    revision = _read_json(directory / ADAPTER_FILE).get("revision")
+    return revision if isinstance(revision, str) and revision else None
+
+
 def is_pocket(spec: ModelSpec) -> bool:
     """Whether this is the bundled model, which can do no other suite than `mini`."""
     return spec.target == str(pocket_directory())
@@ -140,35 +150,41 @@ def pocket_directory() -> Path:
     return Path(__file__).parent / POCKET
 
 
-def _resolve(spec: str) -> tuple[str, str, str]:
-    """Kind, target and default name."""
+def _resolve(spec: str) -> tuple[str, str, str | None, str]:
+    """Kind, target, revision and default name."""
     scheme, _, rest = spec.partition(":")
     if scheme in _SCHEMES and rest:
         return _SCHEMES[scheme](rest)
     if spec == POCKET:
-        return "local", str(pocket_directory()), POCKET
+        return "local", str(pocket_directory()), None, POCKET
     if spec == REFERENCE:
-        return "reference", REFERENCE, REFERENCE
+        return "reference", REFERENCE, None, REFERENCE
     if spec in ALIASES:
-        return "hub", ALIASES[spec], spec
+        return "hub", ALIASES[spec], None, spec
     if not spec or not Path(spec).exists():
         raise ModelError(_unknown(spec))
     if not Path(spec).is_dir():
         raise ModelError(f"{spec} is a file; a model is a checkpoint directory")
-    return "local", spec, Path(spec).resolve().name
+    return "local", spec, None, Path(spec).resolve().name
 
 
-def _resolve_hub(repository: str) -> tuple[str, str, str]:
+def _resolve_hub(target: str) -> tuple[str, str, str | None, str]:
+    repository, at, revision = target.partition("@")
     if not _HUB_ID.fullmatch(repository):
-        raise ModelError(f"hf:{repository} is no repository of the Hub: write hf:ORG/NAME")
-    return "hub", repository, repository.split("/")[1]
+        raise ModelError(f"hf:{target} is no repository of the Hub: write hf:ORG/NAME")
+    if at and not _REVISION.fullmatch(revision):
+        raise ModelError(
+            f"hf:{target} has no revision after the @: write a branch, a tag or a commit"
+        )
+    # The revision is part of the name, so that two of them can stand side by side.
+    return "hub", repository, revision or None, target.split("/", 1)[1]
 
 
-def _resolve_replay(target: str) -> tuple[str, str, str]:
+def _resolve_replay(target: str) -> tuple[str, str, str | None, str]:
     file = target.partition("#")[0]
     if not Path(file).is_file():
         raise ModelError(f"replay:{file}: there is no such file")
-    return "replay", target, Path(file).stem
+    return "replay", target, None, Path(file).stem
 
 
 _SCHEMES = {"hf": _resolve_hub, "replay": _resolve_replay}
