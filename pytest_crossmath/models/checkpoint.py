@@ -45,6 +45,11 @@ _PARTS: dict[str, Any] = {
 }
 """What builds a part of a processor, without the one for videos."""
 _VIDEO_PART = "video_processor"
+_TEMPLATES = {
+    "paligemma": "{% for part in messages[0].content %}"
+    "{{ '<image>' if part.type == 'image' else part.text }}{% endfor %}",
+}
+"""Prompt formats of families whose checkpoints bring no chat template."""
 _IMAGE_TEXT_CLASS = "AutoModelForImageTextToText"
 
 
@@ -138,7 +143,7 @@ def load_processor(source: Source, config: Any, *, reads_images: bool) -> Any:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     if not processor.chat_template:
-        processor.chat_template = tokenizer.chat_template
+        processor.chat_template = tokenizer.chat_template or _TEMPLATES.get(config.model_type)
     if not processor.chat_template:
         raise ModelError(f"{source} has no chat template: it cannot be asked anything")
     return processor
@@ -205,7 +210,8 @@ def _without_videos(source: Source, kind: Any) -> Any:
             return super().check_argument_for_proper_class(argument_name, argument)
 
     parts = [
-        VideoProcessorMixin()
+        # SmolVLM's processor reads these two whether there is a video or not.
+        VideoProcessorMixin(num_frames=None, fps=None)
         if name == _VIDEO_PART
         else _PARTS[name].from_pretrained(source.place, **source.options)
         for name in kind.get_attributes()

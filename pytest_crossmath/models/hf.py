@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from transformers import PaliGemmaProcessor
 
 from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
@@ -145,11 +146,23 @@ class HFBackend:
             arguments["add_special_tokens"] = False
         if batch[0].images:
             arguments["images"] = [[_open(path) for path in sample.images] for sample in batch]
+        elif isinstance(self.processor, PaliGemmaProcessor):
+            return self._without_pictures(arguments)
         inputs = self.processor(**arguments)
+        # What PaliGemma's processor adds for training.
+        inputs.pop("labels", None)
         if self.reads_images:
             # Pixels to the model's own precision; tokens stay whole numbers.
             return inputs.to(self.model.device, dtype=self.model.dtype)
         return inputs.to(self.model.device)
+
+    def _without_pictures(self, arguments: dict[str, Any]) -> Any:
+        """What PaliGemma's processor makes of a prompt, if only it took one without a picture."""
+        tokenizer = self.processor.tokenizer
+        prompts = [f"{tokenizer.bos_token}{prompt}\n" for prompt in arguments["text"]]
+        arguments |= {"text": prompts, "add_special_tokens": False}
+        # The types say that the whole prompt is prefix, which is seen both ways.
+        return tokenizer(**arguments, return_token_type_ids=True).to(self.model.device)
 
     def _template_writes_bos(self, prompt: str) -> bool:
         tokenizer = getattr(self.processor, "tokenizer", self.processor)

@@ -27,15 +27,21 @@ from pytest_crossmath.models.backend import Backend, Settings
 
 ALIASES: Mapping[str, str] = {
     "gemma3": "google/gemma-3-4b-it",
+    "gemma4": "google/gemma-4-E4B-it",
     "idefics3": "HuggingFaceM4/Idefics3-8B-Llama3",
     "internvl3": "OpenGVLab/InternVL3-8B-hf",
+    "internvl3.5": "OpenGVLab/InternVL3_5-8B-HF",
+    "llama3.2-vision": "meta-llama/Llama-3.2-11B-Vision-Instruct",
     "llava": "llava-hf/llava-1.5-7b-hf",
     "llava-next": "llava-hf/llava-v1.6-mistral-7b-hf",
     "llava-onevision": "llava-hf/llava-onevision-qwen2-7b-ov-hf",
+    "paligemma2": "google/paligemma2-3b-mix-448",
     "qwen2-vl": "Qwen/Qwen2-VL-7B-Instruct",
     "qwen2.5-vl": "Qwen/Qwen2.5-VL-7B-Instruct",
     "qwen3-vl": "Qwen/Qwen3-VL-8B-Instruct",
+    "qwen3.5": "Qwen/Qwen3.5-9B",
     "smolvlm": "HuggingFaceTB/SmolVLM-Instruct",
+    "smolvlm2": "HuggingFaceTB/SmolVLM2-2.2B-Instruct",
 }
 """Short names of models on the Hugging Face Hub."""
 

@@ -1,0 +1,106 @@
+"""Every family of vision-language models that the aliases name, on tiny random checkpoints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_crossmath.errors import ModelError
+from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.hf import HFBackend
+from pytest_crossmath.prompting import Modality, Sample, make_sample
+from pytest_crossmath.puzzle.suite import load_suite
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"  # in PaliGemma's processor
+)
+
+SETTINGS = Settings(device="cpu")
+SAMPLES = [
+    make_sample(problem, modality, style="original")
+    for problem in load_suite("mini").problems[:3]
+    for modality in Modality
+]
+PICTURES = [sample for sample in SAMPLES if sample.images]
+
+WriteCheckpoint = Callable[[str, Path], None]
+
+
+@pytest.fixture(autouse=True)
+def num2words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretend to have what SmolVLM's processor asks for when it is made, and uses for videos."""
+    from transformers.models.smolvlm import processing_smolvlm
+
+    monkeypatch.setattr(processing_smolvlm, "num2words", object())
+
+
+@pytest.fixture
+def backend(family_checkpoint: Path) -> HFBackend:
+    """The checkpoint of a family, loaded."""
+    return HFBackend.load(str(family_checkpoint), SETTINGS)
+
+
+def first_logits(backend: HFBackend, samples: list[Sample]) -> Any:
+    """What the model thinks of each token as the first one of its response."""
+    import torch
+
+    inputs = backend._inputs(samples, SETTINGS)
+    with torch.inference_mode():
+        output = backend.model.generate(
+            **inputs, max_new_tokens=1, do_sample=False,
+            return_dict_in_generate=True, output_logits=True,
+        )  # fmt: skip
+    return output.logits[0]
+
+
+def test_batches_change_no_response(backend: HFBackend) -> None:
+    """A batch of mixed lengths and forms says what each sample says alone."""
+    together = list(backend.generate(SAMPLES, SETTINGS))
+    alone = [next(backend.generate([sample], SETTINGS)) for sample in SAMPLES]
+    assert [r.text for r in together] == [r.text for r in alone]
+    assert [r.new_tokens for r in together] == [r.new_tokens for r in alone]
+
+
+def test_each_picture_reaches_its_own_prompt(backend: HFBackend) -> None:
+    """Pictures under the same words differ, each as it does alone; so do prompts without one."""
+    import torch
+
+    for samples in (PICTURES, [sample for sample in SAMPLES if not sample.images]):
+        together = first_logits(backend, samples)
+        alone = torch.cat([first_logits(backend, [sample]) for sample in samples])
+        torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
+        for i, row in enumerate(alone):
+            for other in alone[:i]:
+                assert (row - other).abs().max() > 1e-2
+
+
+def test_a_processor_saved_whole_loads_without_its_part_for_videos(
+    write_family: WriteCheckpoint, tmp_path: Path
+) -> None:
+    """The layout of transformers 5, with all parts in processor_config.json, is read too."""
+    write_family("qwen2_5_vl", tmp_path)
+    file = tmp_path / "preprocessor_config.json"
+    described = json.loads((tmp_path / "processor_config.json").read_text())
+    described["image_processor"] = json.loads(file.read_text())
+    described["video_processor"] = {"video_processor_type": "Qwen2VLVideoProcessor"}
+    (tmp_path / "processor_config.json").write_text(json.dumps(described))
+    file.unlink()
+    backend = HFBackend.load(str(tmp_path), SETTINGS)
+    assert backend.processor.image_processor.size["longest_edge"] == 12 * 28**2
+    assert len(list(backend.generate(PICTURES, SETTINGS))) == len(PICTURES)
+
+
+def test_a_package_that_a_processor_needs_is_named(
+    write_family: WriteCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What transformers asks to be installed is passed on as one line."""
+    from transformers.models.smolvlm import processing_smolvlm
+
+    write_family("smolvlm", tmp_path)
+    monkeypatch.setattr(processing_smolvlm, "num2words", None)
+    with pytest.raises(ModelError, match=r"needs num2words: pip install 'num2words'$"):
+        HFBackend.load(str(tmp_path), SETTINGS)
