@@ -88,7 +88,7 @@ OPTIONS = (
            " (default: auto)"),
     Option("attention", "NAME", f"{', '.join(ATTENTIONS)} (default: the model's own)"),
     Option("thinking", None, "ask chat templates that can to open a thinking block"),
-    Option("trust-remote-code", None, "run the Python code that a checkpoint brings: read it first"),
+    Option("trust-remote-code", None, "run Python code that a checkpoint brings: read it first"),
     Option("record", "FILE", "where the run record goes (default: a new file under"
            " .crossmath/runs)", is_path=True),
     Option("strict", None, "a missed problem is a plain failure"),

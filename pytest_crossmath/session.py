@@ -206,6 +206,7 @@ class CrossmathSession:
                 spec.name: {
                     "kind": spec.kind,
                     "target": spec.target,
+                    "revision": spec.revision,
                     "digest": weights_digest(spec),
                 }
                 for spec in self.config.models

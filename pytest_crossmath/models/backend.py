@@ -25,7 +25,6 @@ from pytest_crossmath.errors import BackendError
 from pytest_crossmath.prompting import Sample
 from pytest_crossmath.scoring import Finish
 
-
 SHARDED = "sharded"
 """The device of a model that is spread over all GPUs."""
 

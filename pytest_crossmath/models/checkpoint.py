@@ -31,7 +31,7 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
-from transformers.utils import is_torchvision_available
+from transformers.utils.import_utils import is_torchvision_available
 
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.backend import SHARDED, Settings
@@ -117,14 +117,17 @@ def with_adapter(model: Any, adapter: Path) -> Any:
     from peft.utils import get_peft_model_state_dict, load_peft_weights
 
     tuned: Any = PeftModel.from_pretrained(model, str(adapter))
-    saved = load_peft_weights(str(adapter), device="cpu")
-    strangers = sorted(saved.keys() ^ get_peft_model_state_dict(tuned).keys())
-    if strangers:
-        raise ModelError(
-            f"the adapter {adapter} does not fit its base model: {len(strangers)} of its weights"
-            f" have no counterpart ({strangers[0]}, …)"
-        )
-    return tuned
+    saved = set(load_peft_weights(str(adapter), device="cpu"))
+    # Left to itself PEFT asks the Hub whether an adapter brings whole embedding layers.
+    for embeddings in (True, False):
+        fitting = set(get_peft_model_state_dict(tuned, save_embedding_layers=embeddings))
+        strangers = sorted(saved ^ fitting)
+        if not strangers:
+            return tuned
+    raise ModelError(
+        f"the adapter {adapter} does not fit its base model: {len(strangers)} of its weights"
+        f" have no counterpart ({strangers[0]}, …)"
+    )
 
 
 def load_processor(source: Source, config: Any, *, reads_images: bool) -> Any:
@@ -134,10 +137,11 @@ def load_processor(source: Source, config: Any, *, reads_images: bool) -> Any:
     """
     if not reads_images:
         processor: Any = AutoTokenizer.from_pretrained(source.place, **source.options)
-    elif _shows_videos(config) and not is_torchvision_available():
-        processor = _without_videos(source, PROCESSOR_MAPPING[type(config)])
+    elif not is_torchvision_available() and _shows_videos(_processor_class(config)):
+        processor = _without_videos(source, _processor_class(config))
     else:
-        processor = AutoProcessor.from_pretrained(source.place, **source.options)
+        auto: Any = AutoProcessor
+        processor = auto.from_pretrained(source.place, **source.options)
     tokenizer = getattr(processor, "tokenizer", processor)
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
@@ -187,9 +191,12 @@ def quieten() -> None:
     logging.disable_progress_bar()
 
 
-def _shows_videos(config: Any) -> bool:
-    """Whether the family's processor has a part for videos."""
-    kind = PROCESSOR_MAPPING.get(type(config), None)
+def _processor_class(config: Any) -> Any:
+    """The class of the family's processor; None where transformers has none."""
+    return PROCESSOR_MAPPING.get(type(config), None)
+
+
+def _shows_videos(kind: Any) -> bool:
     return kind is not None and _VIDEO_PART in kind.get_attributes()
 
 

@@ -12,7 +12,6 @@ is told before anything heavy is loaded.
 from __future__ import annotations
 
 import difflib
-import hashlib
 import importlib.util
 import json
 import re
@@ -55,7 +54,9 @@ ADAPTER_FILE = "adapter_config.json"
 _NAMED = re.compile(r"(?P<name>[\w.+-]+)=(?P<spec>.+)", re.DOTALL | re.ASCII)
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _REVISION = re.compile(r"\w[\w./-]*")
-_KINDS = "a bundled model, an alias, a directory (./DIR), hf:ORG/NAME[@REVISION] or replay:FILE.jsonl"
+_KINDS = (
+    "a bundled model, an alias, a directory (./DIR), hf:ORG/NAME[@REVISION] or replay:FILE.jsonl"
+)
 _MAX_HEADER = 100_000_000
 
 
@@ -113,18 +114,14 @@ def load_backend(spec: ModelSpec, settings: Settings) -> Backend:
     return HFBackend.load(spec.target, settings, spec.revision)
 
 
-def weights_digest(spec: ModelSpec) -> str | None:
-    """``sha256:…`` over a local model's weights, an adapter's with its base; else None."""
-    if spec.kind != "local":
-        return None
-    directories = [Path(spec.target)]
-    if (directories[0] / ADAPTER_FILE).is_file():
-        directories.append(Path(base_of_adapter(directories[0])))
-    total = hashlib.sha256()
-    for file in (file for folder in directories for file in sorted(folder.glob("*.safetensors"))):
-        with file.open("rb") as stream:
-            total.update(hashlib.file_digest(stream, "sha256").digest())
-    return f"sha256:{total.hexdigest()}"
+def weights_digest(spec: ModelSpec, *, memo: Path | None = None) -> str | None:
+    """``sha256:…`` over a model's weights, an adapter's with its base.
+
+    None where they are not on this machine. `memo` is a folder to keep digests of big files in.
+    """
+    from pytest_crossmath.models.fingerprint import digest_of_weights
+
+    return digest_of_weights(spec, memo=memo)
 
 
 def base_of_adapter(directory: Path) -> str:

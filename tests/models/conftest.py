@@ -67,10 +67,10 @@ def llava() -> Family:
         t.CLIPImageProcessor(
             size={"height": SIDE, "width": SIDE}, crop_size=SIDE, do_center_crop=False
         ),
-        lambda id: t.LlavaConfig(
+        lambda id_of: t.LlavaConfig(
             text_config=t.LlamaConfig(**TEXT),
             vision_config=t.CLIPVisionConfig(**SIZES, image_size=SIDE, patch_size=28),
-            image_token_index=id("<image>"), image_seq_length=4, vision_feature_layer=-1,
+            image_token_index=id_of("<image>"), image_seq_length=4, vision_feature_layer=-1,
         ),
         options={"patch_size": 28, "vision_feature_select_strategy": "default",
                  "num_additional_image_tokens": 1},
@@ -87,10 +87,10 @@ def llava_next() -> Family:
         t.LlavaNextImageProcessor(
             size={"shortest_edge": SIDE}, crop_size=SIDE, image_grid_pinpoints=grid
         ),
-        lambda id: t.LlavaNextConfig(
+        lambda id_of: t.LlavaNextConfig(
             text_config=t.MistralConfig(**TEXT, head_dim=16),
             vision_config=t.CLIPVisionConfig(**SIZES, image_size=SIDE, patch_size=28),
-            image_token_index=id("<image>"), image_seq_length=4, vision_feature_layer=-1,
+            image_token_index=id_of("<image>"), image_seq_length=4, vision_feature_layer=-1,
             image_grid_pinpoints=grid,
         ),
         options={"patch_size": 28, "vision_feature_select_strategy": "default",
@@ -108,10 +108,10 @@ def llava_onevision() -> Family:
         t.LlavaOnevisionImageProcessor(
             size={"height": SIDE, "width": SIDE}, image_grid_pinpoints=grid
         ),
-        lambda id: t.LlavaOnevisionConfig(
+        lambda id_of: t.LlavaOnevisionConfig(
             text_config=t.Qwen2Config(**TEXT),
             vision_config=t.SiglipVisionConfig(**SIZES, image_size=SIDE, patch_size=28),
-            image_token_index=id("<image>"), video_token_index=id("<video>"),
+            image_token_index=id_of("<image>"), video_token_index=id_of("<video>"),
             vision_feature_layer=-1, image_grid_pinpoints=grid,
         ),
         tokens=("<image>", "<video>"),
@@ -119,19 +119,21 @@ def llava_onevision() -> Family:
     )  # fmt: skip
 
 
-def _qwen(config: Callable[[dict[str, int]], Any], processor: str, patch: int) -> Family:
+def _qwen(config: Callable[[dict[str, Any]], Any], processor: str, patch: int) -> Family:
     """What all of Qwen's families share."""
     import transformers as t
 
-    ids = {"image_token_id": "<|image_pad|>", "video_token_id": "<|video_pad|>",
-           "vision_start_token_id": "<|vision_start|>", "vision_end_token_id": "<|vision_end|>"}  # fmt: skip
+    ids = {
+        "image_token_id": "<|image_pad|>", "video_token_id": "<|video_pad|>",
+        "vision_start_token_id": "<|vision_start|>", "vision_end_token_id": "<|vision_end|>",
+    }  # fmt: skip
     area = (2 * patch) ** 2
     return Family(
         processor,
         t.Qwen2VLImageProcessor(
             patch_size=patch, size={"shortest_edge": area, "longest_edge": 12 * area}
         ),
-        lambda id: config({name: id(token) for name, token in ids.items()}),
+        lambda id_of: config({name: id_of(token) for name, token in ids.items()}),
         marker="<|vision_start|><|image_pad|><|vision_end|>",
         tokens=tuple(ids.values()),
     )
@@ -209,10 +211,10 @@ def internvl() -> Family:
         t.GotOcr2ImageProcessor(
             size={"height": SIDE, "width": SIDE}, crop_to_patches=True, max_patches=4
         ),
-        lambda id: t.InternVLConfig(
+        lambda id_of: t.InternVLConfig(
             text_config=t.Qwen2Config(**TEXT),
             vision_config=t.InternVLVisionConfig(**SIZES, image_size=side, patch_size=patch),
-            image_token_id=id("<IMG_CONTEXT>"), image_seq_length=4,
+            image_token_id=id_of("<IMG_CONTEXT>"), image_seq_length=4,
         ),
         marker="<IMG_CONTEXT>\n",
         tokens=("<img>", "</img>", "<IMG_CONTEXT>", "<video>"),
@@ -233,11 +235,11 @@ def gemma3() -> Family:
     return Family(
         "Gemma3Processor",
         t.Gemma3ImageProcessor(size={"height": SIDE, "width": SIDE}, image_seq_length=4),
-        lambda id: t.Gemma3Config(
+        lambda id_of: t.Gemma3Config(
             text_config=text,
             vision_config=t.SiglipVisionConfig(**SIZES, image_size=SIDE, patch_size=14),
-            boi_token_index=id(names["boi_token"]), eoi_token_index=id(names["eoi_token"]),
-            image_token_index=id(names["image_token"]), mm_tokens_per_image=4,
+            boi_token_index=id_of(names["boi_token"]), eoi_token_index=id_of(names["eoi_token"]),
+            image_token_index=id_of(names["image_token"]), mm_tokens_per_image=4,
         ),
         marker="<start_of_image>", tokens=tuple(names.values()), names=names,
         options={"image_seq_length": 4},
@@ -248,8 +250,10 @@ def gemma4() -> Family:
     """Gemma 4: pictures keep their shape; parts for sound and videos."""
     import transformers as t
 
-    names = {"image_token": "<|image|>", "boi_token": "<|image>", "eoi_token": "<image|>",
-             "audio_token": "<|audio|>", "boa_token": "<|audio>", "eoa_token": "<audio|>"}  # fmt: skip
+    names = {
+        "image_token": "<|image|>", "boi_token": "<|image>", "eoi_token": "<image|>",
+        "audio_token": "<|audio|>", "boa_token": "<|audio>", "eoa_token": "<audio|>",
+    }  # fmt: skip
     text = TEXT | {
         "head_dim": 16, "global_head_dim": 16, "sliding_window": 64,
         "layer_types": ["sliding_attention", "full_attention"],
@@ -258,15 +262,15 @@ def gemma4() -> Family:
     return Family(
         "Gemma4Processor",
         t.Gemma4ImageProcessor(max_soft_tokens=70),
-        lambda id: t.Gemma4Config(
+        lambda id_of: t.Gemma4Config(
             text_config=t.Gemma4TextConfig(**text),
             vision_config=t.Gemma4VisionConfig(
                 **SIZES, num_key_value_heads=2, head_dim=16, position_embedding_size=64
             ),
-            image_token_id=id("<|image|>"), video_token_id=id("<|video|>"),
-            boi_token_id=id("<|image>"), eoi_token_id=id("<image|>"),
-            audio_token_id=id("<|audio|>"), boa_token_id=id("<|audio>"),
-            eoa_token_index=id("<audio|>"),
+            image_token_id=id_of("<|image|>"), video_token_id=id_of("<|video|>"),
+            boi_token_id=id_of("<|image>"), eoi_token_id=id_of("<image|>"),
+            audio_token_id=id_of("<|audio|>"), boa_token_id=id_of("<|audio>"),
+            eoa_token_index=id_of("<audio|>"),
         ),
         marker="<|image|>", tokens=(*names.values(), "<|video|>"), names=names,
         feature_extractor=t.Gemma4AudioFeatureExtractor(),
@@ -279,10 +283,10 @@ def smolvlm() -> Family:
 
     return Family(
         "SmolVLMProcessor", _tiles(t.SmolVLMImageProcessor),
-        lambda id: t.SmolVLMConfig(
+        lambda id_of: t.SmolVLMConfig(
             text_config=t.LlamaConfig(**TEXT),
             vision_config=SIZES | {"image_size": SIDE, "patch_size": 14},
-            image_token_id=id("<image>"), scale_factor=2,
+            image_token_id=id_of("<image>"), scale_factor=2,
         ),
         tokens=_IDEFICS_TOKENS, options={"image_seq_len": 4},
     )  # fmt: skip
@@ -292,17 +296,19 @@ def idefics2() -> Family:
     """Idefics 2: a resampler between tower and decoder."""
     import transformers as t
 
-    perceiver = {"hidden_size": 32, "resampler_n_latents": 4, "resampler_depth": 1,
-                 "resampler_n_heads": 2, "resampler_head_dim": 16, "num_key_value_heads": 1}  # fmt: skip
+    perceiver = {
+        "hidden_size": 32, "resampler_n_latents": 4, "resampler_depth": 1,
+        "resampler_n_heads": 2, "resampler_head_dim": 16, "num_key_value_heads": 1,
+    }  # fmt: skip
     return Family(
         "Idefics2Processor",
         t.Idefics2ImageProcessor(
             size={"shortest_edge": 28, "longest_edge": SIDE}, do_image_splitting=False
         ),
-        lambda id: t.Idefics2Config(
+        lambda id_of: t.Idefics2Config(
             text_config=t.MistralConfig(**TEXT, head_dim=16),
             vision_config=SIZES | {"image_size": SIDE, "patch_size": 14},
-            perceiver_config=perceiver, image_token_id=id("<image>"),
+            perceiver_config=perceiver, image_token_id=id_of("<image>"),
         ),
         tokens=_IDEFICS_TOKENS, options={"image_seq_len": 4},
     )  # fmt: skip
@@ -314,10 +320,10 @@ def idefics3() -> Family:
 
     return Family(
         "Idefics3Processor", _tiles(t.Idefics3ImageProcessor),
-        lambda id: t.Idefics3Config(
+        lambda id_of: t.Idefics3Config(
             text_config=t.LlamaConfig(**TEXT),
             vision_config=SIZES | {"image_size": SIDE, "patch_size": 14},
-            image_token_id=id("<image>"), scale_factor=2,
+            image_token_id=id_of("<image>"), scale_factor=2,
         ),
         tokens=_IDEFICS_TOKENS, options={"image_seq_len": 4},
     )  # fmt: skip
@@ -341,10 +347,10 @@ def paligemma() -> Family:
     return Family(
         "PaliGemmaProcessor",
         t.SiglipImageProcessor(size={"height": SIDE, "width": SIDE}, image_seq_length=4),
-        lambda id: t.PaliGemmaConfig(
+        lambda id_of: t.PaliGemmaConfig(
             text_config=t.Gemma2Config(**TEXT, head_dim=16, sliding_window=4096),
             vision_config=t.SiglipVisionConfig(**SIZES, image_size=SIDE, patch_size=28),
-            image_token_index=id("<image>"), projection_dim=32,
+            image_token_index=id_of("<image>"), projection_dim=32,
         ),
         marker=None, tokens=("<image>", "<bos>"),
         names={"image_token": "<image>", "bos_token": "<bos>"},
@@ -358,16 +364,16 @@ def mllama() -> Family:
     return Family(
         "MllamaProcessor",
         t.MllamaImageProcessor(size={"height": SIDE, "width": SIDE}, max_image_tiles=4),
-        lambda id: t.MllamaConfig(
-            text_config=TEXT | {"cross_attention_layers": [1], "bos_token_id": id("<bos>"),
-                                "vocab_size": id("<|image|>")},
+        lambda id_of: t.MllamaConfig(
+            text_config=TEXT | {"cross_attention_layers": [1], "bos_token_id": id_of("<bos>"),
+                                "vocab_size": id_of("<|image|>")},
             vision_config={
                 "hidden_size": 32, "intermediate_size": 64, "attention_heads": 2,
                 "num_hidden_layers": 2, "num_global_layers": 1, "vision_output_dim": 64,
                 "intermediate_layers_indices": [1], "image_size": SIDE, "patch_size": 14,
                 "max_num_tiles": 4,
             },
-            image_token_index=id("<|image|>"),
+            image_token_index=id_of("<|image|>"),
         ),
         marker="<|image|>", tokens=("<bos>", "<|python_tag|>", "<|image|>"),
         names={"bos_token": "<bos>"},
@@ -411,11 +417,13 @@ def write_checkpoint(name: str, folder: Path) -> None:
     tokenizer = _tokenizer(family)
     torch.manual_seed(0)
     config = family.config(tokenizer.convert_tokens_to_ids)
-    model: Any = transformers.AutoModelForImageTextToText.from_config(config)
+    auto: Any = transformers.AutoModelForImageTextToText
+    model = auto.from_config(config)
     model.generation_config.update(max_new_tokens=8, eos_token_id=END, pad_token_id=PAD)
     # Wider than is usual, so that what it says depends on what it is shown.
-    for name, weight in model.named_parameters():
-        if weight.dim() > 1 or "gate" in name:
+    for parameter, weight in model.named_parameters():
+        # Llama Vision's gates are closed at first: they let nothing of a picture pass.
+        if weight.dim() > 1 or "gate" in parameter:
             torch.nn.init.normal_(weight, std=0.3)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
