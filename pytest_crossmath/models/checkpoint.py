@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub import snapshot_download
 from transformers import (
     AutoConfig,
     AutoFeatureExtractor,
@@ -31,10 +32,12 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+from transformers.utils.hub import cached_file
 from transformers.utils.import_utils import is_torchvision_available
 
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.backend import SHARDED, Settings
+from pytest_crossmath.models.registry import ADAPTER_FILE
 
 _LONGEST_MESSAGE = 240
 """Characters of another library's message that are passed on."""
@@ -109,6 +112,21 @@ def load_model(source: Source, config: Any, settings: Settings, *, reads_images:
             f" ({first}, …): they would be random numbers"
         )
     return model
+
+
+def adapter_folder(source: Source) -> Path | None:
+    """Where the adapter lies, if it is one: its directory, or its files in the Hub's cache."""
+    if Path(source.place).is_dir():
+        return Path(source.place) if (Path(source.place) / ADAPTER_FILE).is_file() else None
+    described = cached_file(
+        source.place, ADAPTER_FILE, revision=source.revision,
+        _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_gated_repo=False,
+        _raise_exceptions_for_connection_errors=False,
+    )  # fmt: skip
+    if described is None:
+        return None
+    files = ["*.json", "*.jinja", "*.model", "*.safetensors", "*.txt"]
+    return Path(snapshot_download(source.place, revision=source.revision, allow_patterns=files))
 
 
 def with_adapter(model: Any, adapter: Path) -> Any:

@@ -183,11 +183,13 @@ def _snapshot(repository: str, revision: str | None) -> Path | None:
     """Where the Hub's local cache has a repository, if it has all weights of it."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(repository, "config.json", revision=revision)
-    if not isinstance(found, str):
-        return None
-    folder = Path(found).parent
-    return folder if _has_all_weights(folder) else None
+    # An adapter has the second one only.
+    found = (
+        try_to_load_from_cache(repository, name, revision=revision)
+        for name in ("config.json", ADAPTER_FILE)
+    )
+    folder = next((Path(file).parent for file in found if isinstance(file, str)), None)
+    return folder if folder and _has_all_weights(folder) else None
 
 
 def _has_all_weights(folder: Path) -> bool:

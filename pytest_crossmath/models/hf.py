@@ -29,6 +29,7 @@ from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
 from pytest_crossmath.models.checkpoint import (
     Source,
+    adapter_folder,
     failure,
     load_config,
     load_model,
@@ -38,7 +39,7 @@ from pytest_crossmath.models.checkpoint import (
     takes_images,
     with_adapter,
 )
-from pytest_crossmath.models.registry import ADAPTER_FILE, base_of_adapter, base_revision
+from pytest_crossmath.models.registry import base_of_adapter, base_revision
 from pytest_crossmath.prompting import ImagePart, Sample
 from pytest_crossmath.scoring import Finish
 
@@ -65,7 +66,7 @@ class HFBackend:
 
     @classmethod
     def load(cls, target: str, settings: Settings, revision: str | None = None) -> HFBackend:
-        """Load a directory, a LoRA adapter's directory or a repository of the Hub.
+        """Load a directory or a repository of the Hub: a checkpoint, or a LoRA adapter.
 
         `revision` is the repository's branch, tag or commit. Raises `ModelError`
         in one line for whatever transformers says about it.
@@ -73,16 +74,16 @@ class HFBackend:
         quieten()
         trusted = settings.trust_remote_code
         source = own = Source(target, revision, trusted)
-        adapter = Path(target) if (Path(target) / ADAPTER_FILE).is_file() else None
-        if adapter:
-            source = Source(base_of_adapter(adapter), base_revision(adapter), trusted)
         try:
+            adapter = adapter_folder(source)
+            if adapter:
+                source = Source(base_of_adapter(adapter), base_revision(adapter), trusted)
             config = load_config(source)
             reads_images = takes_images(config)
             model = load_model(source, config, settings, reads_images=reads_images)
             if adapter:
                 model = with_adapter(model, adapter)
-                own = own if _has_processor(adapter) else source
+                own = Source(str(adapter)) if _has_processor(adapter) else source
             processor = load_processor(own, config, reads_images=reads_images)
         except ModelError:
             raise
@@ -152,8 +153,12 @@ class HFBackend:
         # What PaliGemma's processor adds for training.
         inputs.pop("labels", None)
         if self.reads_images:
+            dtype = self.model.dtype
+            if dtype.itemsize == 1:
+                # The first weights are quantised ones: nothing computes in their dtype.
+                dtype = self.model.config.dtype
             # Pixels to the model's own precision; tokens stay whole numbers.
-            return inputs.to(self.model.device, dtype=self.model.dtype)
+            return inputs.to(self.model.device, dtype=dtype)
         return inputs.to(self.model.device)
 
     def _without_pictures(self, arguments: dict[str, Any]) -> Any:

@@ -58,7 +58,7 @@ def edit_json(file: Path, **fields: object) -> None:
 
 
 @pytest.fixture
-def hub(tiny_llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def hub(tiny_llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A Hub that is offline, with two commits of ``org/name`` in its cache."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
@@ -69,6 +69,7 @@ def hub(tiny_llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         (root / "refs" / revision).write_text(commit)
         snapshot = shutil.copytree(tiny_llava, root / "snapshots" / commit)
         edit_json(snapshot / "generation_config.json", max_new_tokens=limit)
+    return tmp_path / "hub"
 
 
 def most_new_tokens(spec: str) -> int:
@@ -77,14 +78,14 @@ def most_new_tokens(spec: str) -> int:
     return max(response.new_tokens for response in backend.generate(SAMPLES, CPU))
 
 
-def test_a_revision_of_a_repository(hub: None) -> None:
+def test_a_revision_of_a_repository(hub: Path) -> None:
     """A tag or a commit is what is loaded, main where none is named."""
     assert most_new_tokens("hf:org/name") == 5
     assert most_new_tokens("hf:org/name@v1") == 3
     assert most_new_tokens("hf:org/name@" + "3" * 40) == 3
 
 
-def test_a_revision_that_is_not_there(hub: None) -> None:
+def test_a_revision_that_is_not_there(hub: Path) -> None:
     """The line names the revision and how to get it."""
     with pytest.raises(ModelError, match=r"^org/name@v7 cannot .*download org/name --revision v7"):
         load_backend(parse_spec("hf:org/name@v7"), CPU)
@@ -127,10 +128,23 @@ def test_an_adapter_says_what_it_says_merged(
     assert texts(apart) != texts(HFBackend.load(str(tiny_llava), CPU))
 
 
-def test_an_adapter_takes_the_revision_it_was_made_for(hub: None, adapter: Path) -> None:
+def test_an_adapter_takes_the_revision_it_was_made_for(hub: Path, adapter: Path) -> None:
     """What an adapter says about its base goes all the way."""
     edit_json(adapter / "adapter_config.json", base_model_name_or_path="org/name", revision="v1")
     assert most_new_tokens(str(adapter)) == 3
+
+
+def test_an_adapter_on_the_hub(hub: Path, adapter: Path) -> None:
+    """A repository that holds an adapter is one, at its own revision and its base's."""
+    edit_json(adapter / "adapter_config.json", base_model_name_or_path="org/name", revision="v1")
+    root = hub / "models--org--lora"
+    (root / "refs").mkdir(parents=True)
+    (root / "refs" / "v9").write_text("9" * 40)
+    shutil.copytree(adapter, root / "snapshots" / ("9" * 40))
+    assert most_new_tokens("hf:org/lora@v9") == 3
+    assert texts(load_backend(parse_spec("hf:org/lora@v9"), CPU)) == texts(
+        HFBackend.load(str(adapter), CPU)
+    )
 
 
 # -- attention and devices -----------------------------------------------------------

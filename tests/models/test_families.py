@@ -94,6 +94,21 @@ def test_a_processor_saved_whole_loads_without_its_part_for_videos(
     assert len(list(backend.generate(PICTURES, SETTINGS))) == len(PICTURES)
 
 
+def test_a_processor_that_only_its_parts_describe(
+    write_family: WriteCheckpoint, tmp_path: Path
+) -> None:
+    """Qwen2-VL lies on the Hub without processor_config.json, its template in a JSON file."""
+    write_family("qwen2_vl", tmp_path)
+    (tmp_path / "processor_config.json").unlink()
+    template = tmp_path / "chat_template.jinja"
+    (tmp_path / "chat_template.json").write_text(
+        json.dumps({"chat_template": template.read_text()})
+    )
+    template.unlink()
+    backend = HFBackend.load(str(tmp_path), SETTINGS)
+    assert len(list(backend.generate(PICTURES, SETTINGS))) == len(PICTURES)
+
+
 def test_a_package_that_a_processor_needs_is_named(
     write_family: WriteCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

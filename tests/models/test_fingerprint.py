@@ -209,6 +209,13 @@ def test_an_adapter_on_a_hub_model(hub: Callable[..., Path], adapter: Path) -> N
     assert of(adapter) is not None
 
 
+def test_an_adapter_on_the_hub(hub: Callable[..., Path], adapter: Path, checkpoint: Path) -> None:
+    """A repository with an adapter has the fingerprint of a folder with it."""
+    files = {file.name: file.read_text() for file in adapter.iterdir()}
+    hub("a" * 40, "main", **files)
+    assert of("hf:org/name") == of(adapter)
+
+
 @pytest.mark.parametrize("spec", ["reference", "replay:responses.jsonl"])
 def test_what_is_no_checkpoint_has_none(
     spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
