@@ -14,13 +14,14 @@ Whatever transformers raises here is a user's mistake more often than not:
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from huggingface_hub import snapshot_download
+from huggingface_hub import snapshot_download, try_to_load_from_cache
 from transformers import (
     AutoConfig,
     AutoFeatureExtractor,
@@ -48,6 +49,7 @@ _PARTS: dict[str, Any] = {
 }
 """What builds a part of a processor, without the one for videos."""
 _VIDEO_PART = "video_processor"
+_PROCESSOR: Any = AutoProcessor
 _TEMPLATES = {
     "paligemma": "{% for part in messages[0].content %}"
     "{{ '<image>' if part.type == 'image' else part.text }}{% endfor %}",
@@ -118,12 +120,15 @@ def adapter_folder(source: Source) -> Path | None:
     """Where the adapter lies, if it is one: its directory, or its files in the Hub's cache."""
     if Path(source.place).is_dir():
         return Path(source.place) if (Path(source.place) / ADAPTER_FILE).is_file() else None
-    described = cached_file(
-        source.place, ADAPTER_FILE, revision=source.revision,
-        _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_gated_repo=False,
-        _raise_exceptions_for_connection_errors=False,
-    )  # fmt: skip
+    described = try_to_load_from_cache(source.place, ADAPTER_FILE, revision=source.revision)
     if described is None:
+        # The cache knows neither that there is such a file nor that there is none.
+        described = cached_file(
+            source.place, ADAPTER_FILE, revision=source.revision,
+            _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_gated_repo=False,
+            _raise_exceptions_for_connection_errors=False,
+        )  # fmt: skip
+    if not isinstance(described, str):
         return None
     files = ["*.json", "*.jinja", "*.model", "*.safetensors", "*.txt"]
     return Path(snapshot_download(source.place, revision=source.revision, allow_patterns=files))
@@ -155,11 +160,10 @@ def load_processor(source: Source, config: Any, *, reads_images: bool) -> Any:
     """
     if not reads_images:
         processor: Any = AutoTokenizer.from_pretrained(source.place, **source.options)
-    elif not is_torchvision_available() and _shows_videos(_processor_class(config)):
+    elif not is_torchvision_available() and _has_video_part(_processor_class(config)):
         processor = _without_videos(source, _processor_class(config))
     else:
-        auto: Any = AutoProcessor
-        processor = auto.from_pretrained(source.place, **source.options)
+        processor = _PROCESSOR.from_pretrained(source.place, **source.options)
     tokenizer = getattr(processor, "tokenizer", processor)
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
@@ -189,10 +193,11 @@ def failure(source: Source, settings: Settings, error: Exception) -> str:
         )
     if "ignore_mismatched_sizes" in str(error):
         return f"{source} cannot be loaded: its weights have other shapes than its config.json says"
-    if settings.attention and re.search(r"attn_implementation|attention", text, re.IGNORECASE):
+    if settings.attention and re.search("attention|attn", text, re.IGNORECASE):
         return f"{source} cannot run with --crossmath-attention={settings.attention}: {text}"
     if package := _missing_package(error):
-        return f"{source} needs {re.split('[<>=]', package)[0]}: pip install '{package}'"
+        name = re.split("[<>=]", package)[0]
+        return f"{source} needs {name}: pip install {shlex.quote(package)}"
     return f"{source} cannot be loaded: {type(error).__name__}: {text}"
 
 
@@ -214,8 +219,10 @@ def _processor_class(config: Any) -> Any:
     return PROCESSOR_MAPPING.get(type(config), None)
 
 
-def _shows_videos(kind: Any) -> bool:
-    return kind is not None and _VIDEO_PART in kind.get_attributes()
+def _has_video_part(kind: Any) -> bool:
+    """Whether a processor has a part for videos, beside others that can be built without it."""
+    parts = set(kind.get_attributes()) if kind else set()
+    return _VIDEO_PART in parts and parts <= {_VIDEO_PART, *_PARTS}
 
 
 def _without_videos(source: Source, kind: Any) -> Any:
@@ -225,24 +232,33 @@ def _without_videos(source: Source, kind: Any) -> Any:
     processors exist for torchvision only. Nothing here shows a video, and for
     pictures transformers falls back on Pillow by itself.
     """
-    from transformers.video_processing_utils import VideoProcessorMixin
+    from transformers import video_processing_utils
+
+    video_class = getattr(video_processing_utils, "VideoProcessorMixin", None)
+    if video_class is None:
+        # Releases of transformers before this class have nothing to stand in.
+        return _PROCESSOR.from_pretrained(source.place, **source.options)
 
     class WithoutVideos(kind):  # type: ignore[misc]  # the family is known at run time only
         def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
             if argument_name == _VIDEO_PART:
                 # The check looks the class up in transformers, where it is hidden.
-                return VideoProcessorMixin
+                return video_class
             return super().check_argument_for_proper_class(argument_name, argument)
 
     parts = [
         # SmolVLM's processor reads these two whether there is a video or not.
-        VideoProcessorMixin(num_frames=None, fps=None)
+        video_class(num_frames=None, fps=None)
         if name == _VIDEO_PART
         else _PARTS[name].from_pretrained(source.place, **source.options)
         for name in kind.get_attributes()
     ]
     described, _ = kind.get_processor_dict(source.place, **source.options)
-    return WithoutVideos.from_args_and_dict(parts, described)
+    try:
+        return WithoutVideos.from_args_and_dict(parts, described)
+    except AttributeError:
+        # It cannot be made without its part for videos: transformers says what that needs.
+        return _PROCESSOR.from_pretrained(source.place, **source.options)
 
 
 def _device(name: str) -> str:

@@ -119,8 +119,9 @@ class Digests:
         state = real.stat()
         stamp = {"size": state.st_size, "mtime_ns": state.st_mtime_ns, "inode": state.st_ino}
         kept = self._known.get(str(real))
-        if isinstance(kept, dict) and kept == stamp | {"sha256": kept.get("sha256")}:
-            return str(kept["sha256"])
+        known = str(kept.get("sha256")) if isinstance(kept, dict) else ""
+        if kept == stamp | {"sha256": known} and _SHA256.fullmatch(known):
+            return known
         with real.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         if state.st_size >= _BIG and time.time() - state.st_mtime > _SETTLED:

@@ -6,8 +6,9 @@
     for response in backend.generate(samples, Settings(max_new_tokens=256)):
         print(response.text)
 
-Weights are read from safetensors only and no code of a checkpoint is run.
-Batches are padded on the left, since a decoder continues at the right end.
+Weights are read from safetensors only, and no code of a checkpoint is run unless
+the settings trust it. Batches are padded on the left, since a decoder continues
+at the right end.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ _OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|ALLOC_FAILED",
 
 @dataclass(frozen=True)
 class HFBackend:
-    """A checkpoint with its processor, on one device."""
+    """A checkpoint with its processor, on one device or spread over several."""
 
     model: Any
     """The model, in evaluation mode."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -109,6 +110,24 @@ def test_a_processor_that_only_its_parts_describe(
     assert len(list(backend.generate(PICTURES, SETTINGS))) == len(PICTURES)
 
 
+@pytest.mark.skipif(
+    importlib.util.find_spec("torchvision") is not None, reason="torchvision is installed"
+)
+def test_a_processor_that_needs_its_part_for_videos(
+    write_family: WriteCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a processor cannot be made without torchvision, the line says so."""
+    from transformers import Qwen2VLProcessor
+
+    def needs_videos(parts: list[Any], _: object) -> None:
+        assert parts[2].max_frames
+
+    write_family("qwen2_vl", tmp_path)
+    monkeypatch.setattr(Qwen2VLProcessor, "from_args_and_dict", needs_videos)
+    with pytest.raises(ModelError, match=r"needs torchvision: pip install torchvision$"):
+        HFBackend.load(str(tmp_path), SETTINGS)
+
+
 def test_a_package_that_a_processor_needs_is_named(
     write_family: WriteCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,5 +136,5 @@ def test_a_package_that_a_processor_needs_is_named(
 
     write_family("smolvlm", tmp_path)
     monkeypatch.setattr(processing_smolvlm, "num2words", None)
-    with pytest.raises(ModelError, match=r"needs num2words: pip install 'num2words'$"):
+    with pytest.raises(ModelError, match=r"needs num2words: pip install num2words$"):
         HFBackend.load(str(tmp_path), SETTINGS)

@@ -293,6 +293,14 @@ def test_a_damaged_memo_is_ignored(tmp_path: Path, damage: str) -> None:
     assert json.loads((memo / MEMO_FILE).read_text())[str(file)]["size"] == module._BIG
 
 
+def test_a_damaged_digest_is_ignored(tmp_path: Path) -> None:
+    """An entry that fits the file in all but the digest does not count."""
+    file, memo = big(tmp_path / "w.safetensors", "a"), tmp_path / "memo"
+    right = digest(file, memo)
+    (memo / MEMO_FILE).write_text((memo / MEMO_FILE).read_text().replace(right, "null"))
+    assert digest(file, memo) == right
+
+
 def test_a_memo_that_cannot_be_written_is_no_trouble(tmp_path: Path) -> None:
     """The digest is what counts."""
     file = big(tmp_path / "w.safetensors", "a")

@@ -174,7 +174,7 @@ def test_a_missing_extra_names_the_command(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_hub_model_without_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the Hub cannot be reached, the line says how to get the model."""
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="hf download llava-hf/llava-1") as caught:
         load_backend(parse_spec("llava"), Settings(device="cpu"))
     assert "\n" not in str(caught.value)
