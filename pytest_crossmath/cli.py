@@ -105,7 +105,9 @@ def _run_models(_: argparse.Namespace) -> int:
         *sorted(ALIASES.items()),
     ]
     print(tabulate(rows, headers=("name", "model"), tablefmt="simple"))
-    print("\nor ./DIRECTORY, hf:ORG/NAME, replay:FILE.jsonl; NAME=SPEC gives a name of your own")
+    print(
+        "\nor ./DIRECTORY, hf:ORG/NAME[@REVISION], replay:FILE.jsonl; NAME=SPEC gives your own name"
+    )
     return 0
 
 

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 CACHE_MODES = ("on", "off", "refresh")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+ATTENTIONS = (
+    "eager", "sdpa", "flex_attention", "flash_attention_2", "flash_attention_3",
+    "flash_attention_4",
+)  # fmt: skip
+"""Attention implementations by transformers' names. A kernel of the Hub is none: it is code."""
 _ONLY_TELLS = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test")
 """Options of pytest under which nothing runs, so that nothing is to be checked."""
 
@@ -66,7 +71,7 @@ class Option:
 
 OPTIONS = (
     Option("model", "[NAME=]SPEC", "model to run: pocket (bundled), an alias such as llava, a"
-           " checkpoint or LoRA directory, hf:ORG/NAME, replay:FILE.jsonl; repeatable",
+           " checkpoint or LoRA directory, hf:ORG/NAME[@REVISION], replay:FILE.jsonl; repeatable",
            repeatable=True, is_path=True),
     Option("suite", "SUITE", "mini, standard, a folder with problems.jsonl, or a JSONL file, also"
            " of the published CrossMath layout (default: standard; mini for pocket alone)",
@@ -80,8 +85,11 @@ OPTIONS = (
     Option("temperature", "T", "sampling temperature; 0 is greedy (default: 0)"),
     Option("batch-size", "N", "samples in a batch, or auto (default: auto)"),
     Option("dtype", "DTYPE", f"{', '.join(DTYPES)} (default: auto, float32 on a CPU)"),
-    Option("device", "DEVICE", "auto, cpu, cuda, cuda:1, mps (default: auto)"),
+    Option("device", "DEVICE", "auto, cpu, cuda, cuda:1, mps, or sharded: over all GPUs"
+           " (default: auto)"),
+    Option("attention", "NAME", f"{', '.join(ATTENTIONS)} (default: the model's own)"),
     Option("thinking", None, "ask chat templates that can to open a thinking block"),
+    Option("trust-remote-code", None, "run Python code that a checkpoint brings: read it first"),
     Option("record", "FILE", "where the run record goes (default: a new file under"
            " .crossmath/runs)", is_path=True),
     Option("cache", "MODE", "responses of earlier runs: on (use and save), off, refresh (save only;"
@@ -169,7 +177,9 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
             batch_size=parse_batch_size(values["batch-size"]),
             dtype=parse_choice("dtype", values["dtype"] or "auto", DTYPES),
             device=values["device"] or "auto",
+            attention=parse_attention(values["attention"]),
             thinking=bool(values["thinking"]),
+            trust_remote_code=bool(values["trust-remote-code"]),
         ),
         record=Path(record) if record else None,
         cache=parse_choice("cache", values["cache"] or "on", CACHE_MODES),
@@ -211,6 +221,11 @@ def parse_positive(name: str, text: str | None) -> int | None:
 def parse_batch_size(text: str | None) -> int | None:
     """A whole number from 1; None for ``auto``."""
     return None if text == "auto" else parse_positive("batch-size", text)
+
+
+def parse_attention(text: str | None) -> str | None:
+    """The name of an attention implementation; None for the model's own."""
+    return parse_choice("attention", text, ATTENTIONS) if text else None
 
 
 def parse_temperature(text: str | None) -> float:

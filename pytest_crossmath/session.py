@@ -20,7 +20,7 @@ from pytest_crossmath.errors import ModelError
 from pytest_crossmath.inference.cache import ModelCache, ResponseStore
 from pytest_crossmath.inference.engine import Answer, Engine, Failure
 from pytest_crossmath.inference.result import Key, Result, failed
-from pytest_crossmath.models.registry import ModelSpec, identify, load_backend, weights_digest
+from pytest_crossmath.models.registry import ModelSpec, load_backend, weights_digest
 from pytest_crossmath.options import CrossmathConfig
 from pytest_crossmath.prompting import Modality, Sample, make_sample
 from pytest_crossmath.puzzle.grid import Problem
@@ -28,6 +28,7 @@ from pytest_crossmath.reporting.record import RecordWriter, check_writable, defa
 from pytest_crossmath.reporting.summary import summarize_run
 from pytest_crossmath.reporting.terminal import draw_answer, modality_gap_table, throughput
 from pytest_crossmath.scoring import Outcome, Score
+from pytest_crossmath.workspace import FOLDER
 
 ANSWER_FIXTURE = "_crossmath_answer"
 """The fixture that asks a model; every test that depends on it is planned."""
@@ -240,10 +241,17 @@ class CrossmathSession:
     def _cache(self, spec: ModelSpec) -> ModelCache | None:
         if self.config.cache == "off":
             return None
-        settings = self.config.settings
+        settings, memo = self.config.settings, self._pytest.rootpath / FOLDER
+
+        def identity() -> str | None:
+            from pytest_crossmath.models.identity import identify
+
+            loaded = self._engines[spec.name].is_loaded
+            return identify(spec, settings, memo=memo, loaded=loaded)
+
         return ModelCache(
             self._store,
-            identify=lambda: identify(spec, settings),
+            identify=identity,
             settings=settings,
             refresh=self.config.cache == "refresh",
         )
@@ -285,7 +293,8 @@ class CrossmathSession:
                 spec.name: {
                     "kind": spec.kind,
                     "target": spec.target,
-                    "digest": weights_digest(spec),
+                    "revision": spec.revision,
+                    "digest": weights_digest(spec, memo=self._pytest.rootpath / FOLDER),
                 }
                 for spec in self.config.models
             },

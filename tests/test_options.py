@@ -34,6 +34,9 @@ def test_modalities(text: str | None, expected: tuple[str, ...]) -> None:
         (options.parse_modalities, ",", "--crossmath-modality is empty"),
         (options.parse_batch_size, "0", "--crossmath-batch-size must be a whole number from 1"),
         (options.parse_batch_size, "Auto", "must be a whole number from 1, not 'Auto'"),
+        (options.parse_attention, "flash", r"cannot be 'flash'\. .*It takes: eager, sdpa"),
+        (options.parse_attention, "spda", r"Did you mean 'sdpa'\?"),
+        (options.parse_attention, "kernels-community/flash-attn", "--crossmath-attention cannot"),
         (options.parse_temperature, "hot", "must be a number from 0 to 10, not 'hot'"),
         (options.parse_temperature, "-1", "must be a number from 0 to 10"),
         (options.parse_temperature, "nan", "must be a number from 0 to 10"),
@@ -61,6 +64,14 @@ def test_accepted_numbers() -> None:
     assert options.parse_batch_size("8") == 8
     assert options.parse_temperature(None) == 0.0
     assert options.parse_temperature("0.7") == 0.7
+
+
+@pytest.mark.parametrize("name", options.ATTENTIONS)
+def test_attention_implementations(name: str) -> None:
+    """Each name as it is; the model's own where none is given."""
+    assert options.parse_attention(name) == name
+    assert options.parse_attention(None) is None
+    assert options.parse_attention("") is None
 
 
 def test_two_models_of_one_name_are_refused() -> None:

@@ -139,6 +139,12 @@ class ModelCache:
         self._settings = settings
         self._refresh = refresh
 
+    @property
+    def knows_the_model(self) -> bool:
+        """Whether it is known what the model is; without that nothing is found or saved."""
+        self._identity = self._identity or self._identify()
+        return self._identity is not None
+
     def find(self, samples: Iterable[Sample]) -> Iterator[tuple[Sample, Response]]:
         """The samples that have a response, with it."""
         if self._refresh:
@@ -163,8 +169,7 @@ class ModelCache:
             )
 
     def _key(self, sample: Sample) -> str | None:
-        self._identity = self._identity or self._identify()
-        if self._identity is None:
+        if not self.knows_the_model:
             return None
         settings = self._settings
         parts = [

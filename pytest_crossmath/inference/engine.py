@@ -99,6 +99,11 @@ class Engine:
                 raise
         return self._backend
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the model is in memory."""
+        return self._backend is not None
+
     def plan(self, samples: Iterable[Sample]) -> None:
         """Name samples that will be asked for together, each as often as it will be asked for.
 
@@ -150,6 +155,9 @@ class Engine:
     def _infer(self, group: Sequence[Sample]) -> Iterator[None]:
         """Answer a group, and pause after each answer."""
         if self._cache:
+            if not self._cache.knows_the_model:
+                # A model of the Hub is known when it is there.
+                _ = self.backend
             for sample, response in self._cache.find(self._unanswered(group)):
                 self._keep(sample, response, cached=True)
             yield

@@ -27,6 +27,9 @@ from pytest_crossmath.errors import BackendError
 from pytest_crossmath.prompting import Sample
 from pytest_crossmath.scoring import Finish
 
+SHARDED = "sharded"
+"""The device of a model that is spread over all GPUs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -41,9 +44,15 @@ class Settings:
     dtype: str = "auto"
     """``auto``, ``float32``, ``bfloat16`` or ``float16``."""
     device: str = "auto"
-    """``auto``, or what torch calls it: ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
+    """``auto``, what torch calls it (``cpu``, ``cuda``, ``cuda:1``, ``mps``), or ``sharded``:
+    layer by layer over all GPUs, for a model that is too big for one."""
+    attention: str | None = None
+    """What transformers calls the attention implementation (``sdpa``, ``eager``,
+    ``flash_attention_2``); None for the model's default."""
     thinking: bool = False
     """Whether chat templates that can are asked to open a thinking block."""
+    trust_remote_code: bool = False
+    """Whether Python files that a checkpoint brings are run."""
 
 
 @dataclass(frozen=True, slots=True)

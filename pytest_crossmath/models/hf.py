@@ -6,8 +6,9 @@
     for response in backend.generate(samples, Settings(max_new_tokens=256)):
         print(response.text)
 
-Weights are read from safetensors only and no code of a checkpoint is run.
-Batches are padded on the left, since a decoder continues at the right end.
+Weights are read from safetensors only, and no code of a checkpoint is run unless
+the settings trust it. Batches are padded on the left, since a decoder continues
+at the right end.
 """
 
 from __future__ import annotations
@@ -21,29 +22,31 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from PIL import Image
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForImageTextToText,
-    AutoProcessor,
-    AutoTokenizer,
-)
-from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+from transformers import PaliGemmaProcessor
 
 from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
+from pytest_crossmath.models.checkpoint import (
+    Source,
+    adapter_folder,
+    failure,
+    load_config,
+    load_model,
+    load_processor,
+    one_line,
+    quieten,
+    takes_images,
+    with_adapter,
+)
 from pytest_crossmath.models.decoding import Decoded, decode
 from pytest_crossmath.models.memory import free_memory, largest_batch, measured_need
-from pytest_crossmath.models.registry import ADAPTER_FILE, base_of_adapter
+from pytest_crossmath.models.registry import base_of_adapter, base_revision
 from pytest_crossmath.prompting import ImagePart, Sample
 from pytest_crossmath.scoring import Finish
 
 _DEFAULT_NEW_TOKENS = 2048
 _CPU_BATCH_SIZE, _LARGEST_BATCH = 16, 256
-_LONGEST_MESSAGE = 240
-"""Characters of another library's message that are passed on."""
 _TINY = 10_000_000
 """Parameters below which a model is too small for several threads."""
 # Each device, and each of its libraries, has its own words for it.
@@ -52,7 +55,7 @@ _OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|ALLOC_FAILED",
 
 @dataclass(frozen=True)
 class HFBackend:
-    """A checkpoint with its processor, on one device."""
+    """A checkpoint with its processor, on one device or spread over several."""
 
     model: Any
     """The model, in evaluation mode."""
@@ -62,26 +65,30 @@ class HFBackend:
     """Whether it takes pictures."""
 
     @classmethod
-    def load(cls, target: str, settings: Settings) -> HFBackend:
-        """Load a directory, a LoRA adapter's directory or a repository of the Hub.
+    def load(cls, target: str, settings: Settings, revision: str | None = None) -> HFBackend:
+        """Load a directory or a repository of the Hub: a checkpoint, or a LoRA adapter.
 
-        Raises `ModelError` in one line for whatever transformers says about it.
+        `revision` is the repository's branch, tag or commit. Raises `ModelError`
+        in one line for whatever transformers says about it.
         """
-        _quieten()
-        adapter = Path(target) if (Path(target) / ADAPTER_FILE).is_file() else None
-        base = base_of_adapter(adapter) if adapter else target
+        quieten()
+        trusted = settings.trust_remote_code
+        source = own = Source(target, revision, trusted)
         try:
-            config = _load_config(base)
-            reads_images = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
-            model = _load_model(base, settings, reads_images=reads_images)
+            adapter = adapter_folder(source)
             if adapter:
-                model = _with_adapter(model, adapter)
-            own = adapter if adapter and _has_processor(adapter) else base
-            processor = _load_processor(str(own), reads_images=reads_images)
+                source = Source(base_of_adapter(adapter), base_revision(adapter), trusted)
+            config = load_config(source)
+            reads_images = takes_images(config)
+            model = load_model(source, config, settings, reads_images=reads_images)
+            if adapter:
+                model = with_adapter(model, adapter)
+                own = Source(str(adapter)) if _has_processor(adapter) else source
+            processor = load_processor(own, config, reads_images=reads_images)
         except ModelError:
             raise
         except Exception as error:  # transformers raises many kinds for a user's mistake
-            raise ModelError(_load_failure(base, error)) from error
+            raise ModelError(failure(source, settings, error)) from error
         return cls(model.eval(), processor, reads_images)
 
     def suggest_batch_size(self, samples: Sequence[Sample], settings: Settings) -> int:
@@ -130,8 +137,8 @@ class HFBackend:
             if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
-                raise OutOfMemoryError(_one_line(error)) from error
-            raise BackendError(f"{type(error).__name__}: {_one_line(error)}") from error
+                raise OutOfMemoryError(one_line(error)) from error
+            raise BackendError(f"{type(error).__name__}: {one_line(error)}") from error
 
     def _inputs(self, batch: Sequence[Sample], settings: Settings) -> Any:
         prompts = [
@@ -149,11 +156,27 @@ class HFBackend:
             arguments["add_special_tokens"] = False
         if batch[0].images:
             arguments["images"] = [[_open(path) for path in sample.images] for sample in batch]
+        elif isinstance(self.processor, PaliGemmaProcessor):
+            return self._without_pictures(arguments)
         inputs = self.processor(**arguments)
+        # What PaliGemma's processor adds for training.
+        inputs.pop("labels", None)
         if self.reads_images:
+            dtype = self.model.dtype
+            if dtype.itemsize == 1:
+                # The first weights are quantised ones: nothing computes in their dtype.
+                dtype = self.model.config.dtype
             # Pixels to the model's own precision; tokens stay whole numbers.
-            return inputs.to(self.model.device, dtype=self.model.dtype)
+            return inputs.to(self.model.device, dtype=dtype)
         return inputs.to(self.model.device)
+
+    def _without_pictures(self, arguments: dict[str, Any]) -> Any:
+        """What PaliGemma's processor makes of a prompt, if only it took one without a picture."""
+        tokenizer = self.processor.tokenizer
+        prompts = [f"{tokenizer.bos_token}{prompt}\n" for prompt in arguments["text"]]
+        arguments |= {"text": prompts, "add_special_tokens": False}
+        # The types say that the whole prompt is prefix, which is seen both ways.
+        return tokenizer(**arguments, return_token_type_ids=True).to(self.model.device)
 
     def _template_writes_bos(self, prompt: str) -> bool:
         tokenizer = getattr(self.processor, "tokenizer", self.processor)
@@ -216,6 +239,11 @@ def _seeded(rows: Iterator[Decoded], seed: int) -> Iterator[Decoded]:
         yield row
 
 
+def _has_processor(directory: Path) -> bool:
+    names = ("processor_config.json", "preprocessor_config.json")
+    return any((directory / name).is_file() for name in names)
+
+
 @contextmanager
 def _threads_for(model: Any) -> Iterator[None]:
     """One thread for a tiny model on a CPU.
@@ -232,113 +260,9 @@ def _threads_for(model: Any) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _quieten() -> None:
-    """Silence progress bars and notices, which would run through pytest's own lines."""
-    logging: Any = transformers.utils.logging
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-
-
-def _load_config(base: str) -> Any:
-    config: Any = AutoConfig.from_pretrained(base, trust_remote_code=False)
-    if config.is_encoder_decoder:
-        raise ModelError(f"{base} is an encoder-decoder: only decoders can be asked here")
-    return config
-
-
-def _load_model(base: str, settings: Settings, *, reads_images: bool) -> Any:
-    device = _device(settings.device)
-    auto: Any = AutoModelForImageTextToText if reads_images else AutoModelForCausalLM
-    model, info = auto.from_pretrained(
-        base,
-        dtype=_dtype(settings.dtype, device),
-        device_map={"": device},
-        use_safetensors=True,
-        trust_remote_code=False,
-        output_loading_info=True,
-    )
-    if info["missing_keys"]:
-        first = min(info["missing_keys"])
-        raise ModelError(
-            f"{base} lacks {len(info['missing_keys'])} weights of its architecture"
-            f" ({first}, …): they would be random numbers"
-        )
-    return model
-
-
-def _with_adapter(model: Any, adapter: Path) -> Any:
-    """The model with a LoRA adapter on it. PEFT itself ignores weights that fit nowhere."""
-    from peft import PeftModel
-    from peft.utils import get_peft_model_state_dict, load_peft_weights
-
-    tuned: Any = PeftModel.from_pretrained(model, str(adapter))
-    saved = load_peft_weights(str(adapter), device="cpu")
-    strangers = sorted(saved.keys() ^ get_peft_model_state_dict(tuned).keys())
-    if strangers:
-        raise ModelError(
-            f"the adapter {adapter} does not fit its base model: {len(strangers)} of its weights"
-            f" have no counterpart ({strangers[0]}, …)"
-        )
-    return tuned
-
-
-def _has_processor(directory: Path) -> bool:
-    names = ("processor_config.json", "preprocessor_config.json")
-    return any((directory / name).is_file() for name in names)
-
-
-def _load_processor(base: str, *, reads_images: bool) -> Any:
-    auto = AutoProcessor if reads_images else AutoTokenizer
-    processor = auto.from_pretrained(base, trust_remote_code=False)
-    tokenizer = getattr(processor, "tokenizer", processor)
-    tokenizer.padding_side = "left"
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    if not processor.chat_template:
-        processor.chat_template = tokenizer.chat_template
-    if not processor.chat_template:
-        raise ModelError(f"{base} has no chat template: it cannot be asked anything")
-    return processor
-
-
-def _device(name: str) -> str:
-    if name != "auto":
-        return name
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _dtype(name: str, device: str) -> Any:
-    if name != "auto":
-        return getattr(torch, name)
-    # Half precision is slow on most CPUs, and its rounding would differ from run to run.
-    return torch.float32 if device == "cpu" else "auto"
-
-
 def _open(path: Path) -> Image.Image:
     try:
         with Image.open(path) as picture:
             return picture.convert("RGB")
     except OSError as error:
         raise BackendError(f"the picture {path} cannot be read: {error}") from error
-
-
-def _load_failure(base: str, error: Exception) -> str:
-    if not Path(base).is_dir() and isinstance(error, OSError):
-        return (
-            f"{base} cannot be had from the Hugging Face Hub and is not in the local cache."
-            f" On a machine with network run `hf download {base}` (after `hf auth login` for a"
-            " gated model), or name a directory: --crossmath-model=NAME=./DIR"
-        )
-    if "ignore_mismatched_sizes" in str(error):
-        return f"{base} cannot be loaded: its weights have other shapes than its config.json says"
-    needed = re.search(r"requires the (\w+) library", str(error))
-    if isinstance(error, ImportError) and needed:
-        return f"{base} needs {needed[1]}: pip install {needed[1].lower()}"
-    return f"{base} cannot be loaded: {type(error).__name__}: {_one_line(error)}"
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or "no message"
-    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]} …"

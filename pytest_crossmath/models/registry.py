@@ -1,9 +1,9 @@
 """Model specifications: from what a user types to a loaded backend.
 
 >>> parse_spec("llava")
-ModelSpec(name='llava', kind='hub', target='llava-hf/llava-1.5-7b-hf')
->>> parse_spec("tuned=hf:Qwen/Qwen2.5-VL-3B-Instruct").name
-'tuned'
+ModelSpec(name='llava', kind='hub', target='llava-hf/llava-1.5-7b-hf', revision=None)
+>>> parse_spec("tuned=hf:Qwen/Qwen2.5-VL-3B-Instruct@main").revision
+'main'
 
 Nothing here imports torch: a wrong name, a missing folder or a missing extra
 is told before anything heavy is loaded.
@@ -12,7 +12,6 @@ is told before anything heavy is loaded.
 from __future__ import annotations
 
 import difflib
-import hashlib
 import importlib.util
 import json
 import os
@@ -28,15 +27,21 @@ from pytest_crossmath.models.backend import Backend, Settings
 
 ALIASES: Mapping[str, str] = {
     "gemma3": "google/gemma-3-4b-it",
+    "gemma4": "google/gemma-4-E4B-it",
     "idefics3": "HuggingFaceM4/Idefics3-8B-Llama3",
     "internvl3": "OpenGVLab/InternVL3-8B-hf",
+    "internvl3.5": "OpenGVLab/InternVL3_5-8B-HF",
+    "llama3.2-vision": "meta-llama/Llama-3.2-11B-Vision-Instruct",
     "llava": "llava-hf/llava-1.5-7b-hf",
     "llava-next": "llava-hf/llava-v1.6-mistral-7b-hf",
     "llava-onevision": "llava-hf/llava-onevision-qwen2-7b-ov-hf",
+    "paligemma2": "google/paligemma2-3b-mix-448",
     "qwen2-vl": "Qwen/Qwen2-VL-7B-Instruct",
     "qwen2.5-vl": "Qwen/Qwen2.5-VL-7B-Instruct",
     "qwen3-vl": "Qwen/Qwen3-VL-8B-Instruct",
+    "qwen3.5": "Qwen/Qwen3.5-9B",
     "smolvlm": "HuggingFaceTB/SmolVLM-Instruct",
+    "smolvlm2": "HuggingFaceTB/SmolVLM2-2.2B-Instruct",
 }
 """Short names of models on the Hugging Face Hub."""
 
@@ -49,7 +54,10 @@ REFERENCE = "reference"
 ADAPTER_FILE = "adapter_config.json"
 _NAMED = re.compile(r"(?P<name>[\w.+-]+)=(?P<spec>.+)", re.DOTALL | re.ASCII)
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_KINDS = "a bundled model, an alias, a directory (./DIR), hf:ORG/NAME or replay:FILE.jsonl"
+_REVISION = re.compile(r"\w[\w./-]*")
+_KINDS = (
+    "a bundled model, an alias, a directory (./DIR), hf:ORG/NAME[@REVISION] or replay:FILE.jsonl"
+)
 _MAX_HEADER = 100_000_000
 
 
@@ -63,6 +71,8 @@ class ModelSpec:
     """``local`` (a directory), ``hub`` (a repository), ``replay`` (a file) or ``reference``."""
     target: str
     """The directory, repository or file."""
+    revision: str | None = None
+    """Branch, tag or commit of a repository; None for its main branch."""
 
 
 def parse_spec(text: str) -> ModelSpec:
@@ -73,8 +83,9 @@ def parse_spec(text: str) -> ModelSpec:
     """
     named = _NAMED.fullmatch(text.strip())
     name, spec = (named["name"], named["spec"]) if named else (None, text.strip())
-    kind, target, default_name = _resolve(spec)
-    return ModelSpec(name or re.sub(r"[^\w.+-]+", "-", default_name, flags=re.ASCII), kind, target)
+    kind, target, revision, default_name = _resolve(spec)
+    safe_name = re.sub(r"[^\w.+-]+", "-", default_name, flags=re.ASCII)
+    return ModelSpec(name or safe_name, kind, target, revision)
 
 
 def check_spec(spec: ModelSpec) -> None:
@@ -101,29 +112,17 @@ def load_backend(spec: ModelSpec, settings: Settings) -> Backend:
         return ReferenceBackend()
     from pytest_crossmath.models.hf import HFBackend
 
-    return HFBackend.load(spec.target, settings)
+    return HFBackend.load(spec.target, settings, spec.revision)
 
 
-def weights_digest(spec: ModelSpec) -> str | None:
-    """``sha256:…`` over a local model's weights, an adapter's with its base; else None."""
-    if spec.kind != "local":
-        return None
-    directories = [Path(spec.target)]
-    if (directories[0] / ADAPTER_FILE).is_file():
-        directories.append(Path(base_of_adapter(directories[0])))
-    total = hashlib.sha256()
-    for file in (file for folder in directories for file in sorted(folder.glob("*.safetensors"))):
-        with file.open("rb") as stream:
-            total.update(hashlib.file_digest(stream, "sha256").digest())
-    return f"sha256:{total.hexdigest()}"
+def weights_digest(spec: ModelSpec, *, memo: Path | None = None) -> str | None:
+    """``sha256:…`` over a model's weights, an adapter's with its base.
 
+    None where they are not on this machine. `memo` is a folder to keep digests of big files in.
+    """
+    from pytest_crossmath.models.fingerprint import digest_of_weights
 
-def identify(spec: ModelSpec, settings: Settings) -> str | None:
-    """What the model is, for the cache; None for one whose responses are not kept."""
-    digest = weights_digest(spec)
-    if digest is None:
-        return None
-    return f"{digest} {settings.dtype} {settings.device}"
+    return digest_of_weights(spec, memo=memo)
 
 
 def base_of_adapter(directory: Path) -> str:
@@ -137,6 +136,12 @@ def base_of_adapter(directory: Path) -> str:
     if base == POCKET:
         return str(pocket_directory())
     return ALIASES.get(base, base)
+
+
+def base_revision(directory: Path) -> str | None:
+    """The revision of its base that a LoRA adapter was made for, where it says so."""
+    revision = _read_json(directory / ADAPTER_FILE).get("revision")
+    return revision if isinstance(revision, str) and revision else None
 
 
 def is_pocket(spec: ModelSpec) -> bool:
@@ -162,35 +167,41 @@ def pocket_directory() -> Path:
     return Path(__file__).parent / POCKET
 
 
-def _resolve(spec: str) -> tuple[str, str, str]:
-    """Kind, target and default name."""
+def _resolve(spec: str) -> tuple[str, str, str | None, str]:
+    """Kind, target, revision and default name."""
     scheme, _, rest = spec.partition(":")
     if scheme in _SCHEMES and rest:
         return _SCHEMES[scheme](rest)
     if spec == POCKET:
-        return "local", str(pocket_directory()), POCKET
+        return "local", str(pocket_directory()), None, POCKET
     if spec == REFERENCE:
-        return "reference", REFERENCE, REFERENCE
+        return "reference", REFERENCE, None, REFERENCE
     if spec in ALIASES:
-        return "hub", ALIASES[spec], spec
+        return "hub", ALIASES[spec], None, spec
     if not spec or not os.path.exists(spec):
         raise ModelError(_unknown(spec))
     if not Path(spec).is_dir():
         raise ModelError(f"{spec} is a file; a model is a checkpoint directory")
-    return "local", spec, Path(spec).resolve().name
+    return "local", spec, None, Path(spec).resolve().name
 
 
-def _resolve_hub(repository: str) -> tuple[str, str, str]:
+def _resolve_hub(target: str) -> tuple[str, str, str | None, str]:
+    repository, at, revision = target.partition("@")
     if not _HUB_ID.fullmatch(repository):
-        raise ModelError(f"hf:{repository} is no repository of the Hub: write hf:ORG/NAME")
-    return "hub", repository, repository.split("/")[1]
+        raise ModelError(f"hf:{target} is no repository of the Hub: write hf:ORG/NAME")
+    if at and not _REVISION.fullmatch(revision):
+        raise ModelError(
+            f"hf:{target} has no revision after the @: write a branch, a tag or a commit"
+        )
+    # The revision is part of the name, so that two of them can stand side by side.
+    return "hub", repository, revision or None, target.split("/", 1)[1]
 
 
-def _resolve_replay(target: str) -> tuple[str, str, str]:
+def _resolve_replay(target: str) -> tuple[str, str, str | None, str]:
     file = target if os.path.isfile(target) else target.partition("#")[0]
     if not os.path.isfile(file):
         raise ModelError(f"replay:{file}: there is no such file")
-    return "replay", target, Path(file).stem
+    return "replay", target, None, Path(file).stem
 
 
 _SCHEMES = {"hf": _resolve_hub, "replay": _resolve_replay}

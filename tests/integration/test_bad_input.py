@@ -46,6 +46,8 @@ def suite(pytester: pytest.Pytester) -> Path:
         (["--crossmath-model=pocket", "--crossmath-modality=sound"], "cannot be 'sound'"),
         (["--crossmath-model=pocket", "--crossmath-style=pink"], "cannot be 'pink'"),
         (["--crossmath-model=pocket", "--crossmath-dtype=int4"], "cannot be 'int4'"),
+        (["--crossmath-model=pocket", "--crossmath-attention=spda"], "Did you mean 'sdpa'?"),
+        (["--crossmath-model=hf:a/b@"], "hf:a/b@ has no revision after the @"),
         (["--crossmath-model=pocket", "--crossmath-prompt=no.txt"], "cannot read no.txt"),
         (["--crossmath-model=pocket", "--crossmath-model=pocket"], "two models are called"),
     ],

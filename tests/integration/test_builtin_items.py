@@ -150,13 +150,13 @@ def test_last_failed(pytester: pytest.Pytester, replay: Callable[..., str], othe
 
 
 def test_exit_first_stops(pytester: pytest.Pytester, replay: Callable[..., str]) -> None:
-    """-x stops at the first failure, and the table shows what was measured."""
+    """-x stops at the first failure, and the table shows what was measured until then."""
     spec = replay(text="011", image="111", both="111")
     result = pytester.runpytest(
         f"--crossmath-model={spec}", "--crossmath-limit=3", "--crossmath-strict", "-x"
     )
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*modality gap*", "outcomes of fake: 1 missed"])
+    result.stdout.fnmatch_lines(["*modality gap*", "outcomes of fake: *1 missed"])
 
 
 def test_nothing_happens_without_a_model(pytester: pytest.Pytester) -> None:

@@ -131,6 +131,27 @@ def test_a_checkpoint_runs_end_to_end(pytester: pytest.Pytester, tiny_llava: Pat
     result.stdout.fnmatch_lines(["outcomes of tiny: 9 truncated", "9 responses in * tokens/s"])
 
 
+def test_how_a_checkpoint_is_run_in_an_ini_file(
+    pytester: pytest.Pytester, tiny_llava: Path, record_lines: RecordLines
+) -> None:
+    """Attention, remote code and the rest reach the model, and the record says so."""
+    pytester.makeini(
+        f"""
+        [pytest]
+        crossmath_model = tiny={tiny_llava}
+        crossmath_limit = 1
+        crossmath_max_new_tokens = 2
+        crossmath_device = cpu
+        crossmath_attention = eager
+        crossmath_trust_remote_code = true
+        """
+    )
+    pytester.runpytest().assert_outcomes(xfailed=3)
+    settings = record_lines()[0]["settings"]
+    assert isinstance(settings, dict)
+    assert (settings["attention"], settings["trust_remote_code"]) == ("eager", True)
+
+
 @pytest.mark.parametrize(
     ("models", "first"),
     [

@@ -123,7 +123,9 @@ def test_a_killed_run_leaves_whole_lines(
     assert done.returncode == 9
     [file] = Path(pytester.path, ".crossmath", "runs").glob("*.jsonl")
     kinds = [json.loads(line)["type"] for line in file.read_text().splitlines()]
-    assert kinds == ["run", "result", "result", "result", "result"]
+    # The fourth test was over; what its inference gave on the way is there too.
+    assert kinds[:5] == ["run", "result", "result", "result", "result"]
+    assert set(kinds[5:]) <= {"result"}
 
 
 def test_model_output_cannot_steer_the_terminal(pytester: pytest.Pytester) -> None:

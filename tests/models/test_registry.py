@@ -40,6 +40,8 @@ def checkpoint(tmp_path: Path) -> Path:
         ("llava", "llava", "hub"),
         ("hf:some-org/Some.Model-7b", "Some.Model-7b", "hub"),
         ("v2=hf:some-org/some-model", "v2", "hub"),
+        ("hf:some-org/some-model@v2.0", "some-model-v2.0", "hub"),
+        ("x=hf:some-org/some-model@refs/pr/3", "x", "hub"),
         (" llava ", "llava", "hub"),
     ],
 )
@@ -47,6 +49,21 @@ def test_accepted(text: str, name: str, kind: str) -> None:
     """Bundled model, aliases, repositories, and a name of the user's for each."""
     spec = parse_spec(text)
     assert (spec.name, spec.kind) == (name, kind)
+
+
+@pytest.mark.parametrize("revision", ["v2.0", "refs/pr/3", "0123abc", "feature/x-1"])
+def test_a_revision_is_carried(revision: str) -> None:
+    """A branch, a tag or a commit after the @ is no part of the repository's name."""
+    spec = parse_spec(f"hf:some-org/some-model@{revision}")
+    assert (spec.target, spec.revision) == ("some-org/some-model", revision)
+
+
+@pytest.mark.parametrize("alias", registry.ALIASES)
+def test_an_alias_is_a_repository(alias: str) -> None:
+    """Each alias can be typed, names a model, and stands for what hf: would take."""
+    spec = parse_spec(alias)
+    assert spec == ModelSpec(alias, "hub", registry.ALIASES[alias])
+    assert parse_spec(f"hf:{spec.target}").target == spec.target
 
 
 def test_a_directory_is_named_by_its_last_part(checkpoint: Path) -> None:
@@ -72,6 +89,9 @@ def test_an_equals_sign_in_a_path_names_nothing(tmp_path: Path) -> None:
         ("./no/such", "there is no directory ./no/such"),
         ("hf:just-a-name", "hf:ORG/NAME"),
         ("hf:a/b/c", "hf:ORG/NAME"),
+        ("hf:a/b@", "no revision after the @"),
+        ("hf:a/b@v 1", "no revision after the @"),
+        ("hf:a/b@--upload-pack", "no revision after the @"),
         ("replay:missing.jsonl", "replay:missing.jsonl: there is no such file"),
     ],
 )
@@ -154,7 +174,7 @@ def test_a_missing_extra_names_the_command(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_hub_model_without_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the Hub cannot be reached, the line says how to get the model."""
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="hf download llava-hf/llava-1") as caught:
         load_backend(parse_spec("llava"), Settings(device="cpu"))
     assert "\n" not in str(caught.value)
