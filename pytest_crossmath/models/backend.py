@@ -42,6 +42,10 @@ class Settings:
     """``auto``, or what torch calls it: ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
     thinking: bool = False
     """Whether chat templates that can are asked to open a thinking block."""
+    timeout: float = 600.0
+    """Seconds to wait for a server's response to one request."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """Name of the environment variable that holds a server's API key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,12 @@ class Response:
 
 class OutOfMemoryError(BackendError):
     """Memory ran out: the same samples may work in smaller batches."""
+
+
+def one_line(message: object, longest: int = 240) -> str:
+    """Another library's or a server's message as one line of at most `longest` characters."""
+    text = " ".join(str(message).split()) or "no message"
+    return text if len(text) <= longest else f"{text[:longest]} …"
 
 
 class Backend(Protocol):

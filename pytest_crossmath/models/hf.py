@@ -33,7 +33,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 from pytest_crossmath.errors import BackendError, ModelError
-from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
+from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings, one_line
 from pytest_crossmath.models.decoding import Decoded, decode
 from pytest_crossmath.models.registry import ADAPTER_FILE, base_of_adapter
 from pytest_crossmath.prompting import ImagePart, Sample
@@ -41,8 +41,6 @@ from pytest_crossmath.scoring import Finish
 
 _DEFAULT_NEW_TOKENS = 2048
 _BATCH_SIZE = 16
-_LONGEST_MESSAGE = 240
-"""Characters of another library's message that are passed on."""
 _TINY = 10_000_000
 """Parameters below which a model is too small for several threads."""
 # Each device, and each of its libraries, has its own words for it.
@@ -117,8 +115,8 @@ class HFBackend:
             if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
-                raise OutOfMemoryError(_one_line(error)) from error
-            raise BackendError(f"{type(error).__name__}: {_one_line(error)}") from error
+                raise OutOfMemoryError(one_line(error)) from error
+            raise BackendError(f"{type(error).__name__}: {one_line(error)}") from error
 
     def _inputs(self, batch: Sequence[Sample], settings: Settings) -> Any:
         prompts = [
@@ -323,9 +321,4 @@ def _load_failure(base: str, error: Exception) -> str:
     needed = re.search(r"requires the (\w+) library", str(error))
     if isinstance(error, ImportError) and needed:
         return f"{base} needs {needed[1]}: pip install {needed[1].lower()}"
-    return f"{base} cannot be loaded: {type(error).__name__}: {_one_line(error)}"
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or "no message"
-    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]} …"
+    return f"{base} cannot be loaded: {type(error).__name__}: {one_line(error)}"
