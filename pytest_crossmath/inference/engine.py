@@ -158,9 +158,10 @@ class Engine:
             part = self._unanswered(parts.pop(0))
             if not part:
                 continue
-            size = self._batch_size()
-            part = arranged(part, size)
+            size = 1
             try:
+                size = self._batch_size(part)
+                part = arranged(part, size)
                 yield from self._ask(part, size)
             except BackendError as error:
                 left = self._unanswered(part)
@@ -194,9 +195,13 @@ class Engine:
         if missing:
             raise BackendError("the backend gave fewer responses than it was asked for")
 
-    def _batch_size(self) -> int:
-        size = self._settings.batch_size or self.backend.batch_size
-        return min(size, self._limit) if self._limit else size
+    def _batch_size(self, samples: Sequence[Sample]) -> int:
+        """The user's number or the backend's; what was too much is not tried again."""
+        if self._limit is None:
+            self._limit = self._settings.batch_size or self.backend.suggest_batch_size(
+                arranged(samples, len(samples)), self._settings
+            )
+        return self._limit
 
     def _unanswered(self, samples: Iterable[Sample]) -> list[Sample]:
         return [sample for sample in samples if sample.key not in self._done]

@@ -3,8 +3,10 @@
 A backend answers samples. The smallest one that works::
 
     class Parrot:
-        batch_size = 1
         reads_images = True
+
+        def suggest_batch_size(self, samples, settings):
+            return 1
 
         def generate(self, samples, settings, *, batch_size):
             for index, sample in enumerate(samples):
@@ -76,12 +78,14 @@ class Backend(Protocol):
     """A loaded model."""
 
     @property
-    def batch_size(self) -> int:
-        """Samples to work on at once where the user names no batch size."""
-
-    @property
     def reads_images(self) -> bool:
         """Whether the model takes pictures."""
+
+    def suggest_batch_size(self, samples: Sequence[Sample], settings: Settings) -> int:
+        """How many of these samples to work on at once, where the user names no number.
+
+        Asked once. Raises `BackendError` like `generate`.
+        """
 
     def generate(
         self, samples: Sequence[Sample], settings: Settings, *, batch_size: int

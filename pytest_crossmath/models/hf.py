@@ -35,12 +35,13 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings, one_line
 from pytest_crossmath.models.decoding import Decoded, decode
+from pytest_crossmath.models.memory import free_memory, largest_batch, measured_need
 from pytest_crossmath.models.registry import ADAPTER_FILE, base_of_adapter
 from pytest_crossmath.prompting import ImagePart, Sample
 from pytest_crossmath.scoring import Finish
 
 _DEFAULT_NEW_TOKENS = 2048
-_BATCH_SIZE = 16
+_CPU_BATCH_SIZE, _LARGEST_BATCH = 16, 256
 _TINY = 10_000_000
 """Parameters below which a model is too small for several threads."""
 # Each device, and each of its libraries, has its own words for it.
@@ -57,8 +58,6 @@ class HFBackend:
     """Its processor, or its tokenizer where it takes text only."""
     reads_images: bool
     """Whether it takes pictures."""
-    batch_size: int = _BATCH_SIZE
-    """Samples in a batch where the user names no size."""
 
     @classmethod
     def load(cls, target: str, settings: Settings) -> HFBackend:
@@ -82,6 +81,20 @@ class HFBackend:
         except Exception as error:  # transformers raises many kinds for a user's mistake
             raise ModelError(_load_failure(base, error)) from error
         return cls(model.eval(), processor, reads_images)
+
+    def suggest_batch_size(self, samples: Sequence[Sample], settings: Settings) -> int:
+        """As many as fit a GPU, tried out on the first samples; a moderate number on a CPU."""
+        if self.model.device.type != "cuda":
+            return _CPU_BATCH_SIZE
+        options = self._generation(settings)
+        # One kind only; the engine puts the longest first.
+        kind = bool(samples[0].images)
+        alike = [sample for sample in samples if bool(sample.images) is kind]
+        return largest_batch(
+            lambda rows: measured_need(self.model, self._inputs(alike[:rows], settings), options),
+            budget=free_memory(),
+            most=min(_LARGEST_BATCH, len(alike)),
+        )
 
     def generate(
         self, samples: Sequence[Sample], settings: Settings, *, batch_size: int

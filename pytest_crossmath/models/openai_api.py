@@ -62,8 +62,6 @@ class OpenAIBackend:
     """The name by which the server knows it."""
     url: str | None
     """The server's base URL; None for the client's own, that of the hosted API."""
-    batch_size: int = _BATCH_SIZE
-    """Requests in flight where the user names no number."""
     reads_images: bool = True
     """Whether it does cannot be seen before it is asked."""
 
@@ -77,6 +75,10 @@ class OpenAIBackend:
         model, url = _resolve(target)
         _find(model, _listed(url, settings))
         return cls(model, url)
+
+    def suggest_batch_size(self, samples: Sequence[Sample], settings: Settings) -> int:  # noqa: ARG002 - always the same
+        """A number of requests that even a small server takes; larger ones want more."""
+        return _BATCH_SIZE
 
     def generate(
         self, samples: Sequence[Sample], settings: Settings, *, batch_size: int

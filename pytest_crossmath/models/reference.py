@@ -30,8 +30,11 @@ from pytest_crossmath.scoring import Finish
 class ReferenceBackend:
     """The solver and the reader behind the interface of a model."""
 
-    batch_size = 1
     reads_images = True
+
+    def suggest_batch_size(self, samples: Sequence[Sample], settings: Settings) -> int:  # noqa: ARG002 - always the same
+        """One: there is nothing to share."""
+        return 1
 
     def generate(
         self,

@@ -53,8 +53,6 @@ class ReplayBackend:
     """Where they come from."""
     responses: Mapping[Key, Response]
     """The saved responses."""
-    batch_size: int = 1
-    """Reading one response costs nothing, so nothing is gained by more."""
     reads_images: bool = True
     """Whatever was saved can be replayed."""
 
@@ -81,6 +79,10 @@ class ReplayBackend:
         if not responses:
             raise ModelError(f"{file} holds no responses")
         return cls(file, responses)
+
+    def suggest_batch_size(self, samples: Sequence[Sample], settings: Settings) -> int:  # noqa: ARG002 - always the same
+        """One: reading a response costs nothing, so nothing is gained by more."""
+        return 1
 
     def generate(
         self,

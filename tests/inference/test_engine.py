@@ -34,11 +34,15 @@ class Solver:
     def __init__(
         self, *, batch_size: int = 4, fits: int = 99, breaks_at: str = "", reads_images: bool = True
     ) -> None:
-        self.batch_size = batch_size
+        self._batch_size = batch_size
         self.reads_images = reads_images
         self.calls: list[tuple[int, int]] = []
         self.given = 0
         self._fits, self._breaks_at = fits, breaks_at
+
+    def suggest_batch_size(self, samples: Sequence[Sample], settings: Settings) -> int:  # noqa: ARG002 - always the same
+        """Whatever the test wants."""
+        return self._batch_size
 
     def generate(
         self,

@@ -1,0 +1,60 @@
+"""How many rows fit into a GPU's memory at once.
+
+`largest_batch` doubles the number of rows as long as what they need fits the budget::
+
+    largest_batch(lambda rows: rows * 3 * GIB, budget=40 * GIB, most=256)   # 8
+
+What rows need is measured on their prompts and two tokens, and reckoned from there to the
+longest response, since responses that run long are what breaks a run after an hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+_SHARE = 0.85
+"""Share of the free memory that is planned with; the rest is for what is not foreseen."""
+
+
+def largest_batch(need: Callable[[int], float], *, budget: float, most: int) -> int:
+    """The largest power of two of rows, up to `most`, whose need is within `budget`; at least 1.
+
+    `need` gives the bytes for a number of rows. It is asked for twice as many only if twice the
+    need would still fit, so that the probe itself does not run out of memory.
+    """
+    rows, needed = 1, need(1)
+    while rows * 2 <= most and needed * 2 <= budget:
+        rows *= 2
+        needed = need(rows)
+    return rows if needed <= budget else max(1, rows // 2)
+
+
+def free_memory() -> float:
+    """Bytes on the current GPU that can be planned with."""
+    free, _ = torch.cuda.mem_get_info()
+    unused = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+    return _SHARE * (free + unused)
+
+
+def measured_need(model: Any, inputs: Any, options: dict[str, Any]) -> float:
+    """Bytes that a batch needs at its peak, were each of its responses the longest allowed."""
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    few = {"max_new_tokens": 2, "return_dict_in_generate": True}
+    with torch.inference_mode():
+        output = model.generate(**inputs, **(options | few))
+    peak = torch.cuda.max_memory_allocated() - before
+    return peak + cache_growth(output.past_key_values, options["max_new_tokens"])
+
+
+def cache_growth(cache: Any, new_tokens: int) -> float:
+    """Bytes by which a key-value cache grows with so many new tokens; 0 where it cannot be told."""
+    growth = 0.0
+    for layer in getattr(cache, "layers", ()):
+        for states in (getattr(layer, "keys", None), getattr(layer, "values", None)):
+            if isinstance(states, torch.Tensor) and states.ndim == 4:
+                growth += states.nbytes / max(states.shape[2], 1) * new_tokens
+    return growth
