@@ -70,7 +70,8 @@ class OutOfMemoryError(BackendError):
 
 def one_line(message: object, longest: int = 240) -> str:
     """Another library's or a server's message as one line of at most `longest` characters."""
-    text = " ".join(str(message).split()) or "no message"
+    plain = "".join(char if char.isprintable() else " " for char in str(message))
+    text = " ".join(plain.split()) or "no message"
     return text if len(text) <= longest else f"{text[:longest]} …"
 
 

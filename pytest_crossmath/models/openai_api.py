@@ -235,7 +235,10 @@ def _listed(url: str | None, settings: Settings) -> list[Mapping[str, Any]] | No
             f"no server answers at {_place(url)} ({cause}): start it, or mend the URL in"
             " --crossmath-model=openai:NAME@http://HOST:PORT/v1"
         ) from None
-    return _entries(body)
+    except (ImportError, ValueError) as error:  # what a proxy of the environment needs
+        raise ModelError(f"{_place(url)} cannot be asked: {one_line(error)}") from None
+    # Azure lists what could be deployed; a model is asked for by the name of its deployment.
+    return None if _host(url).endswith(".azure.com") else _entries(body)
 
 
 def _entries(body: str) -> list[Mapping[str, Any]] | None:
@@ -262,11 +265,9 @@ def _find(model: str, entries: Sequence[Mapping[str, Any]] | None) -> Mapping[st
         return None
     found = next((entry for entry in entries if entry["id"] == model), None)
     if found is None:
-        names = [entry["id"] for entry in entries]
-        more = f" and {len(names) - _LONGEST_LIST} more" if len(names) > _LONGEST_LIST else ""
-        raise ModelError(
-            f"the server has no model {model!r}: it serves {', '.join(names[:_LONGEST_LIST])}{more}"
-        )
+        names = ", ".join(entry["id"] for entry in entries[:_LONGEST_LIST])
+        more = f" and {len(entries) - _LONGEST_LIST} more" if len(entries) > _LONGEST_LIST else ""
+        raise ModelError(f"the server has no model {model!r}: it serves {one_line(names)}{more}")
     return found
 
 
@@ -275,11 +276,9 @@ def _refusal(error: openai.APIStatusError, settings: Settings) -> str:
     status, env = error.status_code, settings.api_key_env
     if status == 401:
         # The server's words often hold a part of the key.
-        return (
-            f"the server refused the API key in {env} (401)"
-            if _key(settings)
-            else (f"the server wants an API key (401): set the environment variable {env}")
-        )
+        if _key(settings):
+            return f"the server refused the API key in {env} (401)"
+        return f"the server wants an API key (401): set the environment variable {env}"
     said = _without_key(_words(error), settings)
     return f"the server answered {status}: {said}{_advice(error, settings)}"
 
@@ -317,4 +316,8 @@ def _place(url: str | None) -> str:
 
 
 def _is_vendor(url: str | None) -> bool:
-    return url is None or bool(_VENDOR.fullmatch(urlsplit(url).hostname or ""))
+    return url is None or bool(_VENDOR.fullmatch(_host(url)))
+
+
+def _host(url: str | None) -> str:
+    return urlsplit(url or "").hostname or ""

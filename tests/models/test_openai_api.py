@@ -428,8 +428,8 @@ def test_a_wait_of_hours_is_an_error(serve: Serve) -> None:
 
 def test_a_failure_that_stays_is_told(serve: Serve) -> None:
     """After all tries the server's own words are told."""
-    server = serve(lambda *_: error(500, "CUDA\nerror", headers=SOON))
-    assert failure(server) == "the server answered 500: CUDA error"
+    server = serve(lambda *_: error(500, "CUDA\n\x1b[31merror", headers=SOON))
+    assert failure(server) == "the server answered 500: CUDA [31merror"
     assert len(server.requests) == openai_api._RETRIES + 1
 
 
@@ -731,6 +731,13 @@ def test_a_server_that_does_not_list_what_it_serves_is_fine(serve: Serve, models
     server = serve(models=models)
     assert response(server).finish is Finish.STOP
     assert describe_server(f"m@{server.url}", Settings()) == {"url": server.url, "id": "m"}
+
+
+def test_a_proxy_that_cannot_be_used(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the environment that the client does not understand is one line."""
+    monkeypatch.setenv("ALL_PROXY", "gopher://127.0.0.1:1")
+    with pytest.raises(ModelError, match=r"http://127.* cannot be asked: .*gopher"):
+        OpenAIBackend.connect(f"m@{serve().url}", Settings())
 
 
 def test_what_identifies_a_model_does_not_change_with_time(serve: Serve) -> None:
