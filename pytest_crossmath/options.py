@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_crossmath.prompting import Modality
     from pytest_crossmath.puzzle.suite import Suite
 
+_API_KEY = "OPENAI_API_KEY"
 CACHE_MODES = ("on", "off", "refresh")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 ATTENTIONS = (
@@ -71,7 +72,8 @@ class Option:
 
 OPTIONS = (
     Option("model", "[NAME=]SPEC", "model to run: pocket (bundled), an alias such as llava, a"
-           " checkpoint or LoRA directory, hf:ORG/NAME[@REVISION], replay:FILE.jsonl; repeatable",
+           " checkpoint or LoRA directory, hf:ORG/NAME[@REVISION], openai:NAME@URL,"
+           " replay:FILE.jsonl; repeatable",
            repeatable=True, is_path=True),
     Option("suite", "SUITE", "mini, standard, a folder with problems.jsonl, or a JSONL file, also"
            " of the published CrossMath layout (default: standard; mini for pocket alone)",
@@ -92,6 +94,9 @@ OPTIONS = (
     Option("trust-remote-code", None, "run Python code that a checkpoint brings: read it first"),
     Option("record", "FILE", "where the run record goes (default: a new file under"
            " .crossmath/runs)", is_path=True),
+    Option("timeout", "SECONDS", "longest wait for one response of a server (default: 600)"),
+    Option("api-key-env", "NAME", "environment variable with a server's API key (default:"
+           " OPENAI_API_KEY)"),
     Option("cache", "MODE", "responses of earlier runs: on (use and save), off, refresh (save only;"
            " default: on)"),
     Option("strict", None, "a missed problem is a plain failure"),
@@ -179,6 +184,8 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
             device=values["device"] or "auto",
             attention=parse_attention(values["attention"]),
             thinking=bool(values["thinking"]),
+            timeout=parse_seconds("timeout", values["timeout"] or "600"),
+            api_key_env=parse_variable("api-key-env", values["api-key-env"] or _API_KEY),
             trust_remote_code=bool(values["trust-remote-code"]),
         ),
         record=Path(record) if record else None,
@@ -237,6 +244,24 @@ def parse_temperature(text: str | None) -> float:
     if not 0 <= temperature <= 10:
         raise OptionError(f"--crossmath-temperature must be a number from 0 to 10, not {text!r}")
     return temperature
+
+
+def parse_seconds(name: str, text: str) -> float:
+    """A number of seconds above 0, a day at most."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 86_400:
+        raise OptionError(f"--crossmath-{name} must be seconds, above 0 to 86400, not {text!r}")
+    return seconds
+
+
+def parse_variable(name: str, text: str) -> str:
+    """The name of an environment variable. What is none may be the key itself: it is not shown."""
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", text):
+        raise OptionError(f"--crossmath-{name} must be the name of an environment variable")
+    return text
 
 
 def parse_choice(name: str, text: str, choices: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -37,6 +38,10 @@ def test_modalities(text: str | None, expected: tuple[str, ...]) -> None:
         (options.parse_attention, "flash", r"cannot be 'flash'\. .*It takes: eager, sdpa"),
         (options.parse_attention, "spda", r"Did you mean 'sdpa'\?"),
         (options.parse_attention, "kernels-community/flash-attn", "--crossmath-attention cannot"),
+        (partial(options.parse_seconds, "timeout"), "0", "must be seconds, above 0 to 86400"),
+        (partial(options.parse_seconds, "timeout"), "soon", "not 'soon'"),
+        (partial(options.parse_seconds, "timeout"), "inf", "must be seconds"),
+        (partial(options.parse_variable, "api-key-env"), "sk-1", "must be the name of an env"),
         (options.parse_temperature, "hot", "must be a number from 0 to 10, not 'hot'"),
         (options.parse_temperature, "-1", "must be a number from 0 to 10"),
         (options.parse_temperature, "nan", "must be a number from 0 to 10"),

@@ -154,10 +154,10 @@ class Engine:
 
     def _infer(self, group: Sequence[Sample]) -> Iterator[None]:
         """Answer a group, and pause after each answer."""
+        if self._broken is not None:
+            raise self._broken
         if self._cache:
-            if not self._cache.knows_the_model:
-                # A model of the Hub is known when it is there.
-                _ = self.backend
+            self._get_to_know(self._cache)
             for sample, response in self._cache.find(self._unanswered(group)):
                 self._keep(sample, response, cached=True)
             yield
@@ -202,6 +202,16 @@ class Engine:
             yield
         if missing:
             raise BackendError("the backend gave fewer responses than it was asked for")
+
+    def _get_to_know(self, cache: ModelCache) -> None:
+        """Let the cache find out what the model is."""
+        try:
+            if not cache.knows_the_model:
+                # A model of the Hub is known when it is there.
+                _ = self.backend
+        except ModelError as error:
+            self._broken = error
+            raise
 
     def _batch_size(self, samples: Sequence[Sample]) -> int:
         """The user's number or the backend's; what was too much is not tried again."""

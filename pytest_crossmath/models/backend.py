@@ -53,6 +53,10 @@ class Settings:
     """Whether chat templates that can are asked to open a thinking block."""
     trust_remote_code: bool = False
     """Whether Python files that a checkpoint brings are run."""
+    timeout: float = 600.0
+    """Seconds to wait for a server's response to one request."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """Name of the environment variable that holds a server's API key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,13 @@ class Response:
 
 class OutOfMemoryError(BackendError):
     """Memory ran out: the same samples may work in smaller batches."""
+
+
+def one_line(message: object, longest: int = 240) -> str:
+    """Another library's or a server's message as one line of at most `longest` characters."""
+    plain = "".join(char if char.isprintable() else " " for char in str(message))
+    text = " ".join(plain.split()) or "no message"
+    return text if len(text) <= longest else f"{text[:longest]} …"
 
 
 class Backend(Protocol):

@@ -37,11 +37,9 @@ from transformers.utils.hub import cached_file
 from transformers.utils.import_utils import is_torchvision_available
 
 from pytest_crossmath.errors import ModelError
-from pytest_crossmath.models.backend import SHARDED, Settings
+from pytest_crossmath.models.backend import SHARDED, Settings, one_line
 from pytest_crossmath.models.registry import ADAPTER_FILE
 
-_LONGEST_MESSAGE = 240
-"""Characters of another library's message that are passed on."""
 _PARTS: dict[str, Any] = {
     "image_processor": AutoImageProcessor,
     "tokenizer": AutoTokenizer,
@@ -199,12 +197,6 @@ def failure(source: Source, settings: Settings, error: Exception) -> str:
         name = re.split("[<>=]", package)[0]
         return f"{source} needs {name}: pip install {shlex.quote(package)}"
     return f"{source} cannot be loaded: {type(error).__name__}: {text}"
-
-
-def one_line(error: BaseException) -> str:
-    """The message of another library's error, without line breaks and not too long."""
-    text = " ".join(str(error).split()) or "no message"
-    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]} …"
 
 
 def quieten() -> None:

@@ -26,7 +26,7 @@ from PIL import Image
 from transformers import PaliGemmaProcessor
 
 from pytest_crossmath.errors import BackendError, ModelError
-from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
+from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings, one_line
 from pytest_crossmath.models.checkpoint import (
     Source,
     adapter_folder,
@@ -34,7 +34,6 @@ from pytest_crossmath.models.checkpoint import (
     load_config,
     load_model,
     load_processor,
-    one_line,
     quieten,
     takes_images,
     with_adapter,

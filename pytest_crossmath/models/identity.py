@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pytest_crossmath.models.backend import Settings
@@ -16,6 +17,11 @@ def identify(spec: ModelSpec, settings: Settings, *, memo: Path, loaded: bool) -
     for a model of the Hub before it is `loaded`: nobody knows yet which commit its branch
     stands for. `memo` is a folder to keep digests of big files in.
     """
+    if spec.kind == "openai":
+        from pytest_crossmath.models.openai_api import describe_server
+
+        # Other weights under the same name, path and URL cannot be told apart.
+        return json.dumps(describe_server(spec.target, settings), sort_keys=True)
     if spec.kind == "hub" and not loaded:
         return None
     files = fingerprint(spec, settings, memo=memo)

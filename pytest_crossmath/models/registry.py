@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.backend import Backend, Settings
@@ -55,8 +56,11 @@ ADAPTER_FILE = "adapter_config.json"
 _NAMED = re.compile(r"(?P<name>[\w.+-]+)=(?P<spec>.+)", re.DOTALL | re.ASCII)
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _REVISION = re.compile(r"\w[\w./-]*")
+_SERVER = re.compile(r"(?P<model>.+?)@(?P<url>https?:/.*)", re.DOTALL | re.IGNORECASE)
+_SERVER_FORM = "openai:NAME@http://HOST:PORT/v1"
 _KINDS = (
-    "a bundled model, an alias, a directory (./DIR), hf:ORG/NAME[@REVISION] or replay:FILE.jsonl"
+    f"a bundled model, an alias, a directory (./DIR), hf:ORG/NAME[@REVISION], {_SERVER_FORM}"
+    " or replay:FILE.jsonl"
 )
 _MAX_HEADER = 100_000_000
 
@@ -68,9 +72,10 @@ class ModelSpec:
     name: str
     """Its name in test ids, tables and records."""
     kind: str
-    """``local`` (a directory), ``hub`` (a repository), ``replay`` (a file) or ``reference``."""
+    """``local`` (a directory), ``hub`` (a repository), ``openai`` (a server), ``replay`` (a file)
+    or ``reference``."""
     target: str
-    """The directory, repository or file."""
+    """The directory, repository or file, or ``NAME@URL`` on a server."""
     revision: str | None = None
     """Branch, tag or commit of a repository; None for its main branch."""
 
@@ -95,6 +100,9 @@ def check_spec(spec: ModelSpec) -> None:
     if spec.kind == "replay":
         load_backend(spec, Settings())
         return
+    if spec.kind == "openai":
+        _require(spec, "openai", extra="openai")
+        return
     _require(spec, "torch", "transformers", "accelerate")
     if spec.kind == "local":
         _check_directory(spec, Path(spec.target))
@@ -110,6 +118,10 @@ def load_backend(spec: ModelSpec, settings: Settings) -> Backend:
         from pytest_crossmath.models.reference import ReferenceBackend
 
         return ReferenceBackend()
+    if spec.kind == "openai":
+        from pytest_crossmath.models.openai_api import OpenAIBackend
+
+        return OpenAIBackend.connect(spec.target, settings)
     from pytest_crossmath.models.hf import HFBackend
 
     return HFBackend.load(spec.target, settings, spec.revision)
@@ -142,6 +154,44 @@ def base_revision(directory: Path) -> str | None:
     """The revision of its base that a LoRA adapter was made for, where it says so."""
     revision = _read_json(directory / ADAPTER_FILE).get("revision")
     return revision if isinstance(revision, str) and revision else None
+
+
+def split_server(target: str) -> tuple[str, str | None]:
+    """Name and base URL of a model on a server, ``NAME@URL``; no URL where none is named.
+
+    >>> split_server("org/model@http://127.0.0.1:8000/v1")
+    ('org/model', 'http://127.0.0.1:8000/v1')
+
+    Raises `ModelError` for what is no such thing.
+    """
+    found = _SERVER.fullmatch(target)
+    if found:
+        check_url(found["url"])
+        return found["model"], found["url"]
+    _, at, place = target.rpartition("@")
+    if at and (not place or re.search(r"[:/]", place)):
+        raise ModelError(f"a server is named as {_SERVER_FORM}")
+    return target, None
+
+
+def check_url(url: str) -> None:
+    """Raise `ModelError` for what is no base URL of a server, or may hold a secret.
+
+    The message does not repeat the URL, which may hold one wherever it is wrong.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0)
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable() or " " in url:
+        raise ModelError(f"the URL of a server cannot be understood: write {_SERVER_FORM}")
+    if parts.username is not None or parts.query or parts.fragment:
+        # URLs are written to records.
+        raise ModelError(
+            "the URL of a server ends with its path, and an API key stays in the environment:"
+            f" write {_SERVER_FORM}"
+        )
 
 
 def is_pocket(spec: ModelSpec) -> bool:
@@ -204,7 +254,12 @@ def _resolve_replay(target: str) -> tuple[str, str, str | None, str]:
     return "replay", target, None, Path(file).stem
 
 
-_SCHEMES = {"hf": _resolve_hub, "replay": _resolve_replay}
+def _resolve_server(target: str) -> tuple[str, str, str | None, str]:
+    model, _ = split_server(target)
+    return "openai", target, None, model.rstrip("/").rpartition("/")[2] or model
+
+
+_SCHEMES = {"hf": _resolve_hub, "openai": _resolve_server, "replay": _resolve_replay}
 
 
 def _unknown(spec: str) -> str:
@@ -218,12 +273,12 @@ def _unknown(spec: str) -> str:
     return f"unknown model {spec!r}: {hint}A model is {_KINDS}; see `crossmath models`"
 
 
-def _require(spec: ModelSpec, *packages: str) -> None:
+def _require(spec: ModelSpec, *packages: str, extra: str = "transformers") -> None:
     for package in packages:
         if importlib.util.find_spec(package) is None:
             raise ModelError(
                 f"model {spec.name!r} needs the package {package}:"
-                ' pip install "pytest-crossmath[transformers]"'
+                f' pip install "pytest-crossmath[{extra}]"'
             )
 
 

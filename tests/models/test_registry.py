@@ -11,7 +11,13 @@ import pytest
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models import registry
 from pytest_crossmath.models.backend import Settings
-from pytest_crossmath.models.registry import ModelSpec, check_spec, load_backend, parse_spec
+from pytest_crossmath.models.registry import (
+    ModelSpec,
+    check_spec,
+    load_backend,
+    parse_spec,
+    split_server,
+)
 
 
 def safetensors(header: bytes, body: bytes = b"") -> bytes:
@@ -43,6 +49,11 @@ def checkpoint(tmp_path: Path) -> Path:
         ("hf:some-org/some-model@v2.0", "some-model-v2.0", "hub"),
         ("x=hf:some-org/some-model@refs/pr/3", "x", "hub"),
         (" llava ", "llava", "hub"),
+        ("openai:some-org/model@http://host:8000/v1", "model", "openai"),
+        ("openai:/data/step-2000@https://host/v1", "step-2000", "openai"),
+        ("openai:org/model@main@http://[::1]:8000/v1", "model-main", "openai"),
+        ("openai:gpt-x", "gpt-x", "openai"),
+        ("big=openai:m@HTTP://host:8000/v1", "big", "openai"),
     ],
 )
 def test_accepted(text: str, name: str, kind: str) -> None:
@@ -93,6 +104,17 @@ def test_an_equals_sign_in_a_path_names_nothing(tmp_path: Path) -> None:
         ("hf:a/b@v 1", "no revision after the @"),
         ("hf:a/b@--upload-pack", "no revision after the @"),
         ("replay:missing.jsonl", "replay:missing.jsonl: there is no such file"),
+        ("openai:m@host:8000/v1", "a server is named as openai:NAME@http://HOST:PORT/v1"),
+        ("openai:@http://host/v1", "a server is named as"),
+        ("openai:m@", "a server is named as"),
+        ("openai:m@http://", "URL of a server cannot be understood"),
+        ("openai:m@http:///v1", "URL of a server cannot be understood"),
+        ("openai:m@http://host:port/v1", "URL of a server cannot be understood"),
+        ("openai:m@http://ho st/v1", "URL of a server cannot be understood"),
+        ("openai:m@http://me:secret@host/v1", "API key stays in the environment"),
+        ("openai:m@https://host/v1?key=secret", "API key stays in the environment"),
+        ("openai:m@https://me:secret@host:x/v1", "URL of a server cannot be understood"),
+        ("openai:m@me:secret@host/v1", "a server is named as"),
     ],
 )
 def test_refused(text: str, message: str) -> None:
@@ -100,6 +122,15 @@ def test_refused(text: str, message: str) -> None:
     with pytest.raises(ModelError, match=message) as caught:
         parse_spec(text)
     assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_model_on_a_server_keeps_its_whole_name() -> None:
+    """The server knows the model by the name before the URL, not by its last part."""
+    target = "some-org/model@http://host:8000/v1"
+    assert parse_spec(f"openai:{target}").target == target
+    assert split_server(target) == ("some-org/model", "http://host:8000/v1")
+    assert split_server("gpt-x") == ("gpt-x", None)
 
 
 def test_a_file_is_no_checkpoint(checkpoint: Path) -> None:
@@ -170,6 +201,15 @@ def test_a_missing_extra_names_the_command(monkeypatch: pytest.MonkeyPatch) -> N
         ModelError, match=r'needs the package torch: pip install "pytest-crossmath\['
     ):
         check_spec(parse_spec("llava"))
+    with pytest.raises(
+        ModelError, match=r'needs the package openai: pip install "pytest-crossmath\[openai\]"'
+    ):
+        check_spec(parse_spec("openai:m@http://host/v1"))
+
+
+def test_a_server_is_not_asked_before_it_is_needed() -> None:
+    """What is checked at the start of a run needs no connection."""
+    check_spec(parse_spec("openai:m@http://127.0.0.1:9/v1"))
 
 
 def test_a_hub_model_without_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
