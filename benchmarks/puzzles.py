@@ -22,7 +22,7 @@ _HOSTILE = {
     "opening tags": "<answer>",
     "closing tags": "</answer>",
     "thinking tags": "<think></think>",
-    "separators": ",|\n ",
+    "answers of separators": "<answer>,|\n ,|\n ,|\n ,|\n </answer>",
 }
 
 
@@ -48,8 +48,11 @@ def rates() -> list[tuple[str, str]]:
         for name, count in (("mini", 1000), ("easy", 300), ("medium", 200), ("hard", 60))
     }
     jobs["generate, mixed"] = (250, lambda: list(islice(generate_mixed(seed=1, prefix="x"), 250)))
-    jobs["render"] = (250, lambda: [render(p.puzzle, styles[0]) for p in problems])
-    jobs["read"] = (250, lambda: [read_picture(picture) for picture in pictures])
+    jobs["render a puzzle of standard"] = (
+        250,
+        lambda: [render(p.puzzle, styles[0]) for p in problems],
+    )
+    jobs["read it again"] = (250, lambda: [read_picture(picture) for picture in pictures])
     return [(name, f"{count / seconds(job):,.0f}") for name, (count, job) in jobs.items()]
 
 
@@ -57,7 +60,9 @@ def growth() -> list[tuple[str, str, str]]:
     """Time to extract an answer from 1 and from 10 MB of each text, and their ratio."""
     rows = []
     for name, piece in _HOSTILE.items():
-        small, large = (piece * (size // len(piece)) for size in (10**6, 10**7))
+        small, large = (
+            piece * (size // len(piece)) + "<answer>1, 2</answer>" for size in (10**6, 10**7)
+        )
         short = min(seconds(lambda text=small: parse_answer(text)) for _ in range(3))  # type: ignore[misc]  # bound here
         long = seconds(lambda text=large: parse_answer(text))  # type: ignore[misc]  # bound here
         rows.append((name, f"{1000 * short:.1f} ms", f"{long / max(short, 1e-9):.1f}"))

@@ -251,10 +251,15 @@ def _number(text: str) -> Decimal | None:
 def _is_consistent(problem: Problem, answer: Sequence[str]) -> bool:
     puzzle = problem.puzzle
     numbers = [_number(value) for value in answer]
-    if len(numbers) != len(puzzle.blanks) or not all(n and n > 0 and n % 1 == 0 for n in numbers):
+    if len(numbers) != len(puzzle.blanks) or not all(map(_is_positive_integer, numbers)):
         return False
     filled = zip(puzzle.blanks, (int(number or 0) for number in numbers), strict=True)
     return not violated(puzzle, {**puzzle.numbers, **dict(filled)})
+
+
+def _is_positive_integer(number: Decimal | None) -> bool:
+    # Not `number % 1`, which a number of more than 28 digits is too long for.
+    return number is not None and number > 0 and number == number.to_integral_value()
 
 
 def _step_rates(scores: Iterable[Score]) -> dict[str, float]:

@@ -366,6 +366,7 @@ def test_the_way_a_model_stopped_tells_outcomes_apart(
         ("4, 5, 6, 7", False),
         ("1.0, 8, 6", True),
         ("1.5, 8, 6", False),
+        pytest.param(f"{10**40 - 1}, 8, 6", False, id="more digits than Decimal computes with"),
     ],
 )
 def test_an_answer_may_be_consistent_without_being_the_key(values: str, consistent: bool) -> None:
