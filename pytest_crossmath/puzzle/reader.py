@@ -19,7 +19,7 @@ from __future__ import annotations
 import string
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -103,7 +103,7 @@ def read_picture(picture: Image.Image) -> Reading:
     texts: dict[Position, str] = {}
     doubts: list[Doubt] = []
     for position, square in squares.items():
-        texts[position], sure = _read_square(square)
+        texts[position], sure = _read_alike(square.astype(np.uint8).tobytes(), square.shape)
         if not sure:
             doubts.append(Doubt(position, f"the sign looks most like {texts[position]!r}"))
     boxes, ambiguous = _empty_boxes(pixels, texts, cell, border)
@@ -152,6 +152,13 @@ def _square(pixels: Pixels, row: int, column: int, cell: int, border: int) -> Pi
     top, left = row * cell + border + margin, column * cell + border + margin
     size = cell - border - 2 * margin
     return pixels[top : top + size, left : left + size]
+
+
+# A sign stands in many cells, and most squares are plain.
+@lru_cache(maxsize=1024)
+def _read_alike(pixels: bytes, shape: tuple[int, ...]) -> tuple[str, bool]:
+    """What `_read_square` makes of a square with these pixels."""
+    return _read_square(np.frombuffer(pixels, np.uint8).reshape(shape).astype(np.float32))
 
 
 def _read_square(square: Pixels) -> tuple[str, bool]:
@@ -218,22 +225,19 @@ def _classify(glyph: Pixels) -> tuple[str, bool]:
     # In small or bold type the dots run into the bar, and only the darkest ink is apart.
     if any(_is_division(_parts(glyph, ink)) for ink in (_INK, 0.6, 0.75, 0.9)):
         return "÷", True
-    signs, shapes = _known_signs().get(len(parts), ((), None))
-    if shapes is None:
+    known = _known_signs().get(len(parts))
+    if known is None:
         return "", False
-    shape = _boxed(glyph)
-    distances = np.sqrt(((shapes - shape) ** 2).mean(axis=(1, 2)) / (shape**2).mean())
-    order = [i for i in distances.argsort() if signs[i] in ALPHABET]
-    if not order:
+    distances = known.distances(_boxed(glyph))
+    ours = np.flatnonzero(known.are_ours)
+    if not ours.size:
         return "", False
-    first, near = signs[order[0]], float(distances[order[0]])
-    rival = next((float(distances[i]) for i in order if signs[i] != first), np.inf)
+    nearest = ours[distances[ours].argmin()]
+    near = float(distances[nearest])
+    rival = float(distances[ours[ours != nearest]].min(initial=np.inf))
     # Some letters resemble digits of another typeface: they need not be far, only farther.
-    stranger = min(
-        (float(d) for d, sign in zip(distances, signs, strict=True) if sign not in ALPHABET),
-        default=np.inf,
-    )
-    return first, near < _SURE and near < _AHEAD * rival and near < stranger
+    stranger = float(distances[~known.are_ours].min(initial=np.inf))
+    return known.signs[nearest], near < _SURE and near < _AHEAD * rival and near < stranger
 
 
 def _is_bar(part: Pixels) -> bool:
@@ -270,23 +274,56 @@ def _boxed(glyph: Pixels) -> Pixels:
     return np.asarray(blurred, dtype=np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class _KnownSigns:
+    """Signs of equally many parts, with what each looks like in the typefaces."""
+
+    signs: tuple[str, ...]
+    """The signs, each once."""
+    are_ours: Mask
+    """For each sign whether it is of the alphabet."""
+    starts: NDArray[np.intp]
+    """Where the shapes of each sign begin."""
+    shapes: Pixels
+    """All shapes, sign by sign, each a row of `_BOX` x `_BOX` pixels."""
+    squares: Pixels
+    """The sum of squares of each shape."""
+
+    def distances(self, shape: Pixels) -> Pixels:
+        """From a shape to the nearest of each sign, relative to the shape's own size."""
+        row = shape.ravel()
+        own = row @ row
+        # |a - b|² as |a|² + |b|² - 2ab, where one product does for all shapes.
+        apart = (self.squares + own - 2 * (self.shapes @ row)).clip(min=0)
+        nearest: Pixels = np.sqrt(np.minimum.reduceat(apart, self.starts) / own)
+        return nearest
+
+
 @cache
-def _known_signs() -> Mapping[int, tuple[tuple[str, ...], Pixels]]:
-    """Signs and their shapes in every typeface, by the number of separate parts."""
-    known: dict[int, list[tuple[str, Pixels]]] = {}
+def _known_signs() -> Mapping[int, _KnownSigns]:
+    """The known signs by the number of their separate parts."""
+    known: dict[int, dict[str, list[Pixels]]] = {}
     for font, signs in _drawn_signs():
         for sign in signs:
             canvas = Image.new("L", (60, 60))
             ImageDraw.Draw(canvas).text((30, 30), sign, fill=255, font=font, anchor="mm")
             # A stranger may fall into several pieces, none of which is a sign.
             for glyph, _ in _glyphs(np.asarray(canvas, dtype=np.float32) / np.float32(255)):
-                known.setdefault(len(_parts(glyph)), []).append(
-                    (_SIGN_OF.get(sign, sign), _boxed(glyph))
-                )
-    return {
-        parts: (tuple(sign for sign, _ in pairs), np.stack([shape for _, shape in pairs]))
-        for parts, pairs in known.items()
-    }
+                alike = known.setdefault(len(_parts(glyph)), {})
+                alike.setdefault(_SIGN_OF.get(sign, sign), []).append(_boxed(glyph).ravel())
+    return {parts: _stacked(by_sign) for parts, by_sign in known.items()}
+
+
+def _stacked(by_sign: Mapping[str, Sequence[Pixels]]) -> _KnownSigns:
+    counts = [len(shapes) for shapes in by_sign.values()]
+    shapes = np.stack([shape for shapes in by_sign.values() for shape in shapes])
+    return _KnownSigns(
+        tuple(by_sign),
+        np.array([sign in ALPHABET for sign in by_sign]),
+        np.cumsum([0, *counts[:-1]]),
+        shapes,
+        (shapes**2).sum(axis=1),
+    )
 
 
 def _drawn_signs() -> Iterator[tuple[Any, str]]:
