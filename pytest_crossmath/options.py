@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pytest_crossmath.prompting import Modality
     from pytest_crossmath.puzzle.suite import Suite
 
-_API_KEY = "OPENAI_API_KEY"
 CACHE_MODES = ("on", "off", "refresh")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 ATTENTIONS = (
@@ -94,7 +93,8 @@ OPTIONS = (
     Option("trust-remote-code", None, "run Python code that a checkpoint brings: read it first"),
     Option("record", "FILE", "where the run record goes (default: a new file under"
            " .crossmath/runs)", is_path=True),
-    Option("timeout", "SECONDS", "longest wait for one response of a server (default: 600)"),
+    Option("timeout", "SECONDS", "longest silence of a server; twice that is the longest wait for"
+           " one response, with all tries (default: 600)"),
     Option("api-key-env", "NAME", "environment variable with a server's API key (default:"
            " OPENAI_API_KEY)"),
     Option("cache", "MODE", "responses of earlier runs: on (use and save), off, refresh (save only;"
@@ -159,7 +159,7 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
 
     Raises `CrossmathError` with one line for the first value that cannot be used.
     """
-    from pytest_crossmath.models.backend import Settings
+    from pytest_crossmath.models.backend import API_KEY_ENV, Settings
     from pytest_crossmath.prompting import INSTRUCTION, load_instruction
 
     values = {option.name: _value(config, option) for option in OPTIONS}
@@ -185,7 +185,7 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
             attention=parse_attention(values["attention"]),
             thinking=bool(values["thinking"]),
             timeout=parse_seconds("timeout", values["timeout"] or "600"),
-            api_key_env=parse_variable("api-key-env", values["api-key-env"] or _API_KEY),
+            api_key_env=parse_variable("api-key-env", values["api-key-env"] or API_KEY_ENV),
             trust_remote_code=bool(values["trust-remote-code"]),
         ),
         record=Path(record) if record else None,
@@ -221,7 +221,9 @@ def parse_positive(name: str, text: str | None) -> int | None:
     if text is None:
         return None
     if not (re.fullmatch("[0-9]{1,9}", text) and int(text) > 0):
-        raise OptionError(f"--crossmath-{name} must be a whole number from 1, not {text!r}")
+        raise OptionError(
+            f"--crossmath-{name} must be a whole number from 1 to 999999999, not {text[:40]!r}"
+        )
     return int(text)
 
 

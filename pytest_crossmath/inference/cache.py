@@ -192,7 +192,7 @@ def _pixel_digest(path: Path) -> str:
 
     try:
         with Image.open(path) as picture:
-            pixels = picture.convert("RGB")
+            pixels = picture.convert("RGBA")  # a server is sent the file, transparency and all
             return hashlib.sha256(repr(pixels.size).encode() + pixels.tobytes()).hexdigest()
     except OSError:
         return "unreadable"

@@ -31,6 +31,10 @@ SHARDED = "sharded"
 """The device of a model that is spread over all GPUs."""
 
 
+API_KEY_ENV = "OPENAI_API_KEY"
+"""Environment variable with the API key of a server, unless another is named."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How to generate, and where."""
@@ -55,7 +59,7 @@ class Settings:
     """Whether Python files that a checkpoint brings are run."""
     timeout: float = 600.0
     """Seconds to wait for a server's response to one request."""
-    api_key_env: str = "OPENAI_API_KEY"
+    api_key_env: str = API_KEY_ENV
     """Name of the environment variable that holds a server's API key."""
 
 

@@ -33,6 +33,8 @@ _FINISH = {
     "length": Finish.LENGTH,
     "content_filter": Finish.REFUSED,
 }
+_MOST_TOKENS = 10**9
+"""A count from which on a server is not believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ def _optional_text(message: Mapping[str, Any], field: str) -> str | None:
 def _new_tokens(answer: Mapping[str, Any]) -> int:
     usage = answer.get("usage")
     count = usage.get("completion_tokens") if isinstance(usage, dict) else None
-    return count if type(count) is int and count > 0 else 0
+    return count if type(count) is int and 0 < count < _MOST_TOKENS else 0
 
 
 def _odd(what: str) -> BackendError:

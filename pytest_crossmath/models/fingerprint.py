@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.registry import ADAPTER_FILE, ModelSpec, base_of_adapter, base_revision
 
@@ -102,7 +103,7 @@ def checkpoint_folders(spec: ModelSpec) -> list[Path] | None:
 class Digests:
     """SHA-256 of files, those of big ones kept from one run to the next.
 
-    A kept digest holds as long as path, size, time stamp and inode are what they were.
+    A kept digest holds as long as path, size, time stamps and inode are what they were.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -111,20 +112,31 @@ class Digests:
         self._fresh: dict[str, dict[str, Any]] = {}
 
     def of(self, file: Path) -> str:
-        """The digest of a file's content, in hexadecimal."""
+        """The digest of a file's content, in hexadecimal. Raises `ModelError`."""
+        try:
+            return self._of(file)
+        except OSError as error:
+            raise ModelError(f"{file} cannot be read: {error.strerror}") from None
+
+    def _of(self, file: Path) -> str:
         real = file.resolve()
         if file.is_symlink() and real.parent.name == "blobs" and _SHA256.fullmatch(real.name):
             # The Hub's cache names big files by this very digest.
             return real.name
         state = real.stat()
-        stamp = {"size": state.st_size, "mtime_ns": state.st_mtime_ns, "inode": state.st_ino}
+        # The time of the last change too, since copying tools set that of the last writing.
+        stamp = {
+            "size": state.st_size, "mtime_ns": state.st_mtime_ns, "ctime_ns": state.st_ctime_ns,
+            "inode": state.st_ino,
+        }  # fmt: skip
         kept = self._known.get(str(real))
         known = str(kept.get("sha256")) if isinstance(kept, dict) else ""
         if kept == stamp | {"sha256": known} and _SHA256.fullmatch(known):
             return known
         with real.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        if state.st_size >= _BIG and time.time() - state.st_mtime > _SETTLED:
+        changed = max(state.st_mtime, state.st_ctime)
+        if state.st_size >= _BIG and time.time() - changed > _SETTLED:
             self._fresh[str(real)] = stamp | {"sha256": digest}
         return digest
 
@@ -152,7 +164,7 @@ class Digests:
             return {}
         try:
             content = json.loads((self._folder / MEMO_FILE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return content if isinstance(content, dict) else {}
 

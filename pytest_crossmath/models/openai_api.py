@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 import openai
 
 from pytest_crossmath.errors import BackendError, ModelError
-from pytest_crossmath.models.backend import Response, Settings, one_line
+from pytest_crossmath.models.backend import API_KEY_ENV, Response, Settings, one_line
 from pytest_crossmath.models.chat_completion import make_request, read_completion
 from pytest_crossmath.models.registry import check_url, split_server
 from pytest_crossmath.prompting import Sample
@@ -36,6 +36,9 @@ from pytest_crossmath.prompting import Sample
 _BATCH_SIZE = 32
 _RETRIES = 6
 """After failures that may pass: about 20 s of waiting, where the server names no time."""
+_TIMEOUTS = 2
+"""Times the timeout that a sample may take, tries and waiting included: each further try of a
+server that hangs would be one more generation for it to work on."""
 _CONNECT_RETRIES = 2
 _CONNECT_SECONDS = 5.0
 _LIST_SECONDS = 30.0
@@ -73,7 +76,7 @@ class OpenAIBackend:
         and when the hosted API is asked without a key.
         """
         model, url = _resolve(target)
-        _find(model, _listed(url, settings))
+        _find(model, _listed(url, settings), settings)
         return cls(model, url)
 
     def suggest_batch_size(self, samples: Sequence[Sample], settings: Settings) -> int:  # noqa: ARG002 - always the same
@@ -134,13 +137,19 @@ class OpenAIBackend:
         self, client: openai.AsyncOpenAI, sample: Sample, settings: Settings, in_flight: int
     ) -> Response | BackendError:
         started = time.perf_counter()
+        longest = _TIMEOUTS * settings.timeout
         try:
             request = make_request(self.model, sample, settings, hosted=_is_vendor(self.url))
-            # Raw, since the client takes whatever comes for a completion.
-            answer = await client.chat.completions.with_raw_response.create(**request)
-            completion = read_completion(answer.text)
+            # The client's own limit is one for silence: a proxy that keeps a connection alive
+            # with a space now and then would never reach it.
+            async with asyncio.timeout(longest):
+                # Raw, since the client takes whatever comes for a completion.
+                answer = await client.chat.completions.with_raw_response.create(**request)
+            completion = read_completion(_masked(answer.text, settings))
         except BackendError as error:
-            return error
+            return BackendError(_without_key(str(error), settings))
+        except TimeoutError:
+            return BackendError(f"no response within {longest:g} s, all tries together")
         except openai.APIStatusError as error:
             return BackendError(_refusal(error, settings))
         except openai.APIConnectionError as error:
@@ -148,7 +157,9 @@ class OpenAIBackend:
         except Exception as error:  # noqa: BLE001 - whatever else a client raises is this sample's failure
             return BackendError(_without_key(f"{type(error).__name__}: {error}", settings))
         seconds = (time.perf_counter() - started) / in_flight
-        return Response(completion.text, completion.finish, completion.new_tokens, seconds)
+        # Again, since JSON can write a key in many ways.
+        text = _masked(completion.text, settings)
+        return Response(text, completion.finish, completion.new_tokens, seconds)
 
     def _disconnection(self, error: openai.APIConnectionError, settings: Settings) -> BackendError:
         cause = type(error.__cause__).__name__
@@ -167,7 +178,7 @@ def describe_server(target: str, settings: Settings) -> dict[str, Any]:
     under the same path and name cannot be told apart. Raises `ModelError` like `connect`.
     """
     model, url = _resolve(target)
-    found = _find(model, _listed(url, settings)) or {"id": model}
+    found = _find(model, _listed(url, settings), settings) or {"id": model}
     return {"url": url} | {field: found[field] for field in _IDENTITY if field in found}
 
 
@@ -206,6 +217,10 @@ def _key(settings: Settings) -> str | None:
             "the API key is given as the name of an environment variable, never as itself"
         )
     key = os.environ.get(settings.api_key_env, "").strip()
+    if not key and settings.api_key_env != API_KEY_ENV:
+        raise ModelError(
+            f"the environment variable {settings.api_key_env}, named for the API key, is not set"
+        )
     if not (key.isascii() and key.isprintable()):
         raise ModelError(f"{settings.api_key_env} holds characters that no API key has")
     return key or None
@@ -259,7 +274,9 @@ def _lies_in_a_cache(entry: Mapping[str, Any]) -> bool:
     return bool(entry.get("owned_by") == (owner if slash else ""))
 
 
-def _find(model: str, entries: Sequence[Mapping[str, Any]] | None) -> Mapping[str, Any] | None:
+def _find(
+    model: str, entries: Sequence[Mapping[str, Any]] | None, settings: Settings
+) -> Mapping[str, Any] | None:
     """The entry of a model; None where nothing useful is listed."""
     if entries is None:
         return None
@@ -267,7 +284,9 @@ def _find(model: str, entries: Sequence[Mapping[str, Any]] | None) -> Mapping[st
     if found is None:
         names = ", ".join(entry["id"] for entry in entries[:_LONGEST_LIST])
         more = f" and {len(entries) - _LONGEST_LIST} more" if len(entries) > _LONGEST_LIST else ""
-        raise ModelError(f"the server has no model {model!r}: it serves {one_line(names)}{more}")
+        raise ModelError(
+            f"the server has no model {model!r}: it serves {_without_key(names, settings)}{more}"
+        )
     return found
 
 
@@ -292,7 +311,8 @@ def _advice(error: openai.APIStatusError, settings: Settings) -> str:
             " --crossmath-temperature=1 leaves the choice to it"
         )
     if wait := error.response.headers.get("retry-after"):
-        return f"; it asks to wait for {one_line(wait, 40)} s"
+        said = one_line(wait, 40)  # a number of seconds, or a date
+        return f"; it asks to wait {f'for {said} s' if said.isdigit() else f'until {said}'}"
     return ""
 
 
@@ -307,8 +327,13 @@ def _words(error: openai.APIStatusError) -> str:
 
 
 def _without_key(text: str, settings: Settings) -> str:
+    return one_line(_masked(text, settings))
+
+
+def _masked(text: str, settings: Settings) -> str:
+    """A server's words without the API key, which some repeat."""
     key = _key(settings)
-    return one_line(text.replace(key, "***") if key else text)
+    return text.replace(key, "***") if key else text
 
 
 def _place(url: str | None) -> str:

@@ -303,6 +303,7 @@ def _check_directory(spec: ModelSpec, directory: Path) -> None:
 
 def _check_weights(directory: Path) -> None:
     files = sorted(directory.glob("*.safetensors"))
+    _check_index(directory)
     if not files:
         raise ModelError(
             f"{directory} holds no *.safetensors: other weight formats can run code when they"
@@ -312,27 +313,50 @@ def _check_weights(directory: Path) -> None:
         _check_safetensors(file)
 
 
+def _check_index(directory: Path) -> None:
+    """See that every shard that an index names is there."""
+    file = directory / "model.safetensors.index.json"
+    if not file.is_file():
+        return
+    try:
+        shards = sorted(set(_read_json(file)["weight_map"].values()))
+        missing = next((shard for shard in shards if not (directory / shard).exists()), None)
+    except (KeyError, TypeError, AttributeError):
+        raise ModelError(f"{file} is damaged: it has no map of weights to files") from None
+    if missing:
+        raise ModelError(f"{directory} lacks {missing}, which {file.name} names")
+
+
 def _check_safetensors(file: Path) -> None:
     """Compare the header of a safetensors file with its size: a cut-off copy is found at once."""
+    try:
+        size, length, content = _header(file)
+    except OSError as error:
+        raise ModelError(f"{file} cannot be read: {error.strerror}") from None
+    if 8 + length > size or length >= _MAX_HEADER:
+        raise ModelError(f"{file} is damaged: its header is cut off or no safetensors header")
+    try:
+        header = json.loads(content)
+        ends = [v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"]
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+        raise ModelError(f"{file} is damaged: its header cannot be read") from None
+    if 8 + length + max(ends, default=0) != size:
+        raise ModelError(f"{file} is damaged: it has {size} bytes, its header says otherwise")
+
+
+def _header(file: Path) -> tuple[int, int, bytes]:
+    """Size of a safetensors file, the length that it gives its header, and the header."""
     size = file.stat().st_size
     with file.open("rb") as stream:
         head = stream.read(8)
         length = struct.unpack("<Q", head)[0] if len(head) == 8 else _MAX_HEADER
-        if 8 + length > size or length >= _MAX_HEADER:
-            raise ModelError(f"{file} is damaged: its header is cut off or no safetensors header")
-        try:
-            header = json.loads(stream.read(length))
-            ends = [v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"]
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-            raise ModelError(f"{file} is damaged: its header cannot be read") from None
-    if 8 + length + max(ends, default=0) != size:
-        raise ModelError(f"{file} is damaged: it has {size} bytes, its header says otherwise")
+        return size, length, stream.read(length) if length < _MAX_HEADER else b""
 
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{file} cannot be read: {error}") from None
     if not isinstance(content, dict):
         raise ModelError(f"{file} is no JSON object")

@@ -74,10 +74,11 @@ def check_writable(path: Path) -> None:
         if path.exists():
             raise OptionError(f"the run record {path} is there already: name another file")
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Tried rather than asked: permissions say nothing of /proc, or of a read-only disk.
+        path.open("x").close()
+        path.unlink()
     except OSError as error:
         raise OptionError(f"the run record {path} cannot be written: {error}") from None
-    if not os.access(path.parent, os.W_OK):
-        raise OptionError(f"the run record {path} cannot be written: its folder is read-only")
 
 
 def default_path(root: Path) -> Path:

@@ -66,6 +66,17 @@ def test_a_changed_pixel_is_a_miss(tmp_path: Path) -> None:
     assert found(cache(tmp_path), copy) == [RESPONSE]
 
 
+def test_a_changed_transparency_is_a_miss(tmp_path: Path) -> None:
+    """A server is sent the file as it is, and may paint any colour behind it."""
+    problem = dataclasses.replace(PROBLEM, images={"original": tmp_path / "clear.png"})
+    sample = make_sample(problem, Modality.IMAGE, style="original")
+    Image.new("RGBA", (2, 2), (9, 9, 9, 255)).save(tmp_path / "clear.png")
+    cache(tmp_path).save(sample, RESPONSE)
+    Image.new("RGBA", (2, 2), (9, 9, 9, 0)).save(tmp_path / "other.png")
+    other = dataclasses.replace(PROBLEM, images={"original": tmp_path / "other.png"})
+    assert found(cache(tmp_path), make_sample(other, Modality.IMAGE, style="original")) == []
+
+
 @pytest.mark.parametrize(
     "sample",
     [

@@ -8,12 +8,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models import fingerprint as module
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.fingerprint import MEMO_FILE, Digests, fingerprint
@@ -227,10 +229,17 @@ def test_what_is_no_checkpoint_has_none(
 
 
 def big(file: Path, letter: str) -> Path:
-    """A file that is worth remembering, changed long ago."""
+    """A file that is worth remembering, written long ago."""
     file.write_text(letter * module._BIG)
     os.utime(file, (LONG_AGO, LONG_AGO))
     return file
+
+
+@pytest.fixture
+def an_hour_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of this test were changed an hour ago."""
+    real = time.time
+    monkeypatch.setattr(module.time, "time", lambda: real() + 3600)
 
 
 def digest(file: Path, memo: Path) -> str:
@@ -241,6 +250,7 @@ def digest(file: Path, memo: Path) -> str:
     return found
 
 
+@pytest.mark.usefixtures("an_hour_later")
 def test_a_big_file_is_read_once(
     tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +272,7 @@ def test_a_big_file_is_read_once(
     assert weights_digest(spec, memo=memo) == weights
 
 
+@pytest.mark.usefixtures("an_hour_later")
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     """Another time stamp, size or inode and the memo does not count."""
     file, memo = tmp_path / "w.safetensors", tmp_path / "memo"
@@ -278,12 +289,31 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 
 def test_a_file_that_just_changed_is_not_remembered(tmp_path: Path) -> None:
     """Within the grain of a time stamp, a file can change and look the same."""
-    file = big(tmp_path / "w.safetensors", "a")
-    os.utime(file)
-    digest(file, tmp_path / "memo")
+    digest(big(tmp_path / "w.safetensors", "a"), tmp_path / "memo")
     assert not (tmp_path / "memo").exists()
 
 
+@pytest.mark.usefixtures("an_hour_later")
+def test_a_file_rewritten_in_place_is_read_again(tmp_path: Path) -> None:
+    """Even where a copying tool sets size and time of writing back to what they were."""
+    file, memo = tmp_path / "w.safetensors", tmp_path / "memo"
+    first = digest(big(file, "a"), memo)
+    assert json.loads((memo / MEMO_FILE).read_text())
+    with file.open("r+") as stream:
+        stream.write("b")
+    os.utime(file, (LONG_AGO, LONG_AGO))
+    assert digest(file, memo) != first
+
+
+def test_a_file_that_is_gone_is_told(checkpoint: Path) -> None:
+    """A link to nowhere is an error of the model's, in one line."""
+    (checkpoint / "tokenizer.json").unlink(missing_ok=True)
+    (checkpoint / "tokenizer.json").symlink_to("/nowhere")
+    with pytest.raises(ModelError, match=r"tokenizer.json cannot be read: No such file"):
+        fingerprint(parse_spec(str(checkpoint)), SETTINGS)
+
+
+@pytest.mark.usefixtures("an_hour_later")
 @pytest.mark.parametrize("damage", ["", "{", "[1]", '{"FILE": 1}', '{"FILE": {"size": 1000000}}'])
 def test_a_damaged_memo_is_ignored(tmp_path: Path, damage: str) -> None:
     """Whatever is in it, the digest is right, and the memo is whole afterwards."""
@@ -293,6 +323,7 @@ def test_a_damaged_memo_is_ignored(tmp_path: Path, damage: str) -> None:
     assert json.loads((memo / MEMO_FILE).read_text())[str(file)]["size"] == module._BIG
 
 
+@pytest.mark.usefixtures("an_hour_later")
 def test_a_damaged_digest_is_ignored(tmp_path: Path) -> None:
     """An entry that fits the file in all but the digest does not count."""
     file, memo = big(tmp_path / "w.safetensors", "a"), tmp_path / "memo"
@@ -308,6 +339,7 @@ def test_a_memo_that_cannot_be_written_is_no_trouble(tmp_path: Path) -> None:
     assert digest(file, tmp_path / "memo") == hashlib.sha256(b"a" * module._BIG).hexdigest()
 
 
+@pytest.mark.usefixtures("an_hour_later")
 def test_processes_keep_each_others_entries(tmp_path: Path) -> None:
     """Who writes last adds to what others wrote meanwhile, and leaves no other file behind."""
     files = [big(tmp_path / f"{i}.safetensors", str(i)) for i in range(4)]

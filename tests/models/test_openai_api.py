@@ -44,6 +44,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
     """Bytes after which the connection is dropped."""
+    drip: bytes | None = None
+    """What comes again and again in place of the body, until the test is over."""
 
 
 @dataclass
@@ -60,6 +62,8 @@ class FaultServer:
     active: int = 0
     peak: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    over: threading.Event = field(default_factory=threading.Event)
+    """Set when the test is over."""
     url: str = ""
 
 
@@ -109,6 +113,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def serve() -> Iterator[Serve]:
     """Start servers, each with a script; all are stopped at the end."""
     running: list[ThreadingHTTPServer] = []
+    scripts: list[FaultServer] = []
 
     def start(
         script: Callable[[int, dict[str, Any]], Reply | None] = lambda *_: completion(),
@@ -119,10 +124,13 @@ def serve() -> Iterator[Serve]:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         running.append(server)
+        scripts.append(faults)
         faults.url = f"http://127.0.0.1:{server.server_port}/v1"
         return faults
 
     yield start
+    for faults in scripts:
+        faults.over.set()
     for server in running:
         server.shutdown()
         server.server_close()
@@ -164,6 +172,8 @@ def handler(faults: FaultServer) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.send_header("content-length", str(len(data)))
             self.end_headers()
+            while reply.drip is not None and not faults.over.wait(0.02):
+                self.wfile.write(reply.drip)
             self.wfile.write(data[: reply.cut])
 
         def log_message(self, *_: object) -> None:
@@ -481,22 +491,13 @@ def test_a_path_that_is_not_there(serve: Serve) -> None:
     assert "It mostly ends in /v1" in failure(server)
 
 
-def test_a_server_that_does_not_answer_in_time(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A request has its time; then it is tried again, and then it is an error."""
-    monkeypatch.setattr(openai_api, "_RETRIES", 1)
-    over = threading.Event()
-
-    def script(*_: object) -> None:
-        over.wait(20)
-
-    server = serve(script)
-    try:
-        assert failure(server, Settings(timeout=0.2)) == "no response within 0.2 s, in 2 tries"
-        assert len(server.requests) == 2
-    finally:
-        over.set()
+@pytest.mark.parametrize(("drip", "tries"), [(b"", 2), (b" ", 1)], ids=["silent", "alive"])
+def test_a_server_that_does_not_answer_in_time(serve: Serve, drip: bytes, tries: int) -> None:
+    """A silent one is asked once more; one that only keeps the connection alive is not."""
+    server = serve(lambda *_: Reply(" " * 10**6, drip=drip))
+    message = failure(server, Settings(timeout=0.5))
+    assert message == "no response within 1 s, all tries together"
+    assert len(server.requests) == tries
 
 
 @pytest.mark.parametrize("reply", [None, Reply(completion().body, cut=20)])
@@ -670,8 +671,45 @@ def test_a_server_of_ones_own_needs_no_key(serve: Serve) -> None:
 
 def test_the_hosted_api_needs_a_key() -> None:
     """Without one, nothing is asked."""
-    with pytest.raises(ModelError, match=r"needs a key: set the environment variable MY_KEY, or"):
-        OpenAIBackend.connect("m", Settings(api_key_env="MY_KEY"))
+    with pytest.raises(ModelError, match=r"needs a key: set the environment variable OPENAI_API"):
+        OpenAIBackend.connect("m", Settings())
+
+
+def test_a_variable_that_is_named_and_not_set(serve: Serve) -> None:
+    """Who names a variable wants its key: without it nothing is asked, of no server."""
+    with pytest.raises(ModelError, match="MY_KEY, named for the API key, is not set"):
+        OpenAIBackend.connect(f"m@{serve().url}", Settings(api_key_env="MY_KEY"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        completion(f"{KEY} <answer>1</answer>").body,
+        completion(KEY, reasoning_content=f"the key is {KEY}").body,
+        completion(None, refusal=f"not with {KEY}").body,
+        completion(finish_reason=f"Bearer {KEY}").body,
+        completion(f"{KEY} <answer>1</answer>").body.replace("sk-", "\\u0073k-"),
+        json.dumps({"error": {"message": f"bad key {KEY}"}}),
+        f"{'x' * 40} {KEY}",
+    ],
+)
+def test_a_key_in_an_answer_is_not_kept(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    """A server that answers with the key, under status 200, does not bring it into a record."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    got = ask_one(serve(lambda *_: Reply(body)))
+    said = got.text if isinstance(got, Response) else str(got)
+    assert "***" in said
+    assert KEY[3:9] not in said
+
+
+def test_a_key_among_the_models_is_not_told(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a server lists."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with pytest.raises(ModelError, match=r"it serves \*\*\*") as caught:
+        ask_one(serve(models=listing({"id": KEY})))
+    assert KEY not in str(caught.value)
 
 
 def test_a_key_in_place_of_its_name_is_not_repeated() -> None:

@@ -25,6 +25,7 @@ def safetensors(header: bytes, body: bytes = b"") -> bytes:
     return struct.pack("<Q", len(header)) + header + body
 
 
+INDEX = "model.safetensors.index.json"
 WHOLE = safetensors(b'{"w": {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]}}', b"1234")
 
 
@@ -158,6 +159,11 @@ def test_a_whole_checkpoint_passes(checkpoint: Path) -> None:
         ("model.safetensors", WHOLE[:20], "is damaged: its header is cut off"),
         ("model.safetensors", safetensors(b"[1]"), "is damaged: its header cannot be read"),
         ("model.safetensors", safetensors(b"{"), "is damaged: its header cannot be read"),
+        ("model.safetensors", safetensors(b"[" * 9**6), "is damaged: its header cannot be read"),
+        ("config.json", b"[" * 9**6, "config.json cannot be read"),
+        (INDEX, b"[1]", f"{INDEX} is no JSON object"),
+        (INDEX, b'{"weight_map": [1]}', f"{INDEX} is damaged"),
+        (INDEX, b'{"weight_map": {"w": "b.safetensors"}}', "lacks b.safetensors, which .* names"),
     ],
 )
 def test_damage_is_found_without_loading(
@@ -171,6 +177,19 @@ def test_damage_is_found_without_loading(
     with pytest.raises(ModelError, match=message) as caught:
         check_spec(parse_spec(str(checkpoint)))
     assert str(checkpoint) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_a_file_that_cannot_be_opened_is_told(checkpoint: Path, name: str, kind: str) -> None:
+    """A link to nowhere, as in a copy of the Hub's cache without its blobs, and a folder."""
+    (checkpoint / name).unlink()
+    if kind == "link":
+        (checkpoint / name).symlink_to("/nowhere/blob")
+    else:
+        (checkpoint / name).mkdir()
+    with pytest.raises(ModelError, match=f"{name} cannot be read|no checkpoint: it has neither"):
+        check_spec(parse_spec(str(checkpoint)))
 
 
 def test_an_adapter_needs_its_base(checkpoint: Path) -> None:
