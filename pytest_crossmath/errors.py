@@ -7,10 +7,12 @@
     ├── SuiteError       a suite file: which one, which line, what is wrong
     ├── GridError        a table that is no cross-math grid
     ├── ModelError       a model specification, a missing extra, a damaged checkpoint
+    ├── RecordError      a run record: which one, which line, what is wrong
+    ├── ComparisonError  two runs that are no pair: what differs
     └── BackendError     inference failed: no measurement was made
 
 Each message is one line that says what is wrong, where, and what to do. The
-plugin turns the first four into `pytest.UsageError` (exit status 4); the last
+plugin turns the first six into `pytest.UsageError` (exit status 4); the last
 makes the item an *error*, never a wrong answer.
 """
 
@@ -35,6 +37,14 @@ class SuiteError(CrossmathError):
 
 class ModelError(CrossmathError):
     """A model cannot be found or loaded: nothing was inferred."""
+
+
+class RecordError(CrossmathError):
+    """A run record cannot be read: the message names file and line."""
+
+
+class ComparisonError(CrossmathError):
+    """Two runs cannot be compared: the message says what differs."""
 
 
 class BackendError(CrossmathError):

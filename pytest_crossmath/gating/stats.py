@@ -1,4 +1,4 @@
-"""Intervals for accuracies and gaps, 95 %.
+"""Intervals for accuracies and gaps, 95 %, and tests against a limit.
 
 >>> wilson(97, 100)
 Interval(low=0.915..., high=0.989...)
@@ -15,6 +15,10 @@ from statistics import NormalDist, fmean
 
 _CONFIDENCE = 0.95
 _Z = NormalDist().inv_cdf((1 + _CONFIDENCE) / 2)
+RATE_PSEUDO = (0.0, 0.0, 1.0, 1.0)
+"""Pseudo-observations for a mean of rates: two successes and two failures."""
+GAP_PSEUDO = (-1.0, 1.0)
+"""Pseudo-observations for a mean of paired differences: one in each direction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +48,145 @@ def rate_interval(rates: Sequence[float]) -> Interval:
     Samples of one problem are no independent evidence, so the problem is the unit.
     Where rates are 0 or 1 this is the interval of Agresti and Coull (1998), Am. Stat. 52.
     """
-    return _adjusted(rates, pseudo=(0.0, 0.0, 1.0, 1.0), bounds=(0.0, 1.0))
+    return _adjusted(rates, pseudo=RATE_PSEUDO, bounds=(0.0, 1.0))
 
 
-def gap_interval(differences: Sequence[float]) -> Interval:
-    """Interval for a mean of paired differences, -1 to 1, each of one problem.
+def gap_interval(differences: Sequence[float], *, most: float = 1.0) -> Interval:
+    """Interval for a mean of paired differences, `-most` to `most`, each of one problem.
 
     Where differences are -1, 0 or 1 this is the adjusted Wald interval of Bonett
     and Price (2012), Br. J. Math. Stat. Psychol. 65. A bootstrap would shrink to
     a point where no difference was seen, however few problems were asked.
     """
-    return _adjusted(differences, pseudo=(-1.0, 1.0), bounds=(-1.0, 1.0))
+    return _adjusted(differences, pseudo=GAP_PSEUDO, bounds=(-most, most))
+
+
+@dataclass(frozen=True, slots=True)
+class Tails:
+    """One-sided tests of a figure against a limit: how likely is what was seen, or more."""
+
+    above: float
+    """p-value against "the figure is at most the limit": small where it is shown to be above."""
+    below: float
+    """p-value against "the figure is at least the limit": small where it is shown to be below."""
+
+
+def proportion_tails(successes: int, trials: int, limit: float) -> Tails:
+    """Exact binomial tests of a proportion against a limit, 0 to 1.
+
+    Source: Clopper and Pearson (1934), Biometrika 26; `scipy.stats.binomtest`.
+    """
+    from scipy.stats import binom
+
+    return Tails(
+        above=float(binom.sf(successes - 1, trials, limit)),
+        below=float(binom.cdf(successes, trials, limit)),
+    )
+
+
+def mean_tails(values: Sequence[float], limit: float, *, pseudo: Sequence[float]) -> Tails:
+    """Tests of a mean of values, each of one problem, against a limit.
+
+    Normal tests that invert the interval with the same `pseudo` observations, see
+    `rate_interval` (`RATE_PSEUDO`) and `gap_interval` (`GAP_PSEUDO`).
+    """
+    mean, error = _adjusted_mean(values, pseudo)
+    if error == 0:
+        return Tails(float(mean <= limit), float(mean >= limit))
+    z = (mean - limit) / error
+    return Tails(above=1 - NormalDist().cdf(z), below=NormalDist().cdf(z))
+
+
+def sign_flip(differences: Sequence[int]) -> float:
+    """Exact p-value against "no change": how likely is so large a sum, or a larger one.
+
+    Each difference is one problem's, as a whole number (such as samples solved before
+    minus samples solved now), and without a change each could as well have the other
+    sign. Samples of one problem are flipped together, so they are one piece of evidence.
+    With one sample a problem it is McNemar's exact test, one-sided.
+
+    Source: McNemar (1947), Psychometrika 12; Fisher (1935), The Design of Experiments, §21.
+    """
+    import numpy as np
+
+    sizes = [abs(d) for d in differences if d]
+    if not sizes:
+        return 1.0
+    total, observed = sum(sizes), sum(differences)
+    # Probability of each sum of the positive parts, from 0 to `total`.
+    chance = np.zeros(total + 1)
+    chance[0] = 1.0
+    for size in sizes:
+        shifted = np.zeros_like(chance)
+        shifted[size:] = chance[:-size]
+        chance = (chance + shifted) / 2
+    # sum = 2 · positive - total, so sum >= observed where positive >= (observed + total) / 2.
+    return min(1.0, float(chance[(observed + total + 1) // 2 :].sum()))
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """p-values corrected for looking at several at once.
+
+    Source: Holm (1979), Scandinavian Journal of Statistics 6.
+    """
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = highest
+    return tuple(adjusted)
+
+
+def bootstrap_interval(
+    values: Sequence[float], *, seed: int = 0, resamples: int = 2_000
+) -> Interval:
+    """Percentile bootstrap interval for a mean of values, each of one problem.
+
+    Whole problems are drawn with replacement, all samples and forms of one together. It
+    shrinks to a point where all values are equal, which is why verdicts use `gap_interval`;
+    it is a second witness that assumes no normal distribution.
+
+    Source: Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
+    """
+    import numpy as np
+
+    data = np.asarray(values, dtype=float)
+    rng = np.random.default_rng(seed)
+    means = [data[rng.integers(len(data), size=len(data))].mean() for _ in range(resamples)]
+    low, high = np.quantile(means, [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2])
+    return Interval(float(low), float(high))
+
+
+def detectable(spread: float, clusters: int, *, alpha: float, power: float = 0.8) -> float:
+    """The smallest true change of a mean that a one-sided test sees with the given power.
+
+    `spread` is the standard deviation of one problem's value, 0 to 1 or more. For paired
+    verdicts it is the square root of the share of problems whose verdict differs, which
+    is at least the change itself: the value is what solves that equation.
+
+    Source: Connor (1987), Biometrics 43, for paired proportions.
+    """
+    z_alpha, z_power = (NormalDist().inv_cdf(p) for p in (1 - alpha, power))
+    change = 0.0
+    # The change makes verdicts differ, and so the spread wider: a few rounds settle it.
+    for _ in range(50):
+        share = max(spread**2, change)
+        under_change = sqrt(max(share - change**2, 0.0))
+        change = min(1.0, (z_alpha * sqrt(share) + z_power * under_change) / sqrt(clusters))
+    return change
 
 
 def _adjusted(
     values: Sequence[float], *, pseudo: Sequence[float], bounds: tuple[float, float]
 ) -> Interval:
     """Normal interval for a mean after adding pseudo-observations at the bounds."""
+    mean, error = _adjusted_mean(values, pseudo)
+    return Interval(max(bounds[0], mean - _Z * error), min(bounds[1], mean + _Z * error))
+
+
+def _adjusted_mean(values: Sequence[float], pseudo: Sequence[float]) -> tuple[float, float]:
+    """Mean and standard error with pseudo-observations."""
     padded = [*values, *pseudo]
     mean = fmean(padded)
     variance = fmean((value - mean) ** 2 for value in padded)
-    margin = _Z * sqrt(variance / len(padded))
-    return Interval(max(bounds[0], mean - margin), min(bounds[1], mean + margin))
+    return mean, sqrt(variance / len(padded))

@@ -12,15 +12,16 @@ import json
 import os
 import platform
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TextIO
 
-from pytest_crossmath.errors import OptionError
-from pytest_crossmath.inference.result import Result
+from pytest_crossmath.errors import OptionError, RecordError
+from pytest_crossmath.inference.result import Key, Result
+from pytest_crossmath.inference.run import Run
 from pytest_crossmath.workspace import FOLDER, make_folder
 
 SCHEMA = 1
@@ -68,6 +69,36 @@ class RecordWriter:
             self.trouble = str(error)
 
 
+def read_record(path: Path, *, texts: bool = False) -> Run:
+    """Read a record. Without `texts` the responses are left out: they are most of it.
+
+    A last line that was cut off is left out too, as after a kill. Raises `RecordError`
+    with file and line for anything else that is no record.
+    """
+    header: Mapping[str, Any] | None = None
+    results: dict[Key, Result] = {}
+    finished = False
+    for number, line, is_last in _lines(path):
+        try:
+            fields = json.loads(line)
+            kind = fields["type"]
+            if kind == "run" or header is None:
+                header = _checked_header(fields)
+            elif kind == "summary":
+                finished = True
+            else:
+                result = Result.from_json(fields if texts else fields | {"response": ""})
+                results.setdefault(result.identity, result)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            if is_last and header is not None and isinstance(error, json.JSONDecodeError):
+                break
+            detail = f"the field {error} is missing" if isinstance(error, KeyError) else error
+            raise RecordError(f"{path}:{number}: no line of a run record: {detail}") from None
+    if header is None:
+        raise RecordError(f"{path} is empty: it is no run record")
+    return Run(relative(path), header, tuple(results.values()), finished)
+
+
 def check_writable(path: Path) -> None:
     """Raise `OptionError` unless a new record can be made there. Makes the folders on the way."""
     try:
@@ -95,6 +126,34 @@ def relative(path: Path) -> str:
         return os.path.relpath(path)
     except ValueError:  # another drive on Windows
         return str(path)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:
+    """The lines that are not empty, with their numbers, and whether each is the last."""
+    try:
+        with path.open(encoding="utf-8-sig") as stream:
+            waiting: tuple[int, str] | None = None
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    if waiting:
+                        yield *waiting, False
+                    waiting = number, line
+            if waiting:
+                yield *waiting, True
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path} cannot be read: {error}") from None
+
+
+def _checked_header(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A first line whose fields can be relied on."""
+    if fields["type"] != "run":
+        raise ValueError("the first line of a run record says what was run")
+    if fields["schema"] != SCHEMA:
+        raise ValueError(f"schema {fields['schema']!r} is not known, only {SCHEMA}")
+    for field, kind in (("suite", dict), ("models", dict), ("settings", dict), ("versions", dict)):
+        if not isinstance(fields.get(field, {}), kind):
+            raise TypeError(f"the field {field!r} is no object")
+    return fields
 
 
 def _versions() -> dict[str, str]:

@@ -239,7 +239,7 @@ def big(file: Path, letter: str) -> Path:
 def an_hour_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of this test were changed an hour ago."""
     real = time.time
-    monkeypatch.setattr(module.time, "time", lambda: real() + 3600)
+    monkeypatch.setattr("pytest_crossmath.models.fingerprint.time.time", lambda: real() + 3600)
 
 
 def digest(file: Path, memo: Path) -> str:
