@@ -77,6 +77,24 @@ def _parser() -> argparse.ArgumentParser:
             " crossmath score --suite mini --responses r.jsonl --json scores.json",
         )
     )
+    _add_compare(
+        commands.add_parser(
+            "compare",
+            help="judge one run record against another",
+            epilog="example: pytest crossmath --crossmath-model=reference --crossmath-limit=20"
+            " --crossmath-record=base.jsonl; cp base.jsonl new.jsonl;"
+            " crossmath compare base.jsonl new.jsonl --fail image:5%%",
+        )
+    )
+    _add_calibrate(
+        commands.add_parser(
+            "calibrate",
+            help="measure how much repeated runs of one model differ",
+            epilog="example: pytest crossmath --crossmath-model=reference --crossmath-limit=20"
+            " --crossmath-record=one.jsonl; cp one.jsonl two.jsonl;"
+            " crossmath calibrate one.jsonl two.jsonl",
+        )
+    )
     train = commands.add_parser("train", help="train a model").add_subparsers(
         required=True, metavar="KIND"
     )
@@ -299,6 +317,40 @@ def _run_score(arguments: argparse.Namespace) -> int:
     print(tabulate(cells, headers=headers, floatfmt=".1%", missingval="-"))
     if arguments.json:
         _write_json(arguments.json, {"models": models})
+    return 0
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    from pytest_crossmath.commands import compare
+
+    compare.add_arguments(parser)
+    parser.set_defaults(run=_run_compare)
+
+
+def _run_compare(arguments: argparse.Namespace) -> int:
+    from pytest_crossmath.commands.compare import compare
+
+    status, lines, figures = compare(arguments)
+    print("\n".join(lines))
+    if arguments.json:
+        _write_json(arguments.json, figures)
+    return status
+
+
+def _add_calibrate(parser: argparse.ArgumentParser) -> None:
+    from pytest_crossmath.commands import calibrate
+
+    calibrate.add_arguments(parser)
+    parser.set_defaults(run=_run_calibrate)
+
+
+def _run_calibrate(arguments: argparse.Namespace) -> int:
+    from pytest_crossmath.commands.calibrate import measure
+
+    lines, figures = measure(arguments)
+    print("\n".join(lines))
+    if arguments.json:
+        _write_json(arguments.json, figures)
     return 0
 
 

@@ -7,6 +7,7 @@ in an ini file are the same; the command line wins.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +19,16 @@ import pytest
 from pytest_crossmath.errors import OptionError
 
 if TYPE_CHECKING:
+    from pytest_crossmath.gating.gatekeeper import Baseline
+    from pytest_crossmath.gating.gates import Gate
     from pytest_crossmath.models.backend import Settings
     from pytest_crossmath.models.registry import ModelSpec
     from pytest_crossmath.prompting import Modality
     from pytest_crossmath.puzzle.suite import Suite
 
 CACHE_MODES = ("on", "off", "refresh")
+INCONCLUSIVE = ("pass", "fail")
+STOP_EARLY = ("exact", "sequential")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 ATTENTIONS = (
     "eager", "sdpa", "flex_attention", "flash_attention_2", "flash_attention_3",
@@ -50,6 +55,8 @@ class Option:
     """Whether it may be given several times."""
     is_path: bool = False
     """Whether its value may be a path; one in an ini file is taken from there."""
+    const: str | None = None
+    """Its value where it is given without one; None where it must have one."""
 
     @property
     def flag(self) -> str:
@@ -97,6 +104,17 @@ OPTIONS = (
            " one response, with all tries (default: 600)"),
     Option("api-key-env", "NAME", "environment variable with a server's API key (default:"
            " OPENAI_API_KEY)"),
+    Option("fail-under", "FORM:LIMIT", "gate: fail if fewer are solved, such as image:0.5 or"
+           " image/beige:50%; repeatable", repeatable=True),
+    Option("max-gap", "FORM:LIMIT", "gate: fail if the gap to text is larger, such as image:20%;"
+           " repeatable", repeatable=True),
+    Option("compare", "RUN.jsonl", "an earlier run's record to compare with; RUN.jsonl#NAME picks"
+           " one of its models", is_path=True),
+    Option("compare-fail", "FORM:LIMIT", "gate: fail if more was lost since that run, such as"
+           " image:5%, or if the gap grew more, as gap:image:3%; repeatable", repeatable=True),
+    Option("inconclusive", "fail|pass", "what a gate does that cannot tell (default: pass)"),
+    Option("stop-early", "HOW", "ask no more once the gates are decided: exact, or sequential"
+           " in random order (default without =HOW: exact)", const="exact"),
     Option("cache", "MODE", "responses of earlier runs: on (use and save), off, refresh (save only;"
            " default: on)"),
     Option("strict", None, "a missed problem is a plain failure"),
@@ -128,6 +146,14 @@ class CrossmathConfig:
     """``on``, ``off`` or ``refresh``."""
     strict: bool
     """Whether a missed problem fails."""
+    gates: tuple[Gate, ...]
+    """What the run must show."""
+    baseline: Baseline | None
+    """The run that it is compared with."""
+    inconclusive: str
+    """What a gate that cannot tell does: ``pass`` or ``fail``."""
+    stop_early: str | None
+    """When to ask no more: ``exact`` or ``sequential``; None to ask everything."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -140,9 +166,10 @@ def add_options(parser: pytest.Parser) -> None:
             )
         else:
             action = "append" if option.repeatable else "store"
+            alone = {"nargs": "?", "const": option.const} if option.const else {}
             group.addoption(
                 option.flag, dest=option.ini, action=action, metavar=option.metavar,
-                help=option.help,
+                help=option.help.replace("%", "%%"), **alone,
             )  # fmt: skip
         parser.addini(option.ini, f"ini twin of {option.flag}", type=option.ini_type, default=None)
 
@@ -159,6 +186,7 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
 
     Raises `CrossmathError` with one line for the first value that cannot be used.
     """
+    from pytest_crossmath.gating.gates import check_gates
     from pytest_crossmath.models.backend import API_KEY_ENV, Settings
     from pytest_crossmath.prompting import INSTRUCTION, load_instruction
 
@@ -166,14 +194,18 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
     if not values["model"]:
         raise OptionError(f"{_first_given(config)} needs a model: add --crossmath-model=pocket")
     models = parse_models(values["model"])
+    gates = parse_gates(values)
+    baseline = parse_baseline(values["compare"], gates)
     suite = _suite(values, models)
     modalities = parse_modalities(values["modality"])
+    styles = _styles(values["style"], suite, modalities)
+    check_gates(gates, modalities=modalities, styles=styles)
     prompt, record = values["prompt"], values["record"]
     return CrossmathConfig(
         models=models,
         suite=suite,
         modalities=modalities,
-        styles=_styles(values["style"], suite, modalities),
+        styles=styles,
         samples=parse_positive("samples", values["samples"]) or 1,
         instruction=load_instruction(Path(prompt)) if prompt else INSTRUCTION,
         settings=Settings(
@@ -191,6 +223,10 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
         record=Path(record) if record else None,
         cache=parse_choice("cache", values["cache"] or "on", CACHE_MODES),
         strict=bool(values["strict"]),
+        gates=gates,
+        baseline=baseline,
+        inconclusive=parse_choice("inconclusive", values["inconclusive"] or "pass", INCONCLUSIVE),
+        stop_early=parse_stop_early(values["stop-early"], gates),
     )
 
 
@@ -206,6 +242,47 @@ def parse_models(texts: Sequence[str]) -> tuple[ModelSpec, ...]:
             )
         check_spec(spec)
     return tuple(specs)
+
+
+def parse_gates(values: Mapping[str, Any]) -> tuple[Gate, ...]:
+    """The gates of all three options, each once."""
+    from pytest_crossmath.gating.gates import Kind, parse_gate
+
+    gates = (parse_gate(kind, text) for kind in Kind for text in values[kind.value] or ())
+    return tuple(dict.fromkeys(gates))
+
+
+def parse_baseline(text: str | None, gates: Sequence[Gate]) -> Baseline | None:
+    """The run in ``RUN.jsonl`` or ``RUN.jsonl#MODEL``."""
+    from pytest_crossmath.gating.gatekeeper import Baseline, needs_baseline
+    from pytest_crossmath.reporting.record import read_record
+
+    if text is None:
+        if needs_baseline(gates):
+            raise OptionError(
+                "--crossmath-compare-fail needs --crossmath-compare=RUN.jsonl, the record of"
+                " the run to compare with"
+            )
+        return None
+    file, _, model = (text, "", "") if os.path.isfile(text) else text.partition("#")
+    return Baseline(read_record(Path(file)), model or None)
+
+
+def parse_stop_early(text: str | None, gates: Sequence[Gate]) -> str | None:
+    """How to stop early; None for not at all."""
+    if not text:
+        return None
+    if not gates:
+        raise OptionError(
+            "--crossmath-stop-early stops when the gates are decided: add one, such as"
+            " --crossmath-fail-under=image:0.5"
+        )
+    if text not in STOP_EARLY:
+        raise OptionError(
+            f"--crossmath-stop-early cannot be {text!r}: it takes {', '.join(STOP_EARLY)};"
+            " before another argument write --crossmath-stop-early=exact"
+        )
+    return text
 
 
 def parse_modalities(text: str | None) -> tuple[Modality, ...]:
@@ -339,5 +416,5 @@ def _from_ini_file(config: pytest.Config, option: Option, text: str) -> str:
         return text
     head, path = re.match(r"((?:[\w.+-]+=)?(?:replay:)?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]  # matches anything
     there = config.inipath.parent / path
-    is_ours = option.name in {"record", "prompt"} or there.exists()
+    is_ours = option.name in {"record", "prompt", "compare"} or there.exists()
     return f"{head}{there}" if is_ours else text

@@ -89,9 +89,19 @@ class _Hooks:
             report.result = [*(report.result or ()), BuiltinModule.of(collector)]
         return report
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        self._session.reorder(items)
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
+        from pytest_crossmath.errors import CrossmathError
+        from pytest_crossmath.session import usage_error
+
         if not session.config.option.collectonly:
-            self._session.plan(session.items)
+            try:
+                self._session.plan(session.items)
+            except CrossmathError as error:
+                raise usage_error(error) from None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -121,6 +131,8 @@ class _Hooks:
         if self._is_worker:
             session.config.workeroutput.update(self._session.last_word())  # type: ignore[attr-defined]  # set by xdist
         self._session.finish()
+        if self._session.has_failed and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     # What xdist asks its controller. Without it nobody calls these.
 
@@ -135,11 +147,13 @@ class _Hooks:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         from pytest_crossmath.distribution import GPU, GpuAssignment, visible_gpus
+        from pytest_crossmath.session import FLAGS
 
         if self._gpus is None:
             by_hand = self._session.config.settings.device not in {"auto", "cuda"}
             self._gpus = GpuAssignment([] if by_hand else visible_gpus())
         node.workerinput[GPU] = self._gpus.take(node.gateway.id)
+        node.workerinput[FLAGS] = self._session.flags()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -156,6 +170,8 @@ class _Hooks:
             terminalreporter.write_sep("=", "crossmath: modality gap")
             for line in self._session.report_lines():
                 terminalreporter.write_line(line)
+            for line in self._session.loud_lines():
+                terminalreporter.write_line(line, red=line.startswith("GATE FAILED"), yellow=True)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

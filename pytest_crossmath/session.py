@@ -8,15 +8,21 @@ worker that dies, and the last ones on what a worker says when it leaves.
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
 from pytest_crossmath.distribution import Scopes, stretches
 from pytest_crossmath.errors import ModelError
+from pytest_crossmath.gating.early import EarlyStop, was_told
+from pytest_crossmath.gating.gatekeeper import Gatekeeper
+from pytest_crossmath.gating.sequential import random_order
+from pytest_crossmath.gating.verdicts import Verdict, Word
 from pytest_crossmath.inference.cache import ModelCache, ResponseStore
 from pytest_crossmath.inference.engine import Answer, Engine, Failure
 from pytest_crossmath.inference.result import Key, Result, failed
@@ -24,6 +30,7 @@ from pytest_crossmath.models.registry import ModelSpec, load_backend, weights_di
 from pytest_crossmath.options import CrossmathConfig
 from pytest_crossmath.prompting import Modality, Sample, make_sample
 from pytest_crossmath.puzzle.grid import Problem
+from pytest_crossmath.reporting.gates import change_lines, gate_table, loud
 from pytest_crossmath.reporting.record import RecordWriter, check_writable, default_path, relative
 from pytest_crossmath.reporting.summary import summarize_run
 from pytest_crossmath.reporting.terminal import draw_answer, modality_gap_table, throughput
@@ -35,6 +42,9 @@ ANSWER_FIXTURE = "_crossmath_answer"
 
 REPORT_ATTRIBUTE = "crossmath_results"
 """Where a test report, and a worker's last word, carry results as builtin types."""
+
+FLAGS = "crossmath_flags"
+"""Where a worker is told which folder says that a model is not to be asked any more."""
 
 TROUBLE = "crossmath_trouble"
 """Where a worker's last word carries what is to be said about its cache."""
@@ -66,6 +76,15 @@ class CrossmathSession:
         self._results: dict[Key, Result] = {}
         self._record: RecordWriter | None = None
         self._started = time.perf_counter()
+        self._keeper = Gatekeeper(
+            config.gates, config.baseline, sequential=config.stop_early == "sequential"
+        )
+        self._keeper.check_asked(
+            {**self._asked(), "models": {}}, [spec.name for spec in config.models]
+        )
+        self._stopping = EarlyStop(self._keeper, self._results, config.stop_early)
+        self._verdicts: tuple[Verdict, ...] = ()
+        self._flags: tempfile.TemporaryDirectory[str] | None = None
 
     # -- what is asked ---------------------------------------------------------------
 
@@ -83,10 +102,15 @@ class CrossmathSession:
 
     def ids(self) -> Iterator[str]:
         """The bracketed part of every built-in test id."""
-        for spec in self.config.models:
-            for problem in self.config.suite.problems:
-                for id, _ in self.forms():
-                    yield f"{spec.name}-{problem.id}-{id}"
+        return (id for id, _, _, _ in self._everything())
+
+    def reorder(self, items: list[pytest.Item]) -> None:
+        """Put the problems into random order where a sequential test looks at them on the way."""
+        if self.config.stop_early == "sequential":
+            places = [place for place, item in enumerate(items) if _asks_a_model(item)]
+            asking = sorted((items[place] for place in places), key=_random_order)
+            for place, item in zip(places, asking, strict=True):
+                items[place] = item
 
     def plan(self, items: Iterable[pytest.Item]) -> None:
         """Tell each engine the samples that the selected items will ask for together."""
@@ -104,6 +128,10 @@ class CrossmathSession:
             planned.setdefault(together, []).append(sample)
         for (name, _), samples in planned.items():
             self._engines[name].plan(samples)
+        if not self.is_worker:
+            self._plan_gates(
+                (name, sample) for (name, _), samples in planned.items() for sample in samples
+            )
 
     @property
     def is_worker(self) -> bool:
@@ -112,6 +140,10 @@ class CrossmathSession:
 
     def stretches(self, ids: Sequence[str], workers: int) -> Scopes:
         """Which tests go to the same worker, by test id."""
+        if not self.is_worker:
+            known = dict(self._samples_by_id())
+            asked = (id.partition("[")[2].removesuffix("]") for id in ids)
+            self._plan_gates(known[id] for id in asked if id in known)
         return stretches(
             ids,
             models=[spec.name for spec in self.config.models],
@@ -143,6 +175,8 @@ class CrossmathSession:
 
     def answer(self, engine: Engine, sample: Sample, session: pytest.Session) -> Answer:
         """The answer to a sample; ends the test as an error when there is none."""
+        if not engine.has_answer(sample) and self._is_over(engine.name):
+            pytest.skip("stopped early: the gates are decided")
         try:
             answer = engine.answer(sample)
         except ModelError as error:
@@ -176,6 +210,13 @@ class CrossmathSession:
         """Take the results that a worker's report carries into the record."""
         for fields in getattr(report, REPORT_ATTRIBUTE, ()):
             self._collect(Result.from_json(fields))
+        if self._flags is not None:
+            self._stopping.tell(self._engines, Path(self._flags.name))
+
+    def flags(self) -> str:
+        """A folder where workers see which models are not to be asked any more."""
+        self._flags = self._flags or tempfile.TemporaryDirectory(prefix="crossmath-")
+        return self._flags.name
 
     def receive_last_word(self, said: Mapping[str, Any]) -> None:
         """Take what a worker said when it left."""
@@ -185,18 +226,34 @@ class CrossmathSession:
 
     def receive_crash(self, test_id: str) -> None:
         """A worker died while it ran a test: nothing was measured there."""
-        for spec in self.config.models:
-            for problem in self.config.suite.problems:
-                for id, form in self.forms():
-                    if test_id.endswith(f"[{spec.name}-{problem.id}-{id}]"):
-                        sample = self.sample(problem, form)
-                        self._collect(failed(spec.name, sample, "the worker died"))
+        for id, model, problem, form in self._everything():
+            if test_id.endswith(f"[{id}]"):
+                self._collect(failed(model, self.sample(problem, form), "the worker died"))
 
     def finish(self) -> None:
-        """Close the record with the figures, and the cache."""
+        """Judge the gates, and close the record with the figures, and the cache."""
+        if self._results and not self.is_worker:
+            self._verdicts = self._keeper.verdicts(self._results)
         if self._record is not None:
-            self._record.finish(summarize_run(self._results.values()).to_json())
+            self._record.finish(
+                {
+                    **summarize_run(self._results.values()).to_json(),
+                    "gates": [verdict.to_json() for verdict in self._verdicts],
+                    "stopped_early": self._stopping.to_json(),
+                }
+            )
         self._store.close()
+        if self._flags is not None:
+            self._flags.cleanup()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a gate fails the run, or the record that was asked for could not be written."""
+        failing = {Word.FAIL} | (
+            {Word.INCONCLUSIVE} if self.config.inconclusive == "fail" else set()
+        )
+        lost = self.config.record and self._record is not None and self._record.trouble
+        return bool(lost) or any(verdict.word in failing for verdict in self._verdicts)
 
     def report_lines(self) -> Iterator[str]:
         """The section at the end of the run."""
@@ -207,6 +264,7 @@ class CrossmathSession:
         yield f"suite {self._suite_title(asked)}, {self._decoding()}"
         yield ""
         yield from modality_gap_table(summary, several_styles=len(self.config.styles) > 1)
+        yield from self._gate_lines()
         yield throughput(summary, time.perf_counter() - self._started)
         if self._record is not None:
             yield f"record: {relative(self._record.path)}"
@@ -214,6 +272,20 @@ class CrossmathSession:
                 yield f"  it is incomplete: {self._record.trouble}"
         for trouble in self._all_troubles():
             yield f"cache: {trouble}"
+
+    def _gate_lines(self) -> Iterator[str]:
+        for model, base, changes in self._keeper.changes(self._results):
+            yield from change_lines(model, base, changes)
+        header = self._record.header if self._record else self._record_header()
+        for difference in dict.fromkeys(self._keeper.differences(header)):
+            yield f"  other than there: {difference}"
+        yield from self._stopping.lines()
+        if self._verdicts:
+            yield from ("", *gate_table(self._verdicts), "")
+
+    def loud_lines(self) -> Iterator[str]:
+        """What must not be overlooked: gates that failed or cannot tell."""
+        return loud(self._verdicts, inconclusive_fails=self.config.inconclusive == "fail")
 
     @property
     def has_results(self) -> bool:
@@ -237,6 +309,30 @@ class CrossmathSession:
             cache=self._cache(spec),
             on_result=self._fresh.append if self.is_worker else self._collect,
         )
+
+    def _is_over(self, model: str) -> bool:
+        """Whether a model is not to be asked any more."""
+        if self.config.stop_early is None:
+            return False
+        if self._workerinput is not None:
+            return was_told(model, Path(self._workerinput[FLAGS]))
+        return self._stopping.is_over(model)
+
+    def _everything(self) -> Iterator[tuple[str, str, Problem, Form]]:
+        """The bracketed part of every built-in test id, with model, problem and form."""
+        for spec in self.config.models:
+            for problem in self.config.suite.problems:
+                for id, form in self.forms():
+                    yield f"{spec.name}-{problem.id}-{id}", spec.name, problem, form
+
+    def _samples_by_id(self) -> Iterator[tuple[str, tuple[str, Sample]]]:
+        for id, model, problem, form in self._everything():
+            yield id, (model, self.sample(problem, form))
+
+    def _plan_gates(self, samples: Iterable[tuple[str, Sample]]) -> None:
+        """Tell the gates what will be asked. Raises `ComparisonError`."""
+        if self.config.gates or self.config.baseline:
+            self._keeper.plan(failed(model, sample, "not asked") for model, sample in samples)
 
     def _cache(self, spec: ModelSpec) -> ModelCache | None:
         if self.config.cache == "off":
@@ -287,7 +383,6 @@ class CrossmathSession:
         return self._record
 
     def _record_header(self) -> Mapping[str, Any]:
-        suite = self.config.suite
         return {
             "models": {
                 spec.name: {
@@ -298,6 +393,13 @@ class CrossmathSession:
                 }
                 for spec in self.config.models
             },
+            **self._asked(),
+        }
+
+    def _asked(self) -> Mapping[str, Any]:
+        """The part of the record's header that says what is asked, and how."""
+        suite = self.config.suite
+        return {
             "suite": {
                 "name": suite.name,
                 "digest": suite.digest,
@@ -313,6 +415,11 @@ class CrossmathSession:
 
 def _asks_a_model(item: pytest.Item) -> bool:
     return ANSWER_FIXTURE in getattr(item, "fixturenames", ())
+
+
+def _random_order(item: pytest.Item) -> tuple[str, bytes]:
+    params = item.callspec.params  # type: ignore[attr-defined]  # parametrized by us
+    return params["crossmath_model"], random_order(params["crossmath_problem"].id)
 
 
 def judge(problem: Problem, score: Score, *, strict: bool) -> None:

@@ -34,6 +34,7 @@ FLOORS = {
     "collection": 6,
     "builtin": 6,
     "plugin": 6,
+    "commands": 6,
     "cli": 6,
 }
 

@@ -14,6 +14,7 @@ from pytest_crossmath.errors import ComparisonError
 from pytest_crossmath.gating.rates import Form, measured, tally
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
+from pytest_crossmath.prompting import Modality
 
 _ASKED = {
     "modalities": "modalities",
@@ -42,18 +43,22 @@ class Change:
 def check_comparable(base: Run, new: Run) -> None:
     """Raise `ComparisonError` naming the first thing that makes two runs no pair."""
     for run in (base, new):
-        if not run.finished:
+        if run.summary is None:
             raise ComparisonError(
                 f"{run.name} was not finished: it ends after {len(run.results)} results;"
                 " run it again, what it has is in the cache"
             )
     check_headers(base, new.header, new.name)
-    ours, theirs = (set(_samples(run.results)) for run in (new, base))
+
+
+def same_samples(base_name: str, base: Sequence[Result], name: str, new: Sequence[Result]) -> None:
+    """Raise `ComparisonError` unless one model here was asked what one was asked there."""
+    theirs, ours = ({result.identity[1:] for result in results} for results in (base, new))
     if ours != theirs:
-        missing = sorted(map(str, theirs - ours)) or sorted(map(str, ours - theirs))
+        first = min((theirs ^ ours), key=str)
         raise ComparisonError(
-            f"{base.name} and {new.name} hold other problems: {len(theirs)} and {len(ours)}"
-            f" samples, of which {len(ours & theirs)} are in both (first other: {missing[0]})"
+            f"{base_name} and {name} hold other problems: {len(theirs)} and {len(ours)} samples,"
+            f" {len(ours & theirs)} of them in both (first other: {first[0]} as {first[1]})"
         )
 
 
@@ -121,19 +126,15 @@ def of_model(results: Sequence[Result], model: str) -> tuple[Result, ...]:
 
 def changes(base: Sequence[Result], new: Sequence[Result]) -> Iterator[Change]:
     """The problems that changed, by modality, from the results of one model each."""
-    for modality in dict.fromkeys(result.modality for result in new):
-        form = Form(modality)
+    asked = {result.modality for result in new}
+    for form in (Form(modality.value) for modality in Modality if modality in asked):
         there, here = (measured(tally(results, form)) for results in (base, new))
-        both = [problem for problem in here if problem in there]
+        both = sorted(problem for problem in here if problem in there)
         yield Change(
             form,
             tuple(problem for problem in both if here[problem] < there[problem]),
             tuple(problem for problem in both if here[problem] > there[problem]),
         )
-
-
-def _samples(results: Sequence[Result]) -> Iterator[tuple[str, str, str, int]]:
-    return ((r.problem, r.modality, r.style or "", r.sample) for r in results)
 
 
 def _suite(header: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -176,6 +176,20 @@ def detectable(spread: float, clusters: int, *, alpha: float, power: float = 0.8
     return change
 
 
+def detectable_share(limit: float, trials: int, *, alpha: float, power: float = 0.8) -> float:
+    """The share below a limit that the exact test shows to be below with the given power, 0 to 1.
+
+    0 where not even a share of 0 would be shown.
+    """
+    from scipy.stats import beta, binom
+
+    most = int(binom.ppf(alpha, trials, limit))
+    if binom.cdf(most, trials, limit) > alpha:
+        most -= 1
+    # The binomial tail up to `most` is a beta tail in the share.
+    return float(beta.ppf(1 - power, most + 1, trials - most)) if most >= 0 else 0.0
+
+
 def _adjusted(
     values: Sequence[float], *, pseudo: Sequence[float], bounds: tuple[float, float]
 ) -> Interval:

@@ -16,7 +16,7 @@ a difference, the verdict is inconclusive.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from math import lcm, sqrt
@@ -31,6 +31,7 @@ from pytest_crossmath.gating.stats import (
     Interval,
     Tails,
     detectable,
+    detectable_share,
     gap_interval,
     holm,
     mean_tails,
@@ -107,6 +108,8 @@ class _Values:
 
     values: Sequence[float]
     """A solved share, a gap, a drop or a growth."""
+    problems: Sequence[str]
+    """The problem of each value."""
     samples: int
     """Samples of a problem whose verdicts they come from: the values are multiples of one in so
     many."""
@@ -129,11 +132,11 @@ def judge(
 def _judge_model(
     gates: Sequence[Gate], model: str, evidence: Evidence, *, pending: bool
 ) -> list[Verdict]:
-    plain = _extremes(gates, evidence, frozenset())
+    plain = _said(gates, evidence, frozenset())
     # As if what was cut off or could not be read had been solved, here or there.
-    turned = {"solved": _extremes(gates, evidence, UNSETTLED)}
+    turned = [_said(gates, evidence, UNSETTLED)]
     if evidence.base:
-        turned["solved there"] = _extremes(gates, evidence, UNSETTLED, in_base=True)
+        turned.append(_said(gates, evidence, UNSETTLED, in_base=True))
     verdicts = []
     for i, gate in enumerate(gates):
         word, notes = plain[i], []
@@ -142,7 +145,7 @@ def _judge_model(
         if missing:
             what = "are to come" if pending else "have no measurement"
             notes.append(f"{missing} samples {what}: they were counted both ways")
-        others = {other[i] for other in turned.values()} - {word}
+        others = {other[i] for other in turned} - {word}
         if others and not missing:
             notes.append(
                 "truncated and unparsed responses decide: counted as solved, it would be"
@@ -152,23 +155,50 @@ def _judge_model(
     return verdicts
 
 
-def words(gates: Sequence[Gate], evidence: Evidence) -> list[Word]:
-    """The gates' words alone, for who asks often."""
-    return _extremes(gates, evidence, frozenset())
+def word_of(gate: Gate, values: Sequence[float], *, samples: int = 1) -> Word:
+    """What a gate alone says of one figure a problem: a solved share, a gap, a drop or a growth.
+
+    The values are multiples of one in `samples`.
+    """
+    found = _Values(values, (), samples)
+    tails = _tails(gate, found)
+    return _word(gate, found, tails, tails.above)
 
 
-def _extremes(
+def detectable_of(gate: Gate, values: Sequence[float]) -> float:
+    """See `Verdict.detectable`, from one figure a problem."""
+    return _detectable(gate, values)
+
+
+def decided(gates: Sequence[Gate], evidence: Evidence) -> bool:
+    """Whether no gate depends on how the samples without a measurement would have come out.
+
+    A gate never turns for the worse when one more sample is solved in this run's favour, so
+    it is enough to look at all of them solved and all of them missed.
+    """
+    return all(low is high for low, high in _extremes(gates, evidence, frozenset(), in_base=False))
+
+
+def _said(
     gates: Sequence[Gate],
     evidence: Evidence,
     as_solved: frozenset[Outcome],
     *,
     in_base: bool = False,
 ) -> list[Word]:
-    """What the gates say however the samples without a measurement would have come out."""
+    """What each gate says; it cannot tell where that hangs on samples without a measurement."""
+    extremes = _extremes(gates, evidence, as_solved, in_base=in_base)
+    return [low if low is high else Word.INCONCLUSIVE for low, high in extremes]
+
+
+def _extremes(
+    gates: Sequence[Gate], evidence: Evidence, as_solved: frozenset[Outcome], *, in_base: bool
+) -> list[tuple[Word, Word]]:
+    """What each gate says if all samples without a measurement were against it, or for it."""
     low, high = (
         _words(gates, evidence, as_solved, in_base=in_base, best=best) for best in (False, True)
     )
-    return [a if a is b else Word.INCONCLUSIVE for a, b in zip(low, high, strict=True)]
+    return list(zip(low, high, strict=True))
 
 
 def _words(
@@ -221,7 +251,7 @@ def _values(
     signs = {1: (1,), 2: (1, -1), 4: (1, -1, -1, 1)}[len(sides)]
     values = [sum(s * rate[p] for s, rate in zip(signs, rates, strict=True)) for p in common]
     counts = {t.asked - t.unknown for side in sides for t in side.values()} - {0}
-    return _Values(values, lcm(*counts) if counts else 1)
+    return _Values(values, common, lcm(*counts) if counts else 1)
 
 
 def _tails(gate: Gate, found: _Values) -> Tails:
@@ -256,10 +286,29 @@ def _word(gate: Gate, found: _Values, tails: Tails, p_fail: float) -> Word:
     if broken and p_fail <= ALPHA:
         return Word.FAIL
     # No test can show that a share is 1, or that nothing at all changes; nothing can be better.
-    flawless = min(found.values) == 1 if gate.kind is Kind.FAIL_UNDER else max(found.values) <= 0
+    if gate.kind is Kind.FAIL_UNDER:
+        flawless = min(found.values) == 1 or gate.limit == 0
+    else:
+        flawless = max(found.values) <= 0
     if not broken and (flawless or tails.below <= ALPHA):
         return Word.PASS
     return Word.INCONCLUSIVE
+
+
+def whole_values(gate: Gate, evidence: Evidence, order: Callable[[str], Any]) -> Iterator[float]:
+    """The figures of problems in an order, up to the first that lacks a measurement."""
+    found = _measured_values(gate, evidence)
+    value = dict(zip(found.problems, found.values, strict=True))
+    open_ones = {
+        problem
+        for results, form in _looked_at(gate, evidence)
+        for problem, t in tally(results, form).items()
+        if t.unknown
+    }
+    for problem in sorted({*value, *open_ones}, key=order):
+        if problem in open_ones:
+            return
+        yield value[problem]
 
 
 def _measured_values(gate: Gate, evidence: Evidence) -> _Values:
@@ -275,11 +324,19 @@ def _measured_values(gate: Gate, evidence: Evidence) -> _Values:
 
 def _missing(gate: Gate, evidence: Evidence) -> int:
     """Samples without a measurement that the gate would look at."""
-    forms = [gate.form]
-    if gate.of_gap or gate.kind is Kind.MAX_GAP:
-        forms.append(_TEXT)
-    runs = [evidence.new, evidence.base] if gate.kind is Kind.COMPARE else [evidence.new]
-    return sum(t.unknown for run in runs for f in forms for t in tally(run, f).values())
+    return sum(
+        t.unknown
+        for results, form in _looked_at(gate, evidence)
+        for t in tally(results, form).values()
+    )
+
+
+def _looked_at(gate: Gate, evidence: Evidence) -> Iterator[tuple[Sequence[Result], Form]]:
+    """The results and forms that a gate looks at."""
+    for results in [evidence.new, evidence.base] if gate.kind is Kind.COMPARE else [evidence.new]:
+        yield results, gate.form
+        if gate.of_gap or gate.kind is Kind.MAX_GAP:
+            yield results, _TEXT
 
 
 def _verdict(model: str, gate: Gate, word: Word, found: _Values, notes: tuple[str, ...]) -> Verdict:
@@ -306,7 +363,7 @@ def _detectable(gate: Gate, values: Sequence[float]) -> float:
         # The drop that was measured must be over the limit, too.
         return max(seen, gate.limit + detectable(spread, n, alpha=0.5))
     if gate.kind is Kind.FAIL_UNDER:
-        return detectable(sqrt(gate.limit * (1 - gate.limit)), n, alpha=ALPHA)
+        return gate.limit - detectable_share(gate.limit, n, alpha=ALPHA)
     mean = fmean(values)
     spread = sqrt(fmean([*((v - mean) ** 2 for v in values), *(p**2 for p in GAP_PSEUDO)]))
     return detectable(spread, n, alpha=ALPHA)

@@ -135,6 +135,10 @@ class Engine:
             del self._answers[sample.key], self._groups[sample.key], self._asks[sample.key]
         return answer
 
+    def has_answer(self, sample: Sample) -> bool:
+        """Whether a sample's answer is there, so that asking for it infers nothing."""
+        return sample.key in self._answers
+
     def close(self) -> None:
         """Let go of the model, so that the next one has the memory; answers stay."""
         self._running = iter(())

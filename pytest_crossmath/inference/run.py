@@ -23,8 +23,8 @@ class Run:
     """The first line of the record: models, suite, modalities, settings, versions."""
     results: tuple[Result, ...]
     """One for each sample that has one."""
-    finished: bool
-    """Whether the record has its last line."""
+    summary: Mapping[str, Any] | None
+    """The last line of the record: its figures; None for a run that was broken off."""
 
     @property
     def models(self) -> tuple[str, ...]:

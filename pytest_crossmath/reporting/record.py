@@ -46,7 +46,8 @@ class RecordWriter:
             self._stream, self.trouble = io.StringIO(), str(error)
         started = datetime.now(UTC).isoformat(timespec="seconds")
         about = {"started": started, "python": platform.python_version(), "versions": _versions()}
-        self._write({"type": "run", "schema": SCHEMA, **about, **header})
+        self.header = {"type": "run", "schema": SCHEMA, **about, **header}
+        self._write(self.header)
 
     def append(self, result: Result) -> None:
         """Add one response."""
@@ -77,7 +78,7 @@ def read_record(path: Path, *, texts: bool = False) -> Run:
     """
     header: Mapping[str, Any] | None = None
     results: dict[Key, Result] = {}
-    finished = False
+    summary: Mapping[str, Any] | None = None
     for number, line, is_last in _lines(path):
         try:
             fields = json.loads(line)
@@ -85,7 +86,7 @@ def read_record(path: Path, *, texts: bool = False) -> Run:
             if kind == "run" or header is None:
                 header = _checked_header(fields)
             elif kind == "summary":
-                finished = True
+                summary = fields
             else:
                 result = Result.from_json(fields if texts else fields | {"response": ""})
                 results.setdefault(result.identity, result)
@@ -96,7 +97,7 @@ def read_record(path: Path, *, texts: bool = False) -> Run:
             raise RecordError(f"{path}:{number}: no line of a run record: {detail}") from None
     if header is None:
         raise RecordError(f"{path} is empty: it is no run record")
-    return Run(relative(path), header, tuple(results.values()), finished)
+    return Run(relative(path), header, tuple(results.values()), summary)
 
 
 def check_writable(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Intervals, held against published figures, formulas and their own promise of 95 %."""
 
 from collections.abc import Iterator
+from itertools import product
 from math import comb, factorial, sqrt
 from statistics import fmean
 
@@ -8,7 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_crossmath.gating.stats import Interval, gap_interval, rate_interval, wilson
+from pytest_crossmath.gating.stats import (
+    GAP_PSEUDO,
+    Interval,
+    bootstrap_interval,
+    detectable,
+    gap_interval,
+    holm,
+    mean_tails,
+    proportion_tails,
+    rate_interval,
+    sign_flip,
+    wilson,
+)
 
 FAST = settings(deadline=None, max_examples=100)
 Z = 1.959964
@@ -139,3 +152,70 @@ def test_gap_intervals_hold_the_truth_about_as_often_as_they_say(
             interval = gap_interval([1.0] * i + [-1.0] * j + [0.0] * same)
             covered += chance * covers(interval, worse - better)
     assert covered > 0.92
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "p"), [(0, 0, 1.0), (5, 0, 1 / 32), (8, 2, 56 / 1024), (3, 3, 42 / 64)]
+)
+def test_a_sign_flip_of_single_samples_is_the_test_of_mcnemar(
+    lost: int, gained: int, p: float
+) -> None:
+    """One-sided binomial tails over the problems that changed."""
+    assert sign_flip([1] * lost + [-1] * gained + [0] * 50) == pytest.approx(p)
+
+
+@FAST
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=9))
+def test_a_sign_flip_agrees_with_trying_all_signs(differences: list[int]) -> None:
+    """The exact distribution, by brute force."""
+    sums = [
+        sum(s * d for s, d in zip(signs, differences, strict=True))
+        for signs in product((1, -1), repeat=len(differences))
+    ]
+    as_large = sum(found >= sum(differences) for found in sums)
+    assert sign_flip(differences) == pytest.approx(as_large / len(sums))
+
+
+@pytest.mark.parametrize(
+    ("p_values", "adjusted"),
+    [
+        ((0.01, 0.04, 0.03, 0.005), (0.03, 0.06, 0.06, 0.02)),
+        ((0.5,), (0.5,)),
+        ((0.9, 0.8), (1.0, 1.0)),
+        ((), ()),
+    ],
+)
+def test_holm(p_values: tuple[float, ...], adjusted: tuple[float, ...]) -> None:
+    """Each p-value times the hypotheses left, never below that of a smaller one."""
+    assert holm(p_values) == pytest.approx(adjusted)
+
+
+def test_proportion_tails_are_binomial_sums() -> None:
+    """Both count what was seen."""
+    tails = proportion_tails(2, 4, 0.5)
+    assert (tails.above, tails.below) == pytest.approx((11 / 16, 11 / 16))
+
+
+def test_mean_tails_invert_the_interval() -> None:
+    """At an end of the two-sided interval, one tail is 2.5 %."""
+    values = [1.0] * 30 + [0.0] * 60 + [-1.0] * 10
+    interval = gap_interval(values)
+    assert mean_tails(values, interval.low, pseudo=GAP_PSEUDO).above == pytest.approx(0.025)
+    assert mean_tails(values, interval.high, pseudo=GAP_PSEUDO).below == pytest.approx(0.025)
+
+
+def test_a_bootstrap_draws_whole_problems() -> None:
+    """Close to the normal interval where there are many, a point where all are equal."""
+    values = [1.0] * 150 + [0.0] * 250 + [-1.0] * 50
+    drawn, normal = bootstrap_interval(values), gap_interval(values)
+    assert (drawn.low, drawn.high) == pytest.approx((normal.low, normal.high), abs=0.01)
+    assert bootstrap_interval([0.25] * 9) == Interval(0.25, 0.25)
+    assert bootstrap_interval(values, seed=3) == bootstrap_interval(values, seed=3)
+
+
+@pytest.mark.parametrize(("problems", "spread"), [(60, 0.3), (250, 0.3), (1000, 0.2)])
+def test_more_problems_see_less(problems: int, spread: float) -> None:
+    """The smallest drop that is seen shrinks with problems, and grows with churn."""
+    here = detectable(spread, problems, alpha=0.05)
+    assert 0 < detectable(spread, 4 * problems, alpha=0.05) < here
+    assert here < detectable(2 * spread, problems, alpha=0.05) <= 1

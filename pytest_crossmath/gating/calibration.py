@@ -1,0 +1,54 @@
+"""A/A calibration: how much repeated runs of one model differ, and so which drop is noise.
+
+Runs that differ in batch size, dtype or backend, or in nothing, do not give the same
+verdicts: rounding turns a token now and then, and sampling many. *Churn* is the share of
+problems whose verdict differs between two such runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import sqrt
+from statistics import NormalDist, fmean
+
+from pytest_crossmath.gating.rates import Form, measured, tally
+from pytest_crossmath.inference.result import Result
+
+_Z = NormalDist().inv_cdf(0.95)
+
+
+@dataclass(frozen=True, slots=True)
+class Churn:
+    """How repeated runs differ in one form."""
+
+    form: Form
+    """The form."""
+    problems: int
+    """Problems measured in every run."""
+    churn: float
+    """Share of problems whose verdict differs between two runs, mean over pairs, 0 to 1."""
+    widest: float
+    """Largest difference in the share solved between two runs, 0 to 1."""
+    noise: float
+    """A drop in the share solved that chance alone exceeds 1 time in 20, 0 to 1."""
+
+
+def calibrate(runs: Sequence[Sequence[Result]]) -> tuple[Churn, ...]:
+    """The churn of two or more runs of one model over the same samples, by modality."""
+    forms = dict.fromkeys(Form(result.modality) for result in runs[0])
+    return tuple(_churn(form, runs) for form in forms)
+
+
+def _churn(form: Form, runs: Sequence[Sequence[Result]]) -> Churn:
+    rates = [measured(tally(results, form)) for results in runs]
+    common = [problem for problem in rates[0] if all(problem in rate for rate in rates)]
+    if not common:
+        return Churn(form, 0, 0.0, 0.0, 0.0)
+    pairs = list(combinations(rates, 2))
+    differs = fmean(fmean(one[p] != other[p] for p in common) for one, other in pairs)
+    squares = fmean(fmean((one[p] - other[p]) ** 2 for p in common) for one, other in pairs)
+    shares = [fmean(rate[p] for p in common) for rate in rates]
+    noise = _Z * sqrt(squares / len(common))
+    return Churn(form, len(common), differs, max(shares) - min(shares), noise)

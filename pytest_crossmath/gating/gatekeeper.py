@@ -1,0 +1,152 @@
+"""The gates of one run: what is known of its plan, of the other run, and what follows.
+
+::
+
+    keeper = Gatekeeper(gates, baseline=Baseline(read_record(path), model=None))
+    keeper.check_asked(header)                # before anything is loaded
+    keeper.plan(samples)                      # what will be asked, so that gaps are seen
+    verdicts = keeper.verdicts(results)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pytest_crossmath.gating.comparison import (
+    Change,
+    changes,
+    check_headers,
+    differences,
+    of_model,
+    pick_model,
+    same_samples,
+)
+from pytest_crossmath.gating.gates import Gate, Kind
+from pytest_crossmath.gating.sequential import sequential_words
+from pytest_crossmath.gating.verdicts import Evidence, Verdict, decided, judge
+from pytest_crossmath.inference.result import Key, Result
+from pytest_crossmath.inference.run import Run
+
+THIS_RUN = "this run"
+_ON_THE_WAY = "decided on the way, by the sequential test"
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The run that is compared with."""
+
+    run: Run
+    """It."""
+    model: str | None
+    """Which of its models; None for that of the same name, or the only one."""
+
+
+class Gatekeeper:
+    """Gates, and what they need to be judged while a run goes on and when it ends."""
+
+    def __init__(
+        self, gates: Sequence[Gate], baseline: Baseline | None, *, sequential: bool = False
+    ) -> None:
+        """With `sequential`, gates may also be decided on the way, see `gating.sequential`."""
+        self.gates = tuple(gates)
+        self._sequential = sequential
+        self.baseline = baseline
+        self._planned: dict[Key, Result] = {}
+        self._base: dict[str, tuple[Result, ...]] = {}
+
+    def check_asked(self, header: Mapping[str, Any], models: Iterable[str]) -> None:
+        """Raise `ComparisonError` where it is clear from the start that the runs are no pair."""
+        if self.baseline is not None:
+            check_headers(self.baseline.run, header, THIS_RUN)
+            for model in models:
+                self.base_of(model)
+
+    def plan(self, samples: Iterable[Result]) -> None:
+        """Name the samples that will be asked, as results without a measurement.
+
+        Raises `ComparisonError` where the other run holds others.
+        """
+        self._planned.update((pending.identity, pending) for pending in samples)
+        if self.baseline is None:
+            return
+        for model in dict.fromkeys(result.model for result in self._planned.values()):
+            planned = of_model(tuple(self._planned.values()), model)
+            same_samples(self.baseline.run.name, self.base_of(model), THIS_RUN, planned)
+
+    def planned(self, model: str) -> int:
+        """How many samples a model was going to be asked."""
+        return sum(key[0] == model for key in self._planned)
+
+    def verdicts(self, results: Mapping[Key, Result]) -> tuple[Verdict, ...]:
+        """What the gates say of the results so far."""
+        evidence = self._evidence(results)
+        verdicts = judge(self.gates, evidence)
+        if not self._sequential:
+            return verdicts
+        on_the_way = (
+            word for seen in evidence.values() for word in sequential_words(self.gates, seen)
+        )
+        return tuple(
+            replace(verdict, word=word, notes=(_ON_THE_WAY,)) if word else verdict
+            for verdict, word in zip(verdicts, on_the_way, strict=True)
+        )
+
+    def is_decided(self, model: str, results: Mapping[Key, Result]) -> bool:
+        """Whether no answer to come can change what the gates say of a model.
+
+        Every gate is judged with all that is to come solved, and with all of it missed:
+        where both agree, so does whatever happens in between. A sequential test may have
+        decided before, with its error rate.
+        """
+        if not self.gates:
+            return False
+        evidence = self._evidence(results, only=model)[model]
+        if self._sequential and all(sequential_words(self.gates, evidence)):
+            return True
+        return decided(self.gates, evidence)
+
+    def changes(self, results: Mapping[Key, Result]) -> Iterator[tuple[str, str, list[Change]]]:
+        """For each model the one that it is compared with, and the problems that changed."""
+        if self.baseline is None:
+            return
+        for model in dict.fromkeys(result.model for result in results.values()):
+            here = of_model(tuple(results.values()), model)
+            base = self.base_of(model)
+            yield model, base[0].model if base else "", list(changes(base, here))
+
+    def differences(self, header: Mapping[str, Any]) -> Iterator[str]:
+        """Settings, backends and versions that are others than in the other run."""
+        if self.baseline is not None:
+            for model in header.get("models", {}):
+                there = pick_model(self.baseline.run, model, self.baseline.model)
+                yield from differences(self.baseline.run.header, header, (there, model))
+
+    def _evidence(
+        self, results: Mapping[Key, Result], only: str | None = None
+    ) -> dict[str, Evidence]:
+        everything = {**self._planned, **results}
+        models = [only] if only else dict.fromkeys(r.model for r in everything.values())
+        return {
+            model: Evidence(of_model(tuple(everything.values()), model), self.base_of(model))
+            for model in models
+        }
+
+    def base_of(self, model: str) -> tuple[Result, ...]:
+        """The other run's results that a model is compared with; none where there is no run.
+
+        Raises `ComparisonError` where it cannot be told which model's they are.
+        """
+        if self.baseline is None:
+            return ()
+        if model not in self._base:
+            run = self.baseline.run
+            picked = pick_model(run, model, self.baseline.model)
+            self._base[model] = of_model(run.results, picked)
+        return self._base[model]
+
+
+def needs_baseline(gates: Iterable[Gate]) -> bool:
+    """Whether some gate compares with another run."""
+    return any(gate.kind is Kind.COMPARE for gate in gates)

@@ -1,0 +1,87 @@
+"""Verdicts and changes as lines for a terminal, in 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
+
+from pytest_crossmath.gating.comparison import Change
+from pytest_crossmath.gating.gates import Kind
+from pytest_crossmath.gating.verdicts import Verdict, Word
+
+_WORDS = {Word.PASS: "pass", Word.FAIL: "FAIL", Word.INCONCLUSIVE: "cannot tell"}
+_SHOWN = 12
+
+
+def gate_table(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """The verdict of every gate with its figures, and what a reader should know of each."""
+    from tabulate import tabulate
+
+    several = len({verdict.model for verdict in verdicts}) > 1
+    rows = [
+        [*([v.model] if several else []), v.gate, _WORDS[v.word], _measured(v), _sees(v)]
+        for v in verdicts
+    ]
+    headers = [*(["model"] if several else []), "gate", "verdict", "measured", "sees from"]
+    table = tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)
+    yield from (line.rstrip() for line in table.splitlines())
+    yield "verdicts at 95 %, Holm's correction; sees from: what this run would miss 1 time in 5"
+    for verdict in verdicts:
+        for note in verdict.notes:
+            yield from wrap(f"{verdict.gate}: {note}", 80, initial_indent="  ",
+                            subsequent_indent="    ")  # fmt: skip
+
+
+def loud(verdicts: Iterable[Verdict], *, inconclusive_fails: bool) -> Iterator[str]:
+    """A line for every gate that failed or cannot tell, to stand out at the very end."""
+    for verdict in verdicts:
+        who = f"{verdict.model}: {verdict.gate}: {_measured(verdict)}"
+        if verdict.word is Word.FAIL:
+            yield f"GATE FAILED  {who}"
+        elif verdict.word is Word.INCONCLUSIVE:
+            what = "fails" if inconclusive_fails else "passes"
+            yield f"GATE CANNOT TELL, {what}  {who}"
+
+
+def change_lines(model: str, base: str, changes: Iterable[Change]) -> Iterator[str]:
+    """The problems that one model lost and gained since the other run."""
+    beside = f"{model} (there: {base})" if base != model else model
+    for change in changes:
+        yield (
+            f"{beside}, {change.form}: {len(change.regressed)} regressed,"
+            f" {len(change.improved)} improved"
+        )
+        for word, problems in (("regressed", change.regressed), ("improved", change.improved)):
+            if problems:
+                shown = ", ".join(problems[:_SHOWN])
+                more = f", and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+                yield from wrap(f"{word}: {shown}{more}", 80, initial_indent="  ",
+                                subsequent_indent="    ")  # fmt: skip
+
+
+def _measured(verdict: Verdict) -> str:
+    if verdict.figure is None or verdict.interval is None:
+        return "nothing measured"
+    kind = _kind(verdict)
+    low, high = 100 * verdict.interval.low, 100 * verdict.interval.high
+    if kind is Kind.FAIL_UNDER:
+        return f"{verdict.figure:.1%} ({low:.0f}-{high:.0f})"
+    change = "growth" if " gap:" in verdict.gate else "drop"
+    what = "gap" if kind is Kind.MAX_GAP else change
+    return f"{what} {100 * verdict.figure:+.1f} ({low:+.0f} to {high:+.0f})"
+
+
+def _sees(verdict: Verdict) -> str:
+    """The smallest true breach that this run would most likely have failed."""
+    if verdict.detectable is None:
+        return ""
+    kind = _kind(verdict)
+    if kind is Kind.FAIL_UNDER:
+        return f"{max(0.0, verdict.limit - verdict.detectable):.0%} solved"
+    if kind is Kind.MAX_GAP:
+        return f"gap {100 * (verdict.limit + verdict.detectable):+.1f}"
+    return f"drop {100 * verdict.detectable:+.1f}"
+
+
+def _kind(verdict: Verdict) -> Kind:
+    return Kind(verdict.gate.partition(" ")[0])
