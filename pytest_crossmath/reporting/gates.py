@@ -66,9 +66,7 @@ def _measured(verdict: Verdict) -> str:
     low, high = 100 * verdict.interval.low, 100 * verdict.interval.high
     if kind is Kind.FAIL_UNDER:
         return f"{verdict.figure:.1%} ({low:.0f}-{high:.0f})"
-    change = "growth" if " gap:" in verdict.gate else "drop"
-    what = "gap" if kind is Kind.MAX_GAP else change
-    return f"{what} {100 * verdict.figure:+.1f} ({low:+.0f} to {high:+.0f})"
+    return f"{_figure(verdict)} {100 * verdict.figure:+.1f} ({low:+.0f} to {high:+.0f})"
 
 
 def _sees(verdict: Verdict) -> str:
@@ -77,10 +75,15 @@ def _sees(verdict: Verdict) -> str:
         return ""
     kind = _kind(verdict)
     if kind is Kind.FAIL_UNDER:
-        return f"{max(0.0, verdict.limit - verdict.detectable):.0%} solved"
-    if kind is Kind.MAX_GAP:
-        return f"gap {100 * (verdict.limit + verdict.detectable):+.1f}"
-    return f"drop {100 * verdict.detectable:+.1f}"
+        return f"{verdict.limit - verdict.detectable:.0%} solved"
+    beyond = verdict.limit if kind is Kind.MAX_GAP else 0.0
+    return f"{_figure(verdict)} {100 * (beyond + verdict.detectable):+.1f}"
+
+
+def _figure(verdict: Verdict) -> str:
+    """What is measured, in one word."""
+    change = "growth" if " gap:" in verdict.gate else "drop"
+    return "gap" if _kind(verdict) is Kind.MAX_GAP else change
 
 
 def _kind(verdict: Verdict) -> Kind:
