@@ -16,8 +16,8 @@ WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["here", "wo
 
 
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    """A run of the first problems in a process of its own."""
-    return pytester.runpytest_subprocess("crossmath", "--crossmath-limit=40", *arguments)
+    """A run of the first problems."""
+    return pytester.runpytest("crossmath", "--crossmath-limit=40", *arguments)
 
 
 def crossmath(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
