@@ -268,7 +268,9 @@ def test_the_verdicts_are_in_the_record(
         pytester, f"--crossmath-model={replay(image='1' * 40)}", "--crossmath-modality=image",
         "--crossmath-fail-under=image:50%",
     )  # fmt: skip
-    [verdict] = record_lines()[-1]["gates"]  # type: ignore[misc]  # a list
+    gates = record_lines()[-1]["gates"]
+    assert isinstance(gates, list)
+    [verdict] = gates
     assert (verdict["gate"], verdict["word"], verdict["figure"]) == (
         "fail-under image:50%", "pass", 1.0,
     )  # fmt: skip
