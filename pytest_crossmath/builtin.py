@@ -8,7 +8,12 @@ from pytest_crossmath.session import judge
 
 
 def test_problem(
-    crossmath_problem: Problem, crossmath_score: Score, crossmath_strict: bool
+    crossmath_problem: Problem,
+    crossmath_score: Score,
+    crossmath_strict: bool,
+    crossmath_regressed: bool,
 ) -> None:
     """A problem in one form: passes if solved, is an expected failure if missed."""
-    judge(crossmath_problem, crossmath_score, strict=crossmath_strict)
+    judge(
+        crossmath_problem, crossmath_score, strict=crossmath_strict, regressed=crossmath_regressed
+    )

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_crossmath.workspace import FOLDER
+
 NAME = "crossmath"
 """First part of every built-in node id."""
 
@@ -51,6 +53,10 @@ class BuiltinModule(pytest.Module):
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         """The items, or those that the command line names."""
         items = list(super().collect())
+        for item in items:
+            # syrupy looks for snapshots beside a test, and beside the root it would take
+            # those of another project for leftovers.
+            item.path = self.path / FOLDER / NAME
         wanted = self.config.stash[selection]
         if not wanted:
             return items

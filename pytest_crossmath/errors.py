@@ -9,10 +9,11 @@
     ├── ModelError       a model specification, a missing extra, a damaged checkpoint
     ├── RecordError      a run record: which one, which line, what is wrong
     ├── ComparisonError  two runs that are no pair: what differs
+    ├── SnapshotError    a snapshot of verdicts: which one, which line, what is wrong
     └── BackendError     inference failed: no measurement was made
 
 Each message is one line that says what is wrong, where, and what to do. The
-plugin turns the first six into `pytest.UsageError` (exit status 4); the last
+plugin turns all but the last into `pytest.UsageError` (exit status 4); that
 makes the item an *error*, never a wrong answer.
 """
 
@@ -45,6 +46,10 @@ class RecordError(CrossmathError):
 
 class ComparisonError(CrossmathError):
     """Two runs cannot be compared: the message says what differs."""
+
+
+class SnapshotError(CrossmathError):
+    """A snapshot cannot be read: the message names file and line."""
 
 
 class BackendError(CrossmathError):

@@ -129,7 +129,9 @@ class CrossmathConfig:
     models: tuple[ModelSpec, ...]
     """The models, each under a name of its own."""
     suite: Suite
-    """The loaded suite, cut to `limit` problems."""
+    """The loaded suite, cut to the limit."""
+    is_cut: bool
+    """Whether a limit was given."""
     modalities: tuple[Modality, ...]
     """Forms in the order they are asked."""
     styles: tuple[str, ...]
@@ -154,6 +156,10 @@ class CrossmathConfig:
     """What a gate that cannot tell does: ``pass`` or ``fail``."""
     stop_early: str | None
     """When to ask no more: ``exact`` or ``sequential``; None to ask everything."""
+
+
+SNAPSHOT_EXTENSION = "verdicts"
+"""How the names of snapshot files end."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -204,6 +210,7 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
     return CrossmathConfig(
         models=models,
         suite=suite,
+        is_cut=values["limit"] is not None,
         modalities=modalities,
         styles=styles,
         samples=parse_positive("samples", values["samples"]) or 1,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_crossmath.options import add_options, build_config, is_active
+from pytest_crossmath.options import SNAPSHOT_EXTENSION, add_options, build_config, is_active
 
 if TYPE_CHECKING:
     from pytest_crossmath.distribution import GpuAssignment
@@ -36,6 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "crossmath(model, problem, modality, style, difficulty): set by pytest-crossmath"
     )
+    # Else syrupy would take them for leftovers of the user's own tests, and delete them.
+    ignored = getattr(config.option, "ignore_file_extensions", None) or []
+    config.option.ignore_file_extensions = [*ignored, SNAPSHOT_EXTENSION]
     if is_active(config):
         config.pluginmanager.register(_start(config), "crossmath-session")
 
@@ -269,6 +272,19 @@ def crossmath_response(_crossmath_answer: Answer) -> Response:
 def crossmath_score(_crossmath_answer: Answer) -> Score:
     """The response, scored: outcome, answer, and for each blank whether it is right."""
     return _crossmath_answer.score
+
+
+@pytest.fixture
+def crossmath_regressed(
+    request: pytest.FixtureRequest,
+    crossmath_model: Engine,
+    crossmath_problem: Problem,
+    crossmath_score: Score,
+) -> bool:
+    """Whether the snapshot of verdicts says that the problem was solved before, and now is not."""
+    session = request.config.stash[_active]
+    sample = session.sample(crossmath_problem, request.node.callspec.params["crossmath_modality"])
+    return session.is_regressed(request.node, crossmath_model.name, sample, crossmath_score)
 
 
 @pytest.fixture

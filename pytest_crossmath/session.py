@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -37,6 +37,9 @@ from pytest_crossmath.reporting.terminal import draw_answer, modality_gap_table,
 from pytest_crossmath.scoring import Outcome, Score
 from pytest_crossmath.workspace import FOLDER
 
+if TYPE_CHECKING:
+    from pytest_crossmath.snapshots import Verdicts
+
 ANSWER_FIXTURE = "_crossmath_answer"
 """The fixture that asks a model; every test that depends on it is planned."""
 
@@ -45,6 +48,12 @@ REPORT_ATTRIBUTE = "crossmath_results"
 
 FLAGS = "crossmath_flags"
 """Where a worker is told which folder says that a model is not to be asked any more."""
+
+MODEL_PROPERTY = "crossmath_model"
+"""Property of a test: the model that it asked."""
+
+SNAPSHOT_PROPERTY = "crossmath_snapshot"
+"""Property of a test: what became of its verdict since the snapshot, a `Change`."""
 
 TROUBLE = "crossmath_trouble"
 """Where a worker's last word carries what is to be said about its cache."""
@@ -85,6 +94,7 @@ class CrossmathSession:
         self._stopping = EarlyStop(self._keeper, self._results, config.stop_early)
         self._verdicts: tuple[Verdict, ...] = ()
         self._flags: tempfile.TemporaryDirectory[str] | None = None
+        self._snapshots = self._read_snapshots()
 
     # -- what is asked ---------------------------------------------------------------
 
@@ -170,6 +180,8 @@ class CrossmathSession:
         self._started = time.perf_counter()
         if self.config.record is not None:
             check_writable(self.config.record)
+        if self._snapshots is not None:
+            self._snapshots.check_writable()
 
     # -- what came of it -------------------------------------------------------------
 
@@ -192,10 +204,19 @@ class CrossmathSession:
         """What a test's JUnit entry says of it."""
         result = answer.result
         return [
-            ("crossmath_model", result.model),
+            (MODEL_PROPERTY, result.model),
             ("crossmath_modality", result.modality),
             ("crossmath_outcome", result.outcome.value),
         ]
+
+    def is_regressed(self, item: pytest.Item, model: str, sample: Sample, score: Score) -> bool:
+        """Whether the snapshot of verdicts says that the problem was solved before."""
+        if self._snapshots is None:
+            return False
+        what, passes = self._snapshots.check(item, model, sample, score)
+        if self._snapshots.is_kept(model):
+            item.user_properties.append((SNAPSHOT_PROPERTY, what.value))
+        return not passes
 
     def attach(self, report: pytest.TestReport) -> None:
         """In a worker: put what arrived since the last report on this one."""
@@ -210,6 +231,10 @@ class CrossmathSession:
         """Take the results that a worker's report carries into the record."""
         for fields in getattr(report, REPORT_ATTRIBUTE, ()):
             self._collect(Result.from_json(fields))
+        if self._snapshots is not None and report.when == "call":
+            said = dict(report.user_properties)
+            if SNAPSHOT_PROPERTY in said:
+                self._snapshots.count(str(said[MODEL_PROPERTY]), str(said[SNAPSHOT_PROPERTY]))
         if self._flags is not None:
             self._stopping.tell(self._engines, Path(self._flags.name))
 
@@ -234,12 +259,16 @@ class CrossmathSession:
         """Judge the gates, and close the record with the figures, and the cache."""
         if self._results and not self.is_worker:
             self._verdicts = self._keeper.verdicts(self._results)
+        if self._snapshots is not None and not self.is_worker:
+            self._snapshots.finish()
         if self._record is not None:
+            snapshots = self._snapshots.to_json() if self._snapshots else {}
             self._record.finish(
                 {
                     **summarize_run(self._results.values()).to_json(),
                     "gates": [verdict.to_json() for verdict in self._verdicts],
                     "stopped_early": self._stopping.to_json(),
+                    "snapshots": snapshots,
                 }
             )
         self._store.close()
@@ -265,6 +294,8 @@ class CrossmathSession:
         yield ""
         yield from modality_gap_table(summary, several_styles=len(self.config.styles) > 1)
         yield from self._gate_lines()
+        if self._snapshots is not None:
+            yield from self._snapshots.lines()
         yield throughput(summary, time.perf_counter() - self._started)
         if self._record is not None:
             yield f"record: {relative(self._record.path)}"
@@ -309,6 +340,17 @@ class CrossmathSession:
             cache=self._cache(spec),
             on_result=self._fresh.append if self.is_worker else self._collect,
         )
+
+    def _read_snapshots(self) -> Verdicts | None:
+        """The snapshots; None where syrupy is switched off."""
+        if not hasattr(self._pytest.option, "update_snapshots"):
+            return None
+        # Not above: syrupy is imported only where it is on.
+        from pytest_crossmath.snapshots import Verdicts
+
+        models = [spec.name for spec in self.config.models]
+        suite = self.config.suite
+        return Verdicts(self._pytest, suite, models, is_cut=self.config.is_cut)
 
     def _is_over(self, model: str) -> bool:
         """Whether a model is not to be asked any more."""
@@ -422,12 +464,14 @@ def _random_order(item: pytest.Item) -> tuple[str, bytes]:
     return params["crossmath_model"], random_order(params["crossmath_problem"].id)
 
 
-def judge(problem: Problem, score: Score, *, strict: bool) -> None:
+def judge(problem: Problem, score: Score, *, strict: bool, regressed: bool) -> None:
     """End the test as the outcome says: return, xfail, or fail with the grid drawn."""
     if score.outcome is Outcome.SOLVED:
         return
+    if regressed:
+        _fail(problem, score, f"regressed: solved in the snapshot, now {score.reason}")
     if strict:
-        _fail(problem, score)
+        _fail(problem, score, score.reason)
     # The exception and not pytest.xfail(): that does nothing under --runxfail.
     raise pytest.xfail.Exception(score.reason)
 
@@ -437,9 +481,9 @@ def usage_error(error: Exception) -> pytest.UsageError:
     return pytest.UsageError(f"crossmath: {error}")
 
 
-def _fail(problem: Problem, score: Score) -> NoReturn:
+def _fail(problem: Problem, score: Score, reason: str) -> NoReturn:
     lines = [
-        f"{score.reason}; wrong blanks are drawn as !given/right",
+        f"{reason}; wrong blanks are drawn as !given/right",
         "",
         *draw_answer(problem, score),
     ]

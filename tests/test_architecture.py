@@ -31,6 +31,7 @@ FLOORS = {
     "distribution": 5,
     "options": 5,
     "session": 5,
+    "snapshots": 5,
     "collection": 6,
     "builtin": 6,
     "plugin": 6,

@@ -1,0 +1,169 @@
+"""Snapshots of verdicts: one file for each model and suite, one line for each sample.
+
+::
+
+    # Verdicts of pytest-crossmath, with the answers as they were read.
+    mini-0001	text	solved	20, 1, 17
+    mini-0001	image/original	missed	20, 1, 9
+
+Lines stand in a fixed order, so that a diff shows the problems that changed and nothing
+else. Raw text of a model is never written. A line says *solved* with the key itself, so
+that it cannot be taken for a verdict on another problem that got the same id.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from pytest_crossmath.errors import SnapshotError
+from pytest_crossmath.prompting import Modality, Sample
+from pytest_crossmath.scoring import Outcome, Score
+
+_TITLE = "# Verdicts of pytest-crossmath, with the answers as they were read."
+_FORM = re.compile(r"(?P<modality>[a-z+]+)(/(?P<style>[^#]+))?(#(?P<sample>[0-9]{1,6}))?")
+_MERGE = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
+_LONGEST = 120
+_MEND = "mend it, or delete the file and run pytest with --snapshot-update"
+
+
+class Change(StrEnum):
+    """A verdict beside that of the snapshot."""
+
+    SAME = "same"
+    """Solved as before, or not solved as before."""
+    REGRESSED = "regressed"
+    """Solved before and no longer."""
+    IMPROVED = "improved"
+    """Solved now and not before."""
+    NEW = "new"
+    """The snapshot says nothing of this problem in this form."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Name:
+    """Which sample of a model a line is about; sorts as the lines do."""
+
+    problem: str
+    """Id of the problem."""
+    rank: int
+    """Place of the modality among all."""
+    style: str
+    """Image style; empty without an image."""
+    sample: int
+    """Sample number, from 0."""
+
+    @classmethod
+    def of(cls, sample: Sample) -> Name:
+        """The name of a sample."""
+        problem, modality, style, index = sample.key
+        return cls(problem, list(Modality).index(Modality(modality)), style or "", index)
+
+    @classmethod
+    def parse(cls, text: str) -> Name:
+        """The inverse of `str`. Raises `ValueError`."""
+        problem, form = text.split("\t")
+        found = _FORM.fullmatch(form)
+        if found is None or not problem:
+            raise ValueError(f"{form!r} is no form of a problem")
+        rank = list(Modality).index(Modality(found["modality"]))
+        return cls(problem, rank, found["style"] or "", int(found["sample"] or 0))
+
+    @property
+    def form(self) -> str:
+        """``text``, ``image/original``, ``image/original#2``."""
+        style = f"/{self.style}" if self.style else ""
+        index = f"#{self.sample}" if self.sample else ""
+        return f"{list(Modality)[self.rank]}{style}{index}"
+
+    def __str__(self) -> str:
+        return f"{self.problem}\t{self.form}"
+
+
+Entries = Mapping[Name, str]
+"""For each sample its verdict and answer, see `entry`."""
+
+
+def entry(score: Score) -> str:
+    """The verdict and the answer, harmless on a terminal and of a sensible length."""
+    if score.outcome is Outcome.SOLVED:
+        return _solved(score)
+    answer = ", ".join(score.answer or ())
+    plain = "".join(c if c.isprintable() else repr(c)[1:-1] for c in answer)
+    cut = plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]} …"
+    return f"{score.outcome.value}\t{cut}".rstrip()
+
+
+def change(before: str | None, score: Score) -> Change:
+    """What became of a sample since its entry was written."""
+    if before is None:
+        return Change.NEW
+    solved_before = _is_solved(before)
+    solved_now = score.outcome is Outcome.SOLVED
+    if solved_before and before != _solved(score):
+        return Change.NEW  # another problem under the same id
+    if solved_before == solved_now:
+        return Change.SAME
+    return Change.IMPROVED if solved_now else Change.REGRESSED
+
+
+def no_worse(before: str, now: str) -> bool:
+    """Whether the verdict on one line is no worse than that on another."""
+    (_, old), (_, new) = parse_line(before), parse_line(now)
+    return not _is_solved(old) or _is_solved(new)
+
+
+def format_snapshot(entries: Entries) -> str:
+    """The text of a file."""
+    return "\n".join([_TITLE, *(f"{name}\t{text}" for name, text in sorted(entries.items())), ""])
+
+
+def read_snapshot(file: Path) -> dict[Name, str]:
+    """What a file holds; nothing where there is none.
+
+    Raises `SnapshotError` with the line for whatever is no snapshot.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SnapshotError(f"the snapshot {file} cannot be read: {error}") from None
+    return parse_snapshot(text, str(file))
+
+
+def parse_snapshot(text: str, file: str) -> dict[Name, str]:
+    """The inverse of `format_snapshot`; `file` is its name in messages. Raises `SnapshotError`."""
+    entries: dict[Name, str] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        if line.startswith(_MERGE):
+            raise SnapshotError(f"{file}:{number}: a merge left a conflict here: {_MEND}")
+        try:
+            name, content = parse_line(line)
+        except ValueError:
+            raise SnapshotError(f"{file}:{number}: no verdict of a sample: {_MEND}") from None
+        if name in entries:
+            raise SnapshotError(f"{file}:{number}: this sample has a line above: {_MEND}")
+        entries[name] = content
+    return entries
+
+
+def parse_line(line: str) -> tuple[Name, str]:
+    """Name and entry on a line. Raises `ValueError`."""
+    problem, form, verdict, *answer = line.rstrip("\r").split("\t")
+    if len(answer) > 1:
+        raise ValueError(line)
+    return Name.parse(f"{problem}\t{form}"), "\t".join([Outcome(verdict).value, *answer])
+
+
+def _solved(score: Score) -> str:
+    return f"{Outcome.SOLVED.value}\t{', '.join(score.key)}"
+
+
+def _is_solved(text: str) -> bool:
+    return text.partition("\t")[0] == Outcome.SOLVED

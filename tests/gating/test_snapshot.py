@@ -1,0 +1,160 @@
+"""Snapshots of verdicts: what a file says, and what became of a verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_crossmath.errors import SnapshotError
+from pytest_crossmath.gating.snapshot import (
+    Change,
+    Name,
+    change,
+    entry,
+    format_snapshot,
+    no_worse,
+    parse_snapshot,
+    read_snapshot,
+)
+from pytest_crossmath.prompting import INSTRUCTION, Modality, make_sample
+from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.scoring import Outcome, Score, score_response
+
+PROBLEM, OTHER = load_suite("mini").problems[:2]
+KEY = ", ".join(PROBLEM.key)
+
+
+def scored(text: str) -> Score:
+    """The score of a response to the first problem."""
+    return score_response(PROBLEM, text)
+
+
+SOLVED = scored(f"<answer>{KEY}</answer>")
+MISSED = scored("<answer>1, 2</answer>")
+UNPARSED = scored("I cannot tell.")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        (None, SOLVED, Change.NEW),
+        (None, MISSED, Change.NEW),
+        (SOLVED, SOLVED, Change.SAME),
+        (MISSED, MISSED, Change.SAME),
+        (MISSED, UNPARSED, Change.SAME),
+        (SOLVED, MISSED, Change.REGRESSED),
+        (SOLVED, UNPARSED, Change.REGRESSED),
+        (MISSED, SOLVED, Change.IMPROVED),
+        (UNPARSED, SOLVED, Change.IMPROVED),
+    ],
+)
+def test_what_became_of_a_verdict(before: Score | None, now: Score, expected: Change) -> None:
+    """Only what was solved can regress, and a wrong answer is as good as another."""
+    assert change(entry(before) if before else None, now) is expected
+
+
+def test_a_verdict_on_another_problem_of_the_same_id_is_none() -> None:
+    """Its answer is not the key: the suite was changed, and nothing regressed."""
+    assert change(f"solved\t{', '.join(OTHER.key)}", MISSED) is Change.NEW
+
+
+def test_a_solved_entry_has_the_key_however_it_was_written() -> None:
+    """``20.0`` and ``20`` are the same answer, so they are the same line."""
+    assert entry(scored(f"<answer>{KEY.replace(',', '.0,')}</answer>")) == f"solved\t{KEY}"
+
+
+def test_an_entry_never_has_raw_text() -> None:
+    """The answer is made printable, and cut."""
+    hostile = scored(f"<answer>\x1b[31m1\t2, {'9' * 500}</answer>")
+    line = entry(hostile)
+    verdict, _, answer = line.partition("\t")
+    assert verdict == "missed"
+    assert answer.isprintable()
+    assert len(answer) < 130
+
+
+def test_lines_stand_by_problem_and_form() -> None:
+    """So that a diff shows what changed and nothing else."""
+    names = [
+        Name.parse(f"{problem}\t{form}")
+        for problem in ("b", "a")
+        for form in ("image+text/original", "image/original#1", "image/beige", "text")
+    ]
+    lines = format_snapshot(dict.fromkeys(names, "missed\t1")).splitlines()[1:]
+    assert [line.split("\t")[:2] for line in lines] == [
+        [problem, form]
+        for problem in ("a", "b")
+        for form in ("text", "image/beige", "image/original#1", "image+text/original")
+    ]
+
+
+def test_the_name_of_a_sample() -> None:
+    """Problem, modality, style and number."""
+    sample = make_sample(
+        PROBLEM, Modality.IMAGE, style="original", index=2, instruction=INSTRUCTION
+    )
+    assert str(Name.of(sample)) == "mini-0001\timage/original#2"
+
+
+_WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1)
+_NAMES = st.builds(
+    Name,
+    _WORDS.filter(lambda word: word[0] not in "#<=>|"),
+    st.integers(0, 2),
+    _WORDS.filter(lambda word: "#" not in word),
+    st.integers(0, 999_999),
+)
+_ENTRIES = st.builds(
+    lambda outcome, answer: f"{outcome.value}\t{answer}".rstrip(), st.sampled_from(Outcome), _WORDS
+)
+
+
+@given(st.dictionaries(_NAMES, _ENTRIES))
+def test_a_file_reads_back(entries: dict[Name, str]) -> None:
+    """Whatever was written."""
+    assert parse_snapshot(format_snapshot(entries), "file") == entries
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["<<<<<<< HEAD"], "file:2: a merge left a conflict here"),
+        (["a\ttext\tsolved\t1", "======="], "file:3: a merge left a conflict here"),
+        (["a\ttext\tperfect\t1"], "file:2: no verdict of a sample"),
+        (["a\tsmell\tsolved\t1"], "file:2: no verdict of a sample"),
+        (["a\ttext"], "file:2: no verdict of a sample"),
+        (["a\ttext\tsolved\t1\t2"], "file:2: no verdict of a sample"),
+        (["a\ttext\tsolved\t1", "a\ttext\tmissed\t2"], "file:3: this sample has a line above"),
+    ],
+)
+def test_what_is_no_snapshot_is_told_with_its_line(lines: list[str], message: str) -> None:
+    """And how to mend it."""
+    with pytest.raises(SnapshotError) as raised:
+        parse_snapshot("\n".join(["# title", *lines, ""]), "file")
+    assert str(raised.value).startswith(message)
+    assert "--snapshot-update" in str(raised.value)
+
+
+def test_a_missing_file_is_an_empty_snapshot(tmp_path: Path) -> None:
+    """The first run has none."""
+    assert read_snapshot(tmp_path / "none.verdicts") == {}
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """A folder, or bytes that are no text."""
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
+    for file in (tmp_path, tmp_path / "bytes"):
+        with pytest.raises(SnapshotError, match="cannot be read"):
+            read_snapshot(file)
+
+
+def test_lines_are_held_against_each_other() -> None:
+    """As syrupy does it: whole lines."""
+    solved, missed = "a\ttext\tsolved\t1", "a\ttext\tmissed\t2"
+    assert no_worse(missed, solved)
+    assert no_worse(missed, missed)
+    assert no_worse(solved, solved)
+    assert not no_worse(solved, missed)
