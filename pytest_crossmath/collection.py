@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_crossmath.workspace import FOLDER
-
 NAME = "crossmath"
 """First part of every built-in node id."""
 
@@ -53,10 +51,6 @@ class BuiltinModule(pytest.Module):
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         """The items, or those that the command line names."""
         items = list(super().collect())
-        for item in items:
-            # syrupy looks for snapshots beside a test, and beside the root it would take
-            # those of another project for leftovers.
-            item.path = self.path / FOLDER / NAME
         wanted = self.config.stash[selection]
         if not wanted:
             return items
@@ -99,6 +93,20 @@ def check_selection(config: pytest.Config, parameters: Iterable[str]) -> None:
         for argument in wanted:
             if argument not in known:
                 raise pytest.UsageError(f"crossmath: there is no built-in test {argument}")
+
+
+def hide_from_syrupy(config: pytest.Config) -> None:
+    """Take our items out of what syrupy has for collected.
+
+    It looks for unused snapshots beside every test file. Ours stand for the root, so it
+    would look beside that, and delete what belongs to another project there.
+    """
+    # It has no public way to say this; should the names change, a test tells.
+    syrupy = getattr(config, "_syrupy", None)
+    for attribute in ("_collected_items", "_selected_items"):
+        known: dict[str, object] = getattr(syrupy, attribute, {})
+        for id in [id for id in known if id.startswith(f"{TEST}[")]:
+            del known[id]
 
 
 def _is_ours(argument: str) -> bool:

@@ -96,10 +96,13 @@ class _Hooks:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         self._session.reorder(items)
 
+    @pytest.hookimpl(trylast=True)  # after syrupy
     def pytest_collection_finish(self, session: pytest.Session) -> None:
+        from pytest_crossmath.collection import hide_from_syrupy
         from pytest_crossmath.errors import CrossmathError
         from pytest_crossmath.session import usage_error
 
+        hide_from_syrupy(session.config)
         if not session.config.option.collectonly:
             try:
                 self._session.plan(session.items)
