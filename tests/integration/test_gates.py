@@ -275,3 +275,20 @@ def test_the_verdicts_are_in_the_record(
         "fail-under image:50%", "pass", 1.0,
     )  # fmt: skip
     assert 0 < verdict["detectable"] < 0.3
+
+
+def test_repeated_runs_are_calibrated(pytester: pytest.Pytester, replay: Replay) -> None:
+    """`crossmath calibrate` says how much they differ; on other samples it refuses."""
+    one = recorded(pytester, replay, "one", image="1" * 40)
+    two = recorded(pytester, replay, "two", image="0" + "1" * 39)
+    done = crossmath(pytester, "calibrate", one, two, "--json", "out.json")
+    assert done.ret == 0
+    done.stdout.fnmatch_lines(["image * 40 *2.5%*2.5*"])
+    [form] = json.loads((pytester.path / "out.json").read_text(encoding="utf-8"))["forms"]
+    assert (form["form"], form["problems"], form["churn"]) == ("image", 40, 0.025)
+    assert crossmath(pytester, "calibrate", one).ret == 2
+    other = recorded(pytester, replay, "other", text="1" * 40)
+    refused = crossmath(pytester, "calibrate", one, other)
+    assert refused.ret == 2
+    assert len(refused.stderr.lines) == 1
+    refused.stderr.fnmatch_lines(["*modalit*"])

@@ -1,18 +1,20 @@
 """The run record."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_crossmath.errors import OptionError
+from pytest_crossmath.errors import OptionError, RecordError
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.reporting.record import (
     SCHEMA,
     RecordWriter,
     check_writable,
     default_path,
+    read_record,
     relative,
 )
 from pytest_crossmath.scoring import Outcome
@@ -141,3 +143,83 @@ def test_a_path_is_shown_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """Paths are shown relative to the current directory."""
     monkeypatch.chdir(tmp_path)
     assert Path(relative(tmp_path / "a" / "run.jsonl")) == Path("a/run.jsonl")
+
+
+def written(path: Path, *responses: str, finish: bool = True) -> Path:
+    """A record with these responses."""
+    writer = RecordWriter(path, {"suite": {"name": "mini"}, "models": {}})
+    for number, response in enumerate(responses):
+        writer.append(replace(result(response), problem=f"p{number}"))
+    writer.finish({"gates": []})
+    if not finish:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(lines[:-1]), encoding="utf-8")
+    return path
+
+
+def test_a_record_reads_back(tmp_path: Path) -> None:
+    """Header, results and summary; texts only where they are asked for."""
+    path = written(tmp_path / "run.jsonl", "one", "two")
+    run = read_record(path, texts=True)
+    assert run.header["suite"] == {"name": "mini"}
+    assert [one.response for one in run.results] == ["one", "two"]
+    assert run.models == ("m",)
+    assert run.summary is not None
+    assert run.summary["gates"] == []
+    assert [one.response for one in read_record(path).results] == ["", ""]
+
+
+def test_a_record_that_was_broken_off_reads_as_far_as_it_goes(tmp_path: Path) -> None:
+    """No summary, and half a last line."""
+    path = written(tmp_path / "run.jsonl", "one", "two", finish=False)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text[:-20], encoding="utf-8")
+    run = read_record(path)
+    assert [one.problem for one in run.results] == ["p0"]
+    assert run.summary is None
+
+
+def test_a_sample_counts_once(tmp_path: Path) -> None:
+    """As in the run that wrote it: the first."""
+    path = written(tmp_path / "run.jsonl", "one", finish=False)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([*lines, lines[1].replace("one", "again"), ""]), encoding="utf-8")
+    assert [one.response for one in read_record(path, texts=True).results] == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "message"),
+    [
+        (1, "{}", ":1: no line of a run record: the field 'type' is missing"),
+        (1, '{"type": "result"}', ":1: no line of a run record"),
+        (1, '{"type": "run", "schema": 99}', ":1: no line of a run record: schema 99"),
+        (1, '{"type": "run", "schema": 1, "suite": 5}', ":1: no line of a run record"),
+        (2, "{", ":2: no line of a run record"),
+        (2, "[]", ":2: no line of a run record"),
+        (2, "null", ":2: no line of a run record"),
+        (2, '{"type": "result", "model": "m"}', ":2: no line of a run record"),
+        (2, "[" * 100_000, ":2: no line of a run record"),
+    ],
+)
+def test_what_is_no_record_is_told_with_its_line(
+    tmp_path: Path, line: int, text: str, message: str
+) -> None:
+    """Whatever somebody did to the file."""
+    path = written(tmp_path / "run.jsonl", "one", "two")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines[line - 1] = text
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(RecordError, match=r"run\.jsonl") as raised:
+        read_record(path)
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe"])
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes | None) -> None:
+    """Missing, empty, or no text."""
+    path = tmp_path / "run.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(RecordError, match=r"run\.jsonl"):
+        read_record(path)
