@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
             help="judge one run record against another",
             epilog="example: pytest crossmath --crossmath-model=reference --crossmath-limit=20"
             " --crossmath-record=base.jsonl; cp base.jsonl new.jsonl;"
-            " crossmath compare base.jsonl new.jsonl --fail image:5%%",
+            " crossmath compare base.jsonl new.jsonl --fail image:5%",
         )
     )
     _add_calibrate(

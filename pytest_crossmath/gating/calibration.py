@@ -15,6 +15,7 @@ from statistics import NormalDist, fmean
 
 from pytest_crossmath.gating.rates import Form, measured, tally
 from pytest_crossmath.inference.result import Result
+from pytest_crossmath.prompting import Modality
 
 _Z = NormalDist().inv_cdf(0.95)
 
@@ -37,8 +38,8 @@ class Churn:
 
 def calibrate(runs: Sequence[Sequence[Result]]) -> tuple[Churn, ...]:
     """The churn of two or more runs of one model over the same samples, by modality."""
-    forms = dict.fromkeys(Form(result.modality) for result in runs[0])
-    return tuple(_churn(form, runs) for form in forms)
+    asked = {result.modality for result in runs[0]}
+    return tuple(_churn(Form(form.value), runs) for form in Modality if form.value in asked)
 
 
 def _churn(form: Form, runs: Sequence[Sequence[Result]]) -> Churn:

@@ -39,8 +39,8 @@ def test_what_a_run_did_not_measure_is_left_out() -> None:
 
 
 def test_a_form_is_a_line() -> None:
-    """In the order of the first run."""
-    runs = [results(text="11", image="10"), results(text="11", image="01")]
+    """In the order of the table."""
+    runs = [results(image="10", text="11"), results(image="01", text="11")]
     assert [(str(c.form), c.churn) for c in calibrate(runs)] == [("text", 0.0), ("image", 1.0)]
 
 
