@@ -15,12 +15,26 @@ from pytest_crossmath.puzzle.suite import load_suite
 pytest_plugins = ["pytester"]
 
 # pytester forgets what a run imported, and neither enums nor NumPy survive a second import.
-for _module in ("builtin", "collection", "session", "models.replay", "reporting.terminal"):
+for _module in (
+    "builtin",
+    "collection",
+    "session",
+    "models.replay",
+    "reporting.terminal",
+    "snapshots",
+):
     importlib.import_module(f"pytest_crossmath.{_module}")
 for _module in ("PIL.PngImagePlugin", "scipy.stats", "tabulate"):
     importlib.import_module(_module)
 
 Replay = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def _no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On GitHub Actions, runs inside of tests are none of the job's."""
+    for variable in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.fixture

@@ -100,6 +100,8 @@ OPTIONS = (
     Option("trust-remote-code", None, "run Python code that a checkpoint brings: read it first"),
     Option("record", "FILE", "where the run record goes (default: a new file under"
            " .crossmath/runs)", is_path=True),
+    Option("markdown", "FILE", "write the report as Markdown; on GitHub Actions it also goes to the"
+           " job's summary", is_path=True),
     Option("timeout", "SECONDS", "longest silence of a server; twice that is the longest wait for"
            " one response, with all tries (default: 600)"),
     Option("api-key-env", "NAME", "environment variable with a server's API key (default:"
@@ -144,6 +146,8 @@ class CrossmathConfig:
     """How to generate."""
     record: Path | None
     """Where the run record goes; None for a new file."""
+    markdown: Path | None
+    """Where the report goes as Markdown."""
     cache: str
     """``on``, ``off`` or ``refresh``."""
     strict: bool
@@ -206,7 +210,7 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
     modalities = parse_modalities(values["modality"])
     styles = _styles(values["style"], suite, modalities)
     check_gates(gates, modalities=modalities, styles=styles)
-    prompt, record = values["prompt"], values["record"]
+    prompt, record, report = values["prompt"], values["record"], values["markdown"]
     return CrossmathConfig(
         models=models,
         suite=suite,
@@ -228,6 +232,7 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
             trust_remote_code=bool(values["trust-remote-code"]),
         ),
         record=Path(record) if record else None,
+        markdown=Path(report) if report else None,
         cache=parse_choice("cache", values["cache"] or "on", CACHE_MODES),
         strict=bool(values["strict"]),
         gates=gates,
@@ -423,5 +428,5 @@ def _from_ini_file(config: pytest.Config, option: Option, text: str) -> str:
         return text
     head, path = re.match(r"((?:[\w.+-]+=)?(?:replay:)?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]  # matches anything
     there = config.inipath.parent / path
-    is_ours = option.name in {"record", "prompt", "compare"} or there.exists()
+    is_ours = option.name in {"record", "prompt", "compare", "markdown"} or there.exists()
     return f"{head}{there}" if is_ours else text

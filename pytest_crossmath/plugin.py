@@ -172,12 +172,10 @@ class _Hooks:
         self._session.receive_crash(crashitem)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self._session.has_results:
-            terminalreporter.write_sep("=", "crossmath: modality gap")
-            for line in self._session.report_lines():
-                terminalreporter.write_line(line)
-            for line in self._session.loud_lines():
-                terminalreporter.write_line(line, red=line.startswith("GATE FAILED"), yellow=True)
+        if self._session.report is not None:
+            from pytest_crossmath.closing import show
+
+            show(self._session.report, terminalreporter)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from pytest_crossmath.closing import check_files, write_files
 from pytest_crossmath.distribution import Scopes, stretches
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.gating.early import EarlyStop, was_told
@@ -30,10 +31,10 @@ from pytest_crossmath.models.registry import ModelSpec, load_backend, weights_di
 from pytest_crossmath.options import CrossmathConfig
 from pytest_crossmath.prompting import Modality, Sample, make_sample
 from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.reporting.gates import change_lines, gate_table, loud
 from pytest_crossmath.reporting.record import RecordWriter, check_writable, default_path, relative
+from pytest_crossmath.reporting.report import Comparison, Report
 from pytest_crossmath.reporting.summary import summarize_run
-from pytest_crossmath.reporting.terminal import draw_answer, modality_gap_table, throughput
+from pytest_crossmath.reporting.terminal import draw_answer
 from pytest_crossmath.scoring import Outcome, Score
 from pytest_crossmath.workspace import FOLDER
 
@@ -95,6 +96,9 @@ class CrossmathSession:
         self._verdicts: tuple[Verdict, ...] = ()
         self._flags: tempfile.TemporaryDirectory[str] | None = None
         self._snapshots = self._read_snapshots()
+        self._unwritten: list[str] = []
+        self.report: Report | None = None
+        """What the run says when it has ended; None before, and where nothing was answered."""
 
     # -- what is asked ---------------------------------------------------------------
 
@@ -180,6 +184,7 @@ class CrossmathSession:
         self._started = time.perf_counter()
         if self.config.record is not None:
             check_writable(self.config.record)
+        check_files(self.config)
         if self._snapshots is not None:
             self._snapshots.check_writable()
 
@@ -257,71 +262,37 @@ class CrossmathSession:
 
     def finish(self) -> None:
         """Judge the gates, and close the record with the figures, and the cache."""
-        if self._results and not self.is_worker:
-            self._verdicts = self._keeper.verdicts(self._results)
-        if self._snapshots is not None and not self.is_worker:
-            self._snapshots.finish()
+        if not self.is_worker:
+            self._verdicts = self._keeper.verdicts(self._results) if self._results else ()
+            if self._snapshots is not None:
+                self._snapshots.finish()
         if self._record is not None:
-            snapshots = self._snapshots.to_json() if self._snapshots else {}
             self._record.finish(
                 {
                     **summarize_run(self._results.values()).to_json(),
                     "gates": [verdict.to_json() for verdict in self._verdicts],
                     "stopped_early": self._stopping.to_json(),
-                    "snapshots": snapshots,
+                    "snapshots": self._snapshots.to_json() if self._snapshots else {},
                 }
             )
         self._store.close()
         if self._flags is not None:
             self._flags.cleanup()
+        if self._results and not self.is_worker:
+            report = self._report()
+            self._unwritten = write_files(report, self.config)
+            self.report = replace(report, troubles=[*report.troubles, *self._unwritten])
 
     @property
     def has_failed(self) -> bool:
-        """Whether a gate fails the run, or the record that was asked for could not be written."""
+        """Whether a gate fails the run, or a file that was asked for could not be written."""
         failing = {Word.FAIL} | (
             {Word.INCONCLUSIVE} if self.config.inconclusive == "fail" else set()
         )
         lost = self.config.record and self._record is not None and self._record.trouble
-        return bool(lost) or any(verdict.word in failing for verdict in self._verdicts)
-
-    def report_lines(self) -> Iterator[str]:
-        """The section at the end of the run."""
-        summary = summarize_run(self._results.values())
-        asked = (
-            f"{summary.problems} of " if summary.problems < len(self.config.suite.problems) else ""
+        return bool(lost or self._unwritten) or any(
+            verdict.word in failing for verdict in self._verdicts
         )
-        yield f"suite {self._suite_title(asked)}, {self._decoding()}"
-        yield ""
-        yield from modality_gap_table(summary, several_styles=len(self.config.styles) > 1)
-        yield from self._gate_lines()
-        if self._snapshots is not None:
-            yield from self._snapshots.lines()
-        yield throughput(summary, time.perf_counter() - self._started)
-        if self._record is not None:
-            yield f"record: {relative(self._record.path)}"
-            if self._record.trouble:
-                yield f"  it is incomplete: {self._record.trouble}"
-        for trouble in self._all_troubles():
-            yield f"cache: {trouble}"
-
-    def _gate_lines(self) -> Iterator[str]:
-        for model, base, changes in self._keeper.changes(self._results):
-            yield from change_lines(model, base, changes)
-        header = self._record.header if self._record else self._record_header()
-        for difference in dict.fromkeys(self._keeper.differences(header)):
-            yield f"  other than there: {difference}"
-        yield from self._stopping.lines()
-        if self._verdicts:
-            yield from ("", *gate_table(self._verdicts), "")
-
-    def loud_lines(self) -> Iterator[str]:
-        """What must not be overlooked: gates that failed or cannot tell."""
-        return loud(self._verdicts, inconclusive_fails=self.config.inconclusive == "fail")
-
-    @property
-    def has_results(self) -> bool:
-        """Whether anything was answered."""
-        return bool(self._results)
 
     def header(self) -> str:
         """The line at the start of the run."""
@@ -330,6 +301,32 @@ class CrossmathSession:
         return f"crossmath: {models} on suite {self._suite_title()} as {forms}"
 
     # -- inside ----------------------------------------------------------------------
+
+    def _report(self) -> Report:
+        summary = summarize_run(self._results.values())
+        asked = (
+            f"{summary.problems} of " if summary.problems < len(self.config.suite.problems) else ""
+        )
+        record = self._record
+        header = record.header if record else self._record_header()
+        return Report(
+            suite=self._suite_title(asked),
+            decoding=self._decoding(),
+            summary=summary,
+            several_styles=len(self.config.styles) > 1,
+            comparisons=[Comparison(*found) for found in self._keeper.changes(self._results)],
+            differences=list(dict.fromkeys(self._keeper.differences(header))),
+            verdicts=self._verdicts,
+            inconclusive_fails=self.config.inconclusive == "fail",
+            stopped=list(self._stopping.lines()),
+            snapshots=list(self._snapshots.lines()) if self._snapshots else [],
+            seconds=time.perf_counter() - self._started,
+            record=relative(record.path) if record else None,
+            troubles=[
+                *([f"  it is incomplete: {record.trouble}"] if record and record.trouble else []),
+                *(f"cache: {trouble}" for trouble in self._all_troubles()),
+            ],
+        )
 
     def _engine(self, spec: ModelSpec) -> Engine:
         settings = self.config.settings

@@ -30,6 +30,7 @@ FLOORS = {
     "training": 4,
     "distribution": 5,
     "options": 5,
+    "closing": 5,
     "session": 5,
     "snapshots": 5,
     "collection": 6,

@@ -9,7 +9,9 @@ from pytest_crossmath.gating.comparison import Change
 from pytest_crossmath.gating.gates import Kind
 from pytest_crossmath.gating.verdicts import Verdict, Word
 
-_WORDS = {Word.PASS: "pass", Word.FAIL: "FAIL", Word.INCONCLUSIVE: "cannot tell"}
+WORDS = {Word.PASS: "pass", Word.FAIL: "FAIL", Word.INCONCLUSIVE: "cannot tell"}
+"""Verdicts as a reader sees them."""
+
 _SHOWN = 12
 
 
@@ -19,7 +21,7 @@ def gate_table(verdicts: Sequence[Verdict]) -> Iterator[str]:
 
     several = len({verdict.model for verdict in verdicts}) > 1
     rows = [
-        [*([v.model] if several else []), v.gate, _WORDS[v.word], _measured(v), _sees(v)]
+        [*([v.model] if several else []), v.gate, WORDS[v.word], measured(v), sees(v)]
         for v in verdicts
     ]
     headers = [*(["model"] if several else []), "gate", "verdict", "measured", "sees from"]
@@ -35,7 +37,7 @@ def gate_table(verdicts: Sequence[Verdict]) -> Iterator[str]:
 def loud(verdicts: Iterable[Verdict], *, inconclusive_fails: bool) -> Iterator[str]:
     """A line for every gate that failed or cannot tell, to stand out at the very end."""
     for verdict in verdicts:
-        who = f"{verdict.model}: {verdict.gate}: {_measured(verdict)}"
+        who = f"{verdict.model}: {verdict.gate}: {measured(verdict)}"
         if verdict.word is Word.FAIL:
             yield f"GATE FAILED  {who}"
         elif verdict.word is Word.INCONCLUSIVE:
@@ -59,7 +61,8 @@ def change_lines(model: str, base: str, changes: Iterable[Change]) -> Iterator[s
                                 subsequent_indent="    ")  # fmt: skip
 
 
-def _measured(verdict: Verdict) -> str:
+def measured(verdict: Verdict) -> str:
+    """The figure with its interval."""
     if verdict.figure is None or verdict.interval is None:
         return "nothing measured"
     kind = _kind(verdict)
@@ -69,7 +72,7 @@ def _measured(verdict: Verdict) -> str:
     return f"{_figure(verdict)} {100 * verdict.figure:+.1f} ({low:+.0f} to {high:+.0f})"
 
 
-def _sees(verdict: Verdict) -> str:
+def sees(verdict: Verdict) -> str:
     """The smallest true breach that this run would most likely have failed."""
     if verdict.detectable is None:
         return ""

@@ -10,21 +10,42 @@ from collections.abc import Iterator, Sequence
 from pytest_crossmath.gating.stats import Interval
 from pytest_crossmath.prompting import Modality
 from pytest_crossmath.puzzle.grid import CellKind, Problem
+from pytest_crossmath.reporting.gates import change_lines, gate_table
+from pytest_crossmath.reporting.report import Report
 from pytest_crossmath.reporting.summary import Row, Summary
 from pytest_crossmath.scoring import Outcome, Score, same_number
 
 _HEADERS = ("form", "solved", "blanks", "gap to text")
-_LEGEND = (
+LEGEND = (
     "solved: every blank right; blanks: share of blanks right; (): 95 % interval",
     "gap to text: solved as text minus solved in this form, same problems, in points",
 )
+"""What the columns of the table mean."""
+
+
+def report_lines(report: Report) -> Iterator[str]:
+    """The section at the end of a run."""
+    yield f"suite {report.suite}, {report.decoding}"
+    yield ""
+    yield from modality_gap_table(report.summary, several_styles=report.several_styles)
+    for comparison in report.comparisons:
+        yield from change_lines(comparison.model, comparison.base, comparison.changes)
+    yield from (f"  other than there: {difference}" for difference in report.differences)
+    yield from report.stopped
+    if report.verdicts:
+        yield from ("", *gate_table(report.verdicts), "")
+    yield from report.snapshots
+    yield throughput(report.summary, report.seconds)
+    if report.record is not None:
+        yield f"record: {report.record}"
+    yield from report.troubles
 
 
 def modality_gap_table(summary: Summary, *, several_styles: bool) -> Iterator[str]:
     """The modality-gap table with its legend and the counts of outcomes."""
     if summary.rows:
         yield from _table(summary.rows, several_styles=several_styles)
-        yield from (_LEGEND if len({row.modality for row in summary.rows}) > 1 else _LEGEND[:1])
+        yield from (LEGEND if len({row.modality for row in summary.rows}) > 1 else LEGEND[:1])
         yield ""
     for model, outcomes in summary.outcomes.items():
         counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
@@ -72,6 +93,19 @@ def throughput(summary: Summary, seconds: float) -> str:
     return f"{summary.responses:,} response{plural}{cached} in {seconds:.1f} s{speed}"
 
 
+def solved_cell(row: Row) -> str:
+    """The share solved with its interval."""
+    return f"{row.solved:.1%} {_percent_range(row.solved_interval)}"
+
+
+def gap_cell(row: Row) -> str:
+    """The gap in figures and in words."""
+    if row.gap is None:
+        return "" if row.modality == Modality.TEXT else "text was not asked"
+    low, high = 100 * row.gap.interval.low, 100 * row.gap.interval.high
+    return f"{100 * row.gap.points:+.1f} ({low:+.0f} to {high:+.0f})  {row.gap.word}"
+
+
 def _table(rows: Sequence[Row], *, several_styles: bool) -> Iterator[str]:
     """The table: each model on a line of its own, then its forms, and under a form its styles."""
     from tabulate import tabulate
@@ -99,18 +133,10 @@ def _table(rows: Sequence[Row], *, several_styles: bool) -> Iterator[str]:
 def _cells(row: Row, *, several_styles: bool) -> tuple[str, ...]:
     return (
         f"    {row.style}" if several_styles and row.style else f"  {row.modality}",
-        f"{row.solved:.1%} {_percent_range(row.solved_interval)}",
+        solved_cell(row),
         f"{row.blanks:.1%}",
-        _gap(row),
+        gap_cell(row),
     )
-
-
-def _gap(row: Row) -> str:
-    """The gap in figures and in words."""
-    if row.gap is None:
-        return "" if row.modality == Modality.TEXT else "text was not asked"
-    low, high = 100 * row.gap.interval.low, 100 * row.gap.interval.high
-    return f"{100 * row.gap.points:+.1f} ({low:+.0f} to {high:+.0f})  {row.gap.word}"
 
 
 def _percent_range(interval: Interval) -> str:

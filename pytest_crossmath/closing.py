@@ -1,0 +1,66 @@
+"""The end of a run: the files that were asked for, and the section on the terminal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_crossmath.errors import OptionError
+from pytest_crossmath.options import CrossmathConfig
+from pytest_crossmath.reporting.gates import loud
+from pytest_crossmath.reporting.github import workflow_commands
+from pytest_crossmath.reporting.markdown import markdown
+from pytest_crossmath.reporting.report import Report
+from pytest_crossmath.reporting.terminal import report_lines
+
+_JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
+_ON_GITHUB = "GITHUB_ACTIONS"
+
+
+def check_files(config: CrossmathConfig) -> None:
+    """Raise `OptionError` for a file that could not be written at the end. Makes folders."""
+    for flag, path in _files(config):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Opened and not asked: permissions do not say everything. Not emptied yet.
+            path.open("a").close()
+        except OSError as error:
+            raise OptionError(f"{flag}: {path} cannot be written: {error}") from None
+
+
+def write_files(report: Report, config: CrossmathConfig) -> list[str]:
+    """Write what was asked for. Gives a line for each that could not be."""
+    troubles = []
+    text = markdown(report)
+    for flag, path in _files(config):
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            troubles.append(f"{flag}: not written: {error}")
+    return troubles
+
+
+def show(report: Report, terminal: pytest.TerminalReporter) -> None:
+    """Write the section, with what must not be overlooked at its end."""
+    terminal.write_sep("=", "crossmath: modality gap")
+    for line in report_lines(report):
+        terminal.write_line(line)
+    for line in loud(report.verdicts, inconclusive_fails=report.inconclusive_fails):
+        terminal.write_line(line, red=line.startswith("GATE FAILED"), yellow=True)
+    if os.environ.get(_ON_GITHUB) == "true":
+        for line in workflow_commands(report):
+            terminal.write_line(line)
+    if job := os.environ.get(_JOB_SUMMARY):
+        try:
+            with Path(job).open("a", encoding="utf-8") as stream:
+                stream.write(f"{markdown(report)}\n")
+        except OSError as error:
+            terminal.write_line(f"the summary of the job is not written: {error}")
+
+
+def _files(config: CrossmathConfig) -> Iterator[tuple[str, Path]]:
+    if config.markdown is not None:
+        yield "--crossmath-markdown", config.markdown

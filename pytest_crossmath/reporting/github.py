@@ -1,0 +1,37 @@
+"""Annotations of GitHub Actions: what a job's page shows beside its log.
+
+Source: docs.github.com, "Workflow commands for GitHub Actions".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_crossmath.gating.verdicts import Word
+from pytest_crossmath.reporting.gates import loud
+from pytest_crossmath.reporting.report import Report
+
+_SHOWN = 20
+
+
+def workflow_commands(report: Report) -> Iterator[str]:
+    """A workflow command for each gate that failed or cannot tell, and for what regressed."""
+    for verdict in report.verdicts:
+        for line in loud([verdict], inconclusive_fails=report.inconclusive_fails):
+            fails = verdict.word is Word.FAIL or report.inconclusive_fails
+            yield _command("error" if fails else "warning", "crossmath gate", line)
+    for comparison in report.comparisons:
+        for change in comparison.changes:
+            if lost := change.regressed:
+                title = f"{comparison.model}: {len(lost)} regressed as {change.form}"
+                more = f", and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
+                yield _command("warning", title, ", ".join(lost[:_SHOWN]) + more)
+
+
+def _command(kind: str, title: str, message: str) -> str:
+    """One line; nothing in it can start another command."""
+    return f"::{kind} title={_escape(title, also=':,')}::{_escape(message)}"
+
+
+def _escape(text: str, also: str = "") -> str:
+    return "".join(f"%{ord(c):02X}" if c in f"%\r\n{also}" else c for c in text)

@@ -1,0 +1,92 @@
+"""A report as Markdown, for the summary of a CI job or a comment on a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from pytest_crossmath.gating.comparison import Change
+from pytest_crossmath.reporting.gates import WORDS, loud, measured, sees
+from pytest_crossmath.reporting.report import Report
+from pytest_crossmath.reporting.summary import Row
+from pytest_crossmath.reporting.terminal import LEGEND, gap_cell, solved_cell, throughput
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_SHOWN = 40
+
+
+def markdown(report: Report) -> str:
+    """The report. Names of models and problems are shown as they are, whatever is in them."""
+    return "\n".join([*_lines(report), ""])
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"### Modality gap: suite {_plain(report.suite)}, {report.decoding}"
+    yield ""
+    for line in loud(report.verdicts, inconclusive_fails=report.inconclusive_fails):
+        yield f"- **{_plain(line)}**"
+    yield ""
+    if report.summary.rows:
+        several = len({row.model for row in report.summary.rows}) > 1
+        headers = [*(["model"] if several else []), "form", "solved", "blanks", "gap to text"]
+        rows = (
+            [
+                *([row.model] if several else []), _form(row, with_style=report.several_styles),
+                solved_cell(row), f"{row.blanks:.1%}", gap_cell(row),
+            ]
+            for row in report.summary.rows
+        )  # fmt: skip
+        yield from _table(headers, rows)
+        yield from (f"<sub>{_plain('; '.join(LEGEND))}</sub>", "")
+    for model, outcomes in report.summary.outcomes.items():
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
+        yield f"- outcomes of {_plain(model)}: {counts}"
+    yield f"- {throughput(report.summary, report.seconds)}"
+    yield from (f"- {_plain(line.strip())}" for line in report.snapshots)
+    yield from (f"- {_plain(line)}" for line in (*report.stopped, *report.troubles))
+    yield ""
+    if report.verdicts:
+        yield from _table(
+            ["model", "gate", "verdict", "measured", "sees from"],
+            ([v.model, v.gate, WORDS[v.word], measured(v), sees(v)] for v in report.verdicts),
+        )
+        yield from (f"- {_plain(v.gate)}: {_plain(n)}" for v in report.verdicts for n in v.notes)
+    for comparison in report.comparisons:
+        yield from _changes(comparison.model, comparison.changes)
+    yield from (f"- other than there: {_plain(line)}" for line in report.differences)
+
+
+def _changes(model: str, changes: Iterable[Change]) -> Iterator[str]:
+    for change in changes:
+        if not change.regressed and not change.improved:
+            continue
+        yield "<details><summary>"
+        yield (
+            f"{_plain(model)}, {change.form}: {len(change.regressed)} regressed,"
+            f" {len(change.improved)} improved</summary>"
+        )
+        yield ""
+        for word, problems in (("regressed", change.regressed), ("improved", change.improved)):
+            if problems:
+                left = len(problems) - _SHOWN
+                more = f", and {left} more" if left > 0 else ""
+                yield f"- {word}: {_plain(', '.join(problems[:_SHOWN]))}{more}"
+        yield from ("", "</details>", "")
+
+
+def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    from tabulate import tabulate
+
+    cells = [[_plain(cell) for cell in row] for row in rows]
+    yield from tabulate(cells, headers, tablefmt="pipe", disable_numparse=True).splitlines()
+    yield ""
+
+
+def _form(row: Row, *, with_style: bool) -> str:
+    return f"{row.modality}/{row.style}" if with_style and row.style else row.modality
+
+
+def _plain(text: str) -> str:
+    """The text as it is, whatever Markdown or HTML would make of it."""
+    one_line = "".join(c if c.isprintable() else " " for c in text)
+    return _SPECIAL.sub(r"\\\1", one_line)

@@ -1,0 +1,89 @@
+"""Reports that a run writes: Markdown, and what GitHub Actions reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conftest import Replay
+
+
+def run(pytester: pytest.Pytester, replay: Replay, *arguments: str) -> pytest.RunResult:
+    """A run with a gate that fails."""
+    return pytester.runpytest(
+        "crossmath", f"--crossmath-model={replay(text='1' * 20, image='0' * 20)}",
+        "--crossmath-modality=text,image", "--crossmath-limit=20",
+        "--crossmath-fail-under=image:90%", *arguments,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["here", "workers"])
+def test_the_report_is_written_as_markdown(
+    pytester: pytest.Pytester, replay: Replay, workers: tuple[str, ...]
+) -> None:
+    """Over what was there; folders on the way are made."""
+    file = pytester.path / "new" / "report.md"
+    for _ in range(2):
+        run(pytester, replay, "--crossmath-markdown=new/report.md", *workers)
+    text = file.read_text(encoding="utf-8")
+    assert text.count("### Modality gap") == 1
+    assert "GATE FAILED" in text
+
+
+def test_on_github_the_job_gets_a_summary_and_annotations(
+    pytester: pytest.Pytester, replay: Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below what other steps of the job have written."""
+    summary = pytester.path / "summary.md"
+    summary.write_text("before\n", encoding="utf-8")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    done = run(pytester, replay)
+    done.stdout.fnmatch_lines(["::error title=crossmath gate::GATE FAILED  fake: *90%25*"])
+    text = summary.read_text(encoding="utf-8")
+    assert text.startswith("before\n### Modality gap")
+
+
+def test_elsewhere_there_are_none(pytester: pytest.Pytester, replay: Replay) -> None:
+    """Workflow commands are noise to a person."""
+    run(pytester, replay).stdout.no_fnmatch_line("::*")
+
+
+def test_a_summary_that_cannot_be_written_is_told(
+    pytester: pytest.Pytester, replay: Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody asked for it: the exit status is that of the tests."""
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path))
+    done = run(pytester, replay, "--crossmath-inconclusive=pass")
+    done.stdout.fnmatch_lines(["the summary of the job is not written: *"])
+
+
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_asked(
+    pytester: pytest.Pytester, replay: Replay
+) -> None:
+    """One line, exit status 4."""
+    done = run(pytester, replay, f"--crossmath-markdown={pytester.path}")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["ERROR: *--crossmath-markdown: * cannot be written: *"])
+    assert not Path(pytester.path, ".crossmath", "runs").exists()
+
+
+def test_a_file_that_is_lost_on_the_way_fails_the_run(
+    pytester: pytest.Pytester, replay: Replay
+) -> None:
+    """It was asked for."""
+    pytester.makeconftest(
+        "import pathlib\n"
+        "def pytest_runtest_teardown():\n"
+        "    path = pathlib.Path('report.md')\n"
+        "    if path.is_file():\n"
+        "        path.unlink()\n"
+        "        path.mkdir()\n"
+    )
+    done = pytester.runpytest(
+        "crossmath", f"--crossmath-model={replay(text='1')}", "--crossmath-modality=text",
+        "--crossmath-limit=1", "--crossmath-markdown=report.md",
+    )  # fmt: skip
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    done.stdout.fnmatch_lines(["--crossmath-markdown: not written: *"])

@@ -1,0 +1,119 @@
+"""The report as Markdown, and as annotations of GitHub Actions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_crossmath.gating.comparison import Change
+from pytest_crossmath.gating.gates import Kind, parse_gate
+from pytest_crossmath.gating.rates import Form
+from pytest_crossmath.gating.verdicts import Evidence, judge
+from pytest_crossmath.reporting.github import workflow_commands
+from pytest_crossmath.reporting.markdown import markdown
+from pytest_crossmath.reporting.report import Comparison, Report
+from pytest_crossmath.reporting.summary import summarize_run
+from tests.gating.made_up import results
+
+HOSTILE = "x|y</details><script>`*_\n::error::boo%0A"
+
+
+def report(model: str = "m", lost: tuple[str, ...] = ("p001",), image: str = "10" * 20) -> Report:
+    """A report of one model with a gate that fails and one that cannot tell."""
+    found = results(model, text="1" * 40, image=image)
+    gates = [
+        parse_gate(Kind.FAIL_UNDER, "image:95%"),
+        parse_gate(Kind.FAIL_UNDER, "image:50%"),
+        parse_gate(Kind.FAIL_UNDER, "text:50%"),
+    ]
+    return Report(
+        suite="mini (40 problems)",
+        decoding="greedy decoding",
+        summary=summarize_run(found),
+        several_styles=False,
+        comparisons=[Comparison(model, "base", [Change(Form("image"), lost, ())])],
+        differences=["setting max_new_tokens: 7 there, None here"],
+        verdicts=judge(gates, {model: Evidence(found)}),
+        inconclusive_fails=False,
+        stopped=[],
+        snapshots=["snapshot: file", "  m: 1 regressed"],
+        seconds=2.0,
+        record="run.jsonl",
+        troubles=["cache: was set aside"],
+    )
+
+
+def test_the_tables_are_those_of_the_terminal() -> None:
+    """Same figures, same words."""
+    lines = [" ".join(line.split()) for line in markdown(report()).splitlines()]
+    assert lines[0] == "### Modality gap: suite mini (40 problems), greedy decoding"
+    assert "- **GATE FAILED m: fail-under image:95%: 50.0% (35-65)**" in lines
+    assert "- **GATE CANNOT TELL, passes m: fail-under image:50%: 50.0% (35-65)**" in lines
+    assert any(
+        line.startswith("| image | 50.0% (35-65) | 50.0% | +50.0 (") and line.endswith(" worse |")
+        for line in lines
+    )
+    assert any(line.startswith("| m | fail-under text:50% | pass | 100.0%") for line in lines)
+    for line in ("- m: 1 regressed", "- cache: was set aside", "- regressed: p001"):
+        assert line in lines
+
+
+def test_styles_are_told_apart_only_where_there_are_several() -> None:
+    """As in the terminal."""
+    assert "image/original" not in markdown(report())
+    assert "image/original" in markdown(replace(report(), several_styles=True))
+
+
+def test_several_models_have_a_column() -> None:
+    """And one has none."""
+    two = replace(report(), summary=summarize_run(results("a", text="1") + results("b", text="0")))
+    assert "| model   | form" in markdown(two)
+    assert "| model   | form" not in markdown(report())
+
+
+def test_names_are_shown_as_they_are() -> None:
+    """Nothing that a suite or a model is called becomes markup, or ends a cell or a line."""
+    text = markdown(report(HOSTILE, lost=(HOSTILE,)))
+    assert "<script>" not in text
+    assert text.count("</details>") == 1
+    assert "\n::error" not in text
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert {line.replace("\\|", "").count("|") for line in table} == {5, 6}
+
+
+def test_long_lists_are_cut() -> None:
+    """A summary is read, a record is searched."""
+    text = markdown(report(lost=tuple(f"p{n:03}" for n in range(100))))
+    assert "p039, and 60 more" in text
+
+
+def test_what_fails_is_an_error_and_what_cannot_tell_a_warning() -> None:
+    """And what regressed is listed."""
+    assert list(workflow_commands(report())) == [
+        "::error title=crossmath gate::GATE FAILED  m: fail-under image:95%25: 50.0%25 (35-65)",
+        (
+            "::warning title=crossmath gate::GATE CANNOT TELL, passes"
+            "  m: fail-under image:50%25: 50.0%25 (35-65)"
+        ),
+        "::warning title=m%3A 1 regressed as image::p001",
+    ]
+    strict = replace(report(), inconclusive_fails=True)
+    assert sum(line.startswith("::error") for line in workflow_commands(strict)) == 2
+
+
+@pytest.mark.parametrize("lost", [(), ("p001",)])
+def test_nothing_is_said_of_what_did_not_regress(lost: tuple[str, ...]) -> None:
+    """An annotation is a call for attention."""
+    said = [line for line in workflow_commands(report(lost=lost)) if "regressed" in line]
+    assert len(said) == len(lost)
+
+
+def test_no_name_starts_a_command() -> None:
+    """Line breaks and what separates title from text are written out."""
+    for line in workflow_commands(report(HOSTILE, lost=(HOSTILE,))):
+        assert line.isprintable()
+        assert line.count("::error::") <= 1
+        assert "title=x|y</details><script>`*_%0A%3A%3Aerror%3A%3Aboo%250A%3A" in line or (
+            "crossmath gate" in line
+        )
