@@ -14,7 +14,7 @@ from pytest_crossmath.reporting.gates import loud
 from pytest_crossmath.reporting.github import workflow_commands
 from pytest_crossmath.reporting.markdown import markdown
 from pytest_crossmath.reporting.report import Report
-from pytest_crossmath.reporting.terminal import report_lines
+from pytest_crossmath.reporting.terminal import Look, report_lines
 
 _JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
 _ON_GITHUB = "GITHUB_ACTIONS"
@@ -46,7 +46,8 @@ def write_files(report: Report, config: CrossmathConfig) -> list[str]:
 def show(report: Report, terminal: pytest.TerminalReporter) -> None:
     """Write the section, with what must not be overlooked at its end."""
     terminal.write_sep("=", "crossmath: modality gap")
-    for line in report_lines(report):
+    look = Look(terminal.config.get_verbosity(), ascii_only=not _takes_blocks(terminal))
+    for line in report_lines(report, look):
         terminal.write_line(line)
     for line in loud(report.verdicts, inconclusive_fails=report.inconclusive_fails):
         terminal.write_line(line, red=line.startswith("GATE FAILED"), yellow=True)
@@ -59,6 +60,18 @@ def show(report: Report, terminal: pytest.TerminalReporter) -> None:
                 stream.write(f"{markdown(report)}\n")
         except OSError as error:
             terminal.write_line(f"the summary of the job is not written: {error}")
+
+
+def _takes_blocks(terminal: pytest.TerminalReporter) -> bool:
+    """Whether the terminal shows more than ASCII."""
+    if os.environ.get("TERM") == "dumb":
+        return False
+    encoding = getattr(terminal._tw._file, "encoding", None) or "ascii"  # noqa: SLF001 - pytest has no other way to ask
+    try:
+        "█▏".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def _files(config: CrossmathConfig) -> Iterator[tuple[str, Path]]:

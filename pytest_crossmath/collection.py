@@ -51,6 +51,10 @@ class BuiltinModule(pytest.Module):
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         """The items, or those that the command line names."""
         items = list(super().collect())
+        for item in items:
+            if isinstance(item, pytest.Item):
+                # Else -v shows the path of this package beside each.
+                item.location = (NAME, None, item.name)
         wanted = self.config.stash[selection]
         if not wanted:
             return items

@@ -188,9 +188,21 @@ def summarize(scores: Sequence[Score]) -> Metrics:
         problems=len(scores),
         micro=fmean(fmean(score.right) for score in scores),
         macro=fmean(score.outcome is Outcome.SOLVED for score in scores),
-        by_step=_step_rates(scores),
+        by_step=step_rates((score.right, score.steps) for score in scores),
         outcomes=dict(Counter(score.outcome for score in scores)),
     )
+
+
+def step_rates(blanks: Iterable[tuple[Sequence[bool], Sequence[int]]]) -> dict[str, float]:
+    """The fraction of blanks right, pooled, for steps ``1``, ``2``, ``3`` and ``4+``.
+
+    Takes for each problem whether its blanks are right, and their steps.
+    """
+    pools: dict[str, list[bool]] = {}
+    for rights, steps in blanks:
+        for right, step in zip(rights, steps, strict=True):
+            pools.setdefault(str(step) if step < 4 else "4+", []).append(right)
+    return {step: fmean(pool) for step, pool in sorted(pools.items())}
 
 
 _REASONS = {
@@ -260,11 +272,3 @@ def _is_consistent(problem: Problem, answer: Sequence[str]) -> bool:
 def _is_positive_integer(number: Decimal | None) -> bool:
     # Not `number % 1`, which a number of more than 28 digits is too long for.
     return number is not None and number > 0 and number == number.to_integral_value()
-
-
-def _step_rates(scores: Iterable[Score]) -> dict[str, float]:
-    pools: dict[str, list[bool]] = {}
-    for score in scores:
-        for right, step in zip(score.right, score.steps, strict=True):
-            pools.setdefault(str(step) if step < 4 else "4+", []).append(right)
-    return {step: fmean(pool) for step, pool in sorted(pools.items())}

@@ -33,7 +33,7 @@ from pytest_crossmath.prompting import Modality, Sample, make_sample
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.reporting.record import RecordWriter, check_writable, default_path, relative
 from pytest_crossmath.reporting.report import Comparison, Report
-from pytest_crossmath.reporting.summary import summarize_run
+from pytest_crossmath.reporting.summary import summarize_run, unsolved
 from pytest_crossmath.reporting.terminal import draw_answer
 from pytest_crossmath.scoring import Outcome, Score
 from pytest_crossmath.workspace import FOLDER
@@ -314,6 +314,7 @@ class CrossmathSession:
             decoding=self._decoding(),
             summary=summary,
             several_styles=len(self.config.styles) > 1,
+            unsolved=unsolved(self._results.values()),
             comparisons=[Comparison(*found) for found in self._keeper.changes(self._results)],
             differences=list(dict.fromkeys(self._keeper.differences(header))),
             verdicts=self._verdicts,

@@ -12,7 +12,8 @@ from pytest_crossmath.gating.verdicts import Verdict, Word
 WORDS = {Word.PASS: "pass", Word.FAIL: "FAIL", Word.INCONCLUSIVE: "cannot tell"}
 """Verdicts as a reader sees them."""
 
-_SHOWN = 12
+SHOWN = 12
+"""Problems that a list has where nobody asked for all."""
 
 
 def gate_table(verdicts: Sequence[Verdict]) -> Iterator[str]:
@@ -45,8 +46,10 @@ def loud(verdicts: Iterable[Verdict], *, inconclusive_fails: bool) -> Iterator[s
             yield f"GATE CANNOT TELL, {what}  {who}"
 
 
-def change_lines(model: str, base: str, changes: Iterable[Change]) -> Iterator[str]:
-    """The problems that one model lost and gained since the other run."""
+def change_lines(
+    model: str, base: str, changes: Iterable[Change], *, shown: int | None = SHOWN
+) -> Iterator[str]:
+    """The problems that one model lost and gained since the other run; `shown` of them, or all."""
     beside = f"{model} (there: {base})" if base != model else model
     for change in changes:
         yield (
@@ -54,11 +57,16 @@ def change_lines(model: str, base: str, changes: Iterable[Change]) -> Iterator[s
             f" {len(change.improved)} improved"
         )
         for word, problems in (("regressed", change.regressed), ("improved", change.improved)):
-            if problems:
-                shown = ", ".join(problems[:_SHOWN])
-                more = f", and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-                yield from wrap(f"{word}: {shown}{more}", 80, initial_indent="  ",
-                                subsequent_indent="    ")  # fmt: skip
+            if problems and shown != 0:
+                yield from problem_lines(word, problems, shown=shown)
+
+
+def problem_lines(word: str, problems: Sequence[str], *, shown: int | None) -> Iterator[str]:
+    """A list of problems in lines of 80 columns; the first `shown` of them, or all."""
+    listed = problems[:shown]
+    more = f", and {len(problems) - len(listed)} more" if len(problems) > len(listed) else ""
+    yield from wrap(f"{word}: {', '.join(listed)}{more}", 80, initial_indent="  ",
+                    subsequent_indent="    ")  # fmt: skip
 
 
 def measured(verdict: Verdict) -> str:

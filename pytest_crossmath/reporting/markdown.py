@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pytest_crossmath.gating.comparison import Change
 from pytest_crossmath.reporting.gates import WORDS, loud, measured, sees
 from pytest_crossmath.reporting.report import Report
-from pytest_crossmath.reporting.summary import Row
-from pytest_crossmath.reporting.terminal import LEGEND, gap_cell, solved_cell, throughput
+from pytest_crossmath.reporting.terminal import LEGEND, form_name, gap_cell, solved_cell, throughput
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _SHOWN = 40
@@ -31,7 +30,7 @@ def _lines(report: Report) -> Iterator[str]:
         headers = [*(["model"] if several else []), "form", "solved", "blanks", "gap to text"]
         rows = (
             [
-                *([row.model] if several else []), _form(row, with_style=report.several_styles),
+                *([row.model] if several else []), form_name(row, with_style=report.several_styles),
                 solved_cell(row), f"{row.blanks:.1%}", gap_cell(row),
             ]
             for row in report.summary.rows
@@ -80,10 +79,6 @@ def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[st
     cells = [[_plain(cell) for cell in row] for row in rows]
     yield from tabulate(cells, headers, tablefmt="pipe", disable_numparse=True).splitlines()
     yield ""
-
-
-def _form(row: Row, *, with_style: bool) -> str:
-    return f"{row.modality}/{row.style}" if with_style and row.style else row.modality
 
 
 def _plain(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_crossmath.gating.comparison import Change
@@ -34,6 +34,8 @@ class Report:
     """The figures."""
     several_styles: bool
     """Whether pictures of more than one style were asked."""
+    unsolved: Mapping[str, Mapping[str, Sequence[str]]]
+    """For each model and form the problems that were not solved, in the suite's order."""
     comparisons: Sequence[Comparison]
     """What changed since the run that this one is compared with."""
     differences: Sequence[str]

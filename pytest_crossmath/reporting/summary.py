@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
 
 from pytest_crossmath.gating.stats import Interval, gap_interval, rate_interval, wilson
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.prompting import Modality
-from pytest_crossmath.scoring import Outcome
+from pytest_crossmath.scoring import Outcome, step_rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,8 @@ class Row:
     """Micro accuracy: mean over problems of the fraction of blanks right, 0 to 1."""
     gap: Gap | None
     """Gap to text; None for text itself, and where text was not asked."""
+    steps: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """Fraction of blanks right by the step that fills them: ``1``, ``2``, ``3``, ``4+``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,18 @@ def summarize_run(results: Iterable[Result]) -> Summary:
     )
 
 
+def unsolved(results: Iterable[Result]) -> dict[str, dict[str, list[str]]]:
+    """For each model and form the problems that some sample did not solve; errors left out."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for result in sorted(results, key=_form_order):
+        if result.outcome not in {Outcome.SOLVED, Outcome.ERROR}:
+            form = f"{result.modality}/{result.style}" if result.style else result.modality
+            problems = found.setdefault(result.model, {}).setdefault(form, [])
+            if result.problem not in problems[-1:]:
+                problems.append(result.problem)
+    return found
+
+
 def _row(group: Sequence[Result], text: Sequence[Result] | None) -> Row:
     first = group[0]
     rates = _solved_by_problem(group)
@@ -125,6 +139,7 @@ def _row(group: Sequence[Result], text: Sequence[Result] | None) -> Row:
         fmean(rates.values()), _rate_interval(group, rates),
         fmean(fmean(fractions) for fractions in blanks.values()),
         None if first.modality == Modality.TEXT or not text else _gap(text, rates),
+        step_rates((result.right, result.steps) for result in group),
     )  # fmt: skip
 
 

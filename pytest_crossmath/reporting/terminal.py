@@ -6,15 +6,17 @@ The lines fit 80 columns, and whatever a model wrote is made harmless first.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from pytest_crossmath.gating.stats import Interval
 from pytest_crossmath.prompting import Modality
 from pytest_crossmath.puzzle.grid import CellKind, Problem
-from pytest_crossmath.reporting.gates import change_lines, gate_table
+from pytest_crossmath.reporting.gates import SHOWN, change_lines, gate_table, problem_lines
 from pytest_crossmath.reporting.report import Report
 from pytest_crossmath.reporting.summary import Row, Summary
 from pytest_crossmath.scoring import Outcome, Score, same_number
 
+_EIGHTHS = " ▏▎▍▌▋▊▉"
 _HEADERS = ("form", "solved", "blanks", "gap to text")
 LEGEND = (
     "solved: every blank right; blanks: share of blanks right; (): 95 % interval",
@@ -23,13 +25,32 @@ LEGEND = (
 """What the columns of the table mean."""
 
 
-def report_lines(report: Report) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How much is shown, and with which characters."""
+
+    verbosity: int = 0
+    """As pytest counts ``-v`` and ``-q``: below 0 leaves out what is not needed for a verdict, 1
+    shows whole lists of what changed, 2 also what was not solved."""
+    ascii_only: bool = False
+    """Whether the terminal takes nothing else."""
+
+
+def report_lines(report: Report, look: Look) -> Iterator[str]:
     """The section at the end of a run."""
     yield f"suite {report.suite}, {report.decoding}"
     yield ""
     yield from modality_gap_table(report.summary, several_styles=report.several_styles)
+    if look.verbosity >= 0:
+        yield from step_table(report.summary, look, several_styles=report.several_styles)
+    yield from outcome_lines(report.summary)
+    if look.verbosity >= 2:
+        for model, forms in report.unsolved.items():
+            for form, problems in forms.items():
+                yield from problem_lines(f"not solved by {model}, {form}", problems, shown=None)
+    shown = 0 if look.verbosity < 0 else SHOWN if look.verbosity == 0 else None
     for comparison in report.comparisons:
-        yield from change_lines(comparison.model, comparison.base, comparison.changes)
+        yield from change_lines(comparison.model, comparison.base, comparison.changes, shown=shown)
     yield from (f"  other than there: {difference}" for difference in report.differences)
     yield from report.stopped
     if report.verdicts:
@@ -42,11 +63,45 @@ def report_lines(report: Report) -> Iterator[str]:
 
 
 def modality_gap_table(summary: Summary, *, several_styles: bool) -> Iterator[str]:
-    """The modality-gap table with its legend and the counts of outcomes."""
+    """The modality-gap table with its legend."""
     if summary.rows:
         yield from _table(summary.rows, several_styles=several_styles)
         yield from (LEGEND if len({row.modality for row in summary.rows}) > 1 else LEGEND[:1])
         yield ""
+
+
+def step_table(summary: Summary, look: Look, *, several_styles: bool) -> Iterator[str]:
+    """How many blanks are right by the rounds of deduction that they take."""
+    steps = sorted({step for row in summary.rows for step in row.steps})
+    if len(steps) < 2:
+        return
+    width = max(20, *(2 + len(form_name(row, with_style=several_styles)) for row in summary.rows))
+    yield f"{'blanks right by step':{width}}" + "".join(f"  {f'step {step}':>10}" for step in steps)
+    model = ""
+    for row in summary.rows:
+        if row.model != model:
+            model = row.model
+            yield model
+        cells = (
+            f"{bar(row.steps[step], look)} {row.steps[step]:>4.0%}" if step in row.steps else ""
+            for step in steps
+        )
+        label = f"  {form_name(row, with_style=several_styles)}"
+        yield f"{label:{width}}{''.join(f'  {cell:>10}' for cell in cells)}".rstrip()
+    yield ""
+
+
+def bar(fraction: float, look: Look) -> str:
+    """A fraction as a bar of five characters."""
+    if look.ascii_only:
+        return f"{'#' * round(5 * fraction):.<5}"
+    eighths = round(40 * fraction)
+    full, rest = divmod(eighths, 8)
+    return f"{'█' * full + (_EIGHTHS[rest] if rest else ''):<5}"
+
+
+def outcome_lines(summary: Summary) -> Iterator[str]:
+    """The counts of outcomes of each model."""
     for model, outcomes in summary.outcomes.items():
         counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
         yield f"outcomes of {model}: {counts}"
@@ -91,6 +146,11 @@ def throughput(summary: Summary, seconds: float) -> str:
     plural = "s" if summary.responses > 1 else ""
     cached = f", {summary.cached:,} of them from the cache," if summary.cached else ""
     return f"{summary.responses:,} response{plural}{cached} in {seconds:.1f} s{speed}"
+
+
+def form_name(row: Row, *, with_style: bool) -> str:
+    """The form, with its style where there are several."""
+    return f"{row.modality}/{row.style}" if with_style and row.style else row.modality
 
 
 def solved_cell(row: Row) -> str:

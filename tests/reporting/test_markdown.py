@@ -6,42 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_crossmath.gating.comparison import Change
-from pytest_crossmath.gating.gates import Kind, parse_gate
-from pytest_crossmath.gating.rates import Form
-from pytest_crossmath.gating.verdicts import Evidence, judge
 from pytest_crossmath.reporting.github import workflow_commands
 from pytest_crossmath.reporting.markdown import markdown
-from pytest_crossmath.reporting.report import Comparison, Report
 from pytest_crossmath.reporting.summary import summarize_run
 from tests.gating.made_up import results
+from tests.reporting.made_up import report
 
 HOSTILE = "x|y</details><script>`*_\n::error::boo%0A"
-
-
-def report(model: str = "m", lost: tuple[str, ...] = ("p001",), image: str = "10" * 20) -> Report:
-    """A report of one model with a gate that fails and one that cannot tell."""
-    found = results(model, text="1" * 40, image=image)
-    gates = [
-        parse_gate(Kind.FAIL_UNDER, "image:95%"),
-        parse_gate(Kind.FAIL_UNDER, "image:50%"),
-        parse_gate(Kind.FAIL_UNDER, "text:50%"),
-    ]
-    return Report(
-        suite="mini (40 problems)",
-        decoding="greedy decoding",
-        summary=summarize_run(found),
-        several_styles=False,
-        comparisons=[Comparison(model, "base", [Change(Form("image"), lost, ())])],
-        differences=["setting max_new_tokens: 7 there, None here"],
-        verdicts=judge(gates, {model: Evidence(found)}),
-        inconclusive_fails=False,
-        stopped=[],
-        snapshots=["snapshot: file", "  m: 1 regressed"],
-        seconds=2.0,
-        record="run.jsonl",
-        troubles=["cache: was set aside"],
-    )
 
 
 def test_the_tables_are_those_of_the_terminal() -> None:

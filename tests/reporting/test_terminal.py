@@ -12,12 +12,18 @@ from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.markdown import parse_table
 from pytest_crossmath.reporting.summary import Gap, Row, Summary
 from pytest_crossmath.reporting.terminal import (
+    Look,
+    bar,
     draw_answer,
     modality_gap_table,
+    outcome_lines,
     printable,
+    report_lines,
+    step_table,
     throughput,
 )
 from pytest_crossmath.scoring import score_response
+from tests.reporting.made_up import report
 
 EMPTY = Summary((), {}, 0, 0, 0, 0, 0.0)
 TABLE = "| ? | + | ? | = | 9 |\n| - |   |   |   |   |\n| 3 |   |   |   |   |"
@@ -107,7 +113,7 @@ def test_the_legend_speaks_of_gaps_only_where_forms_are_compared() -> None:
 def test_outcomes_are_listed_by_model() -> None:
     """Each outcome that occurred is counted under its own name, and an error explained."""
     summary = replace(EMPTY, outcomes={"m": {"solved": 3, "error": 2}, "n": {"missed": 1}})
-    assert list(modality_gap_table(summary, several_styles=False)) == [
+    assert list(outcome_lines(summary)) == [
         "outcomes of m: 3 solved, 2 error",
         "  an error is no measurement: it counts nowhere in the table",
         "outcomes of n: 1 missed",
@@ -198,3 +204,65 @@ def test_no_answer_is_drawn_as_gaps() -> None:
     """Where nothing was read, every blank is shown as missing."""
     lines = list(draw_answer(PROBLEM, score_response(PROBLEM, "no idea")))
     assert lines[0] == "[!_/4][+][!_/5][=][9]"
+
+
+def steps(look: Look, *rows: Row, several_styles: bool = False) -> list[str]:
+    """The block of steps."""
+    return list(step_table(replace(EMPTY, rows=rows), look, several_styles=several_styles))
+
+
+def test_steps_are_bars_under_their_model() -> None:
+    """A form that has no blank of a step leaves its place empty."""
+    text = replace(row("text", 9, 10), steps={"1": 1.0, "2": 0.5, "4+": 0.05})
+    image = replace(row("image", 9, 10), steps={"1": 0.8})
+    assert steps(Look(), text, image) == [
+        "blanks right by step      step 1      step 2     step 4+",
+        "m",
+        "  text                █████ 100%  ██▌    50%  ▎       5%",
+        "  image               ████   80%",
+        "",
+    ]
+    ascii_only = steps(Look(ascii_only=True), text)[2]
+    assert ascii_only == "  text                ##### 100%  ##...  50%  .....   5%"
+    assert ascii_only.isascii()
+
+
+def test_one_step_needs_no_block() -> None:
+    """It is the column `blanks` again."""
+    assert steps(Look(), replace(row("text", 9, 10), steps={"1": 0.9})) == []
+
+
+def test_long_names_of_models_do_not_widen_the_steps() -> None:
+    """They stand on lines of their own."""
+    rows = [
+        replace(
+            row(modality, 9, 10, model=f"Some-Model-With-A-Long-Name-7B-Instruct-{modality}"),
+            steps=dict.fromkeys(("1", "2", "3", "4+"), 1.0), style="altstyle",
+        )
+        for modality in ("text", "image+text")
+    ]  # fmt: skip
+    assert max(map(len, steps(Look(), *rows, several_styles=True))) <= 80
+
+
+@given(st.floats(0, 1), st.booleans())
+def test_a_bar_has_five_characters(fraction: float, ascii_only: bool) -> None:
+    """Whatever it shows, so that columns stay columns."""
+    assert len(bar(fraction, Look(ascii_only=ascii_only))) == 5
+
+
+def test_verbosity_says_how_much_is_listed() -> None:
+    """As pytest's users expect: -q for the verdict, -v for whole lists, -vv for everything."""
+    lost = tuple(f"p{n:03}" for n in range(30))
+    whole = report(lost=lost)
+    whole = replace(whole, unsolved={"m": {"image/original": ["p777"]}})
+
+    def shown(verbosity: int) -> str:
+        return "\n".join(report_lines(whole, Look(verbosity)))
+
+    assert "30 regressed" in shown(-1)
+    assert "p000" not in shown(-1)
+    assert "p011, and 18 more" in shown(0).replace("\n    ", " ")
+    assert "p029" in shown(1)
+    assert "p777" not in shown(1)
+    assert "not solved by m, image/original: p777" in shown(2)
+    assert "fail-under" in shown(-1)
