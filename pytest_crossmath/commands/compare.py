@@ -48,10 +48,11 @@ def compare(arguments: argparse.Namespace) -> tuple[int, list[str], dict[str, An
     check_gates(gates, modalities=header.get("modalities", ()), styles=header.get("styles", ()))
     stopped = (new.summary or {}).get("stopped_early") or {}
     keeper = Gatekeeper(
-        gates, Baseline(base, model or None), sequential=stopped.get("how") == "sequential"
-    )
+        gates, Baseline(base, model or None), sequential=stopped.get("how") == "sequential",
+        name=new.name,
+    )  # fmt: skip
     keeper.check_asked(header, new.models)
-    keeper.plan(_planned(keeper, new, stopped.get("models", ())))
+    keeper.plan(_planned(keeper, new, stopped.get("models") or ()))
     results = {result.identity: result for result in new.results}
     verdicts = keeper.verdicts(results)
     lines: list[str] = []

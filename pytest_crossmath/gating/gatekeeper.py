@@ -29,7 +29,6 @@ from pytest_crossmath.gating.verdicts import Evidence, Verdict, decided, judge
 from pytest_crossmath.inference.result import Key, Result
 from pytest_crossmath.inference.run import Run
 
-THIS_RUN = "this run"
 _ON_THE_WAY = "decided on the way, by the sequential test"
 
 
@@ -47,9 +46,18 @@ class Gatekeeper:
     """Gates, and what they need to be judged while a run goes on and when it ends."""
 
     def __init__(
-        self, gates: Sequence[Gate], baseline: Baseline | None, *, sequential: bool = False
+        self,
+        gates: Sequence[Gate],
+        baseline: Baseline | None,
+        *,
+        sequential: bool = False,
+        name: str = "this run",
     ) -> None:
-        """With `sequential`, gates may also be decided on the way, see `gating.sequential`."""
+        """With `sequential`, gates may also be decided on the way, see `gating.sequential`.
+
+        `name` is what messages call the run.
+        """
+        self._name = name
         self.gates = tuple(gates)
         self._sequential = sequential
         self.baseline = baseline
@@ -59,7 +67,7 @@ class Gatekeeper:
     def check_asked(self, header: Mapping[str, Any], models: Iterable[str]) -> None:
         """Raise `ComparisonError` where it is clear from the start that the runs are no pair."""
         if self.baseline is not None:
-            check_headers(self.baseline.run, header, THIS_RUN)
+            check_headers(self.baseline.run, header, self._name)
             for model in models:
                 self.base_of(model)
 
@@ -73,7 +81,7 @@ class Gatekeeper:
             return
         for model in dict.fromkeys(result.model for result in self._planned.values()):
             planned = of_model(tuple(self._planned.values()), model)
-            same_samples(self.baseline.run.name, self.base_of(model), THIS_RUN, planned)
+            same_samples(self.baseline.run.name, self.base_of(model), self._name, planned)
 
     def planned(self, model: str) -> int:
         """How many samples a model was going to be asked."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
+from math import isfinite
 from typing import Any
 
 from pytest_crossmath.models.backend import Response
-from pytest_crossmath.prompting import Sample
+from pytest_crossmath.prompting import Modality, Sample
 from pytest_crossmath.scoring import Outcome, Score
 
 Key = tuple[str, str, str, str | None, int]
@@ -60,12 +62,52 @@ class Result:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Result:
-        """The inverse of `to_json`."""
-        fields: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in record.items() if k != "type"
-        }
+        """The inverse of `to_json`; fields of later versions are left out.
+
+        Raises `KeyError` for a field that is missing and `ValueError` for one that cannot be.
+        """
+        fields: dict[str, Any] = {}
+        for field in dataclass_fields(cls):
+            if field.name not in record and field.name == "cached":
+                continue
+            value = record[field.name]
+            if not _CHECKS[field.name](value):
+                raise ValueError(f"the field {field.name!r} cannot be {value!r:.40}")
+            fields[field.name] = tuple(value) if isinstance(value, list) else value
+        if not len(fields["key"]) == len(fields["right"]) == len(fields["steps"]):
+            raise ValueError("the fields 'key', 'right' and 'steps' are not of one length")
         fields["outcome"] = Outcome(fields["outcome"])
         return cls(**fields)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _are(kind: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(type(one) is kind for one in value)
+
+
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    "model": _is_text,
+    "problem": _is_text,
+    "modality": lambda value: value in list(Modality),
+    "style": lambda value: value is None or _is_text(value),
+    "sample": _is_count,
+    "outcome": lambda value: value in list(Outcome),
+    "response": _is_text,
+    "answer": lambda value: value is None or _are(str)(value),
+    "key": _are(str),
+    "right": _are(bool),
+    "steps": _are(int),
+    "new_tokens": _is_count,
+    "seconds": lambda value: isinstance(value, int | float) and isfinite(value),
+    "cached": lambda value: isinstance(value, bool),
+}
 
 
 def scored(

@@ -86,7 +86,7 @@ def read_record(path: Path, *, texts: bool = False) -> Run:
             if kind == "run" or header is None:
                 header = _checked_header(fields)
             elif kind == "summary":
-                summary = fields
+                summary = _checked(fields, {"gates": list, "stopped_early": dict})
             else:
                 result = Result.from_json(fields if texts else fields | {"response": ""})
                 results.setdefault(result.identity, result)
@@ -151,9 +151,17 @@ def _checked_header(fields: Mapping[str, Any]) -> Mapping[str, Any]:
         raise ValueError("the first line of a run record says what was run")
     if fields["schema"] != SCHEMA:
         raise ValueError(f"schema {fields['schema']!r} is not known, only {SCHEMA}")
-    for field, kind in (("suite", dict), ("models", dict), ("settings", dict), ("versions", dict)):
-        if not isinstance(fields.get(field, {}), kind):
-            raise TypeError(f"the field {field!r} is no object")
+    _checked(fields, {"suite": dict, "models": dict, "settings": dict, "versions": dict})
+    _checked(fields, {"modalities": list, "styles": list})
+    _checked(fields.get("models", {}), dict.fromkeys(fields.get("models", {}), dict))
+    return fields
+
+
+def _checked(fields: Mapping[str, Any], kinds: Mapping[str, type]) -> Mapping[str, Any]:
+    """The fields; raises `TypeError` where one that is there is of another kind."""
+    for field, kind in kinds.items():
+        if not isinstance(fields.get(field, kind()), kind):
+            raise TypeError(f"the field {field!r} cannot be {fields[field]!r:.40}")
     return fields
 
 

@@ -31,6 +31,7 @@ def results(draw: st.DrawFn) -> Result:
     made = st.builds(
         Result,
         modality=st.sampled_from([modality.value for modality in Modality]),
+        sample=st.integers(0, 999),
         seconds=st.floats(0, 1e6),
         new_tokens=st.integers(0, 10**6),
         key=tuple_of(st.text()),
@@ -107,3 +108,25 @@ def test_a_line_without_a_field_is_no_result(name: str) -> None:
     del record[name]
     with pytest.raises((KeyError, TypeError), match=name):
         Result.from_json(record)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("model", 5), ("problem", None), ("modality", "smell"), ("modality", ["text"]),
+        ("style", ["a"]), ("sample", "0"), ("sample", True), ("sample", -1), ("outcome", "great"),
+        ("outcome", {}), ("response", None), ("answer", "4"), ("answer", [4]), ("key", "45"),
+        ("right", [1, 0]), ("right", [True]), ("steps", ["1", "2"]), ("new_tokens", 1.5),
+        ("seconds", float("nan")), ("seconds", "1"), ("cached", 1),
+    ],
+)  # fmt: skip
+def test_a_line_with_a_value_that_cannot_be_is_no_result(name: str, value: object) -> None:
+    """Somebody edited the record: the field is named."""
+    with pytest.raises(ValueError, match=name):
+        Result.from_json({**failed("m", SAMPLE, "").to_json(), name: value})
+
+
+def test_fields_of_later_versions_are_left_out() -> None:
+    """An older plugin reads what a newer one wrote."""
+    result = failed("m", SAMPLE, "")
+    assert Result.from_json({**result.to_json(), "logprob": 0.5}) == result

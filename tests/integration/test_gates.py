@@ -277,6 +277,17 @@ def test_the_verdicts_are_in_the_record(
     assert 0 < verdict["detectable"] < 0.3
 
 
+def test_records_that_are_no_pair_are_both_named(pytester: pytest.Pytester, replay: Replay) -> None:
+    """`crossmath compare` reads two files, and says which is which."""
+    one = recorded(pytester, replay, "one", image="1" * 40)
+    two = pytester.path / "two.jsonl"
+    lines = (pytester.path / one).read_text(encoding="utf-8").splitlines(keepends=True)
+    two.write_text("".join(lines[:1] + lines[2:]), encoding="utf-8")
+    refused = crossmath(pytester, "compare", one, "two.jsonl")
+    assert refused.ret == 2
+    refused.stderr.fnmatch_lines(["crossmath: one.jsonl and two.jsonl hold other problems: 40 *"])
+
+
 def test_repeated_runs_are_calibrated(pytester: pytest.Pytester, replay: Replay) -> None:
     """`crossmath calibrate` says how much they differ; on other samples it refuses."""
     one = recorded(pytester, replay, "one", image="1" * 40)
