@@ -102,7 +102,7 @@ def test_the_name_of_a_sample() -> None:
 _WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1)
 _NAMES = st.builds(
     Name,
-    _WORDS.filter(lambda word: word[0] not in "#<=>|"),
+    _WORDS | st.sampled_from(["#1", "=======", "<<<<<<<"]),
     st.integers(0, 2),
     _WORDS.filter(lambda word: "#" not in word),
     st.integers(0, 999_999),
@@ -136,6 +136,15 @@ def test_what_is_no_snapshot_is_told_with_its_line(lines: list[str], message: st
         parse_snapshot("\n".join(["# title", *lines, ""]), "file")
     assert str(raised.value).startswith(message)
     assert "--snapshot-update" in str(raised.value)
+
+
+def test_an_editor_may_have_touched_it(tmp_path: Path) -> None:
+    """Windows line ends and a byte order mark change nothing."""
+    file = tmp_path / "m.verdicts"
+    file.write_bytes(b"\xef\xbb\xbf# title\r\na\ttext\tsolved\t1\r\n\r\n")
+    assert {str(name): text for name, text in read_snapshot(file).items()} == {
+        "a\ttext": "solved\t1"
+    }
 
 
 def test_a_missing_file_is_an_empty_snapshot(tmp_path: Path) -> None:
