@@ -95,6 +95,14 @@ def _parser() -> argparse.ArgumentParser:
             " crossmath calibrate one.jsonl two.jsonl",
         )
     )
+    _add_report(
+        commands.add_parser(
+            "report",
+            help="show run records as a page",
+            epilog="example: pytest crossmath --crossmath-model=reference --crossmath-limit=20"
+            " --crossmath-record=seen.jsonl; crossmath report seen.jsonl -o report.html",
+        )
+    )
     train = commands.add_parser("train", help="train a model").add_subparsers(
         required=True, metavar="KIND"
     )
@@ -351,6 +359,20 @@ def _run_calibrate(arguments: argparse.Namespace) -> int:
     print("\n".join(lines))
     if arguments.json:
         _write_json(arguments.json, figures)
+    return 0
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    from pytest_crossmath.commands import report
+
+    report.add_arguments(parser)
+    parser.set_defaults(run=_run_report)
+
+
+def _run_report(arguments: argparse.Namespace) -> int:
+    from pytest_crossmath.commands.report import report
+
+    print("\n".join(report(arguments)))
     return 0
 
 

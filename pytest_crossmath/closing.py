@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_crossmath.errors import OptionError
+from pytest_crossmath.errors import CrossmathError, OptionError, RecordError
 from pytest_crossmath.options import CrossmathConfig
 from pytest_crossmath.reporting.gates import loud
 from pytest_crossmath.reporting.github import workflow_commands
 from pytest_crossmath.reporting.markdown import markdown
+from pytest_crossmath.reporting.record import read_record
 from pytest_crossmath.reporting.report import Report
 from pytest_crossmath.reporting.terminal import Look, report_lines
 
@@ -31,14 +32,14 @@ def check_files(config: CrossmathConfig) -> None:
             raise OptionError(f"{flag}: {path} cannot be written: {error}") from None
 
 
-def write_files(report: Report, config: CrossmathConfig) -> list[str]:
-    """Write what was asked for. Gives a line for each that could not be."""
+def write_files(report: Report, config: CrossmathConfig, record: Path | None) -> list[str]:
+    """Write what was asked for; the page is made of the record. Gives a line for each failure."""
     troubles = []
-    text = markdown(report)
     for flag, path in _files(config):
         try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
+            text = markdown(report) if path == config.markdown else _page(config, record)
+            path.write_text(text, encoding="utf-8", newline="\n")
+        except (OSError, CrossmathError) as error:
             troubles.append(f"{flag}: not written: {error}")
     return troubles
 
@@ -77,3 +78,15 @@ def _takes_blocks(terminal: pytest.TerminalReporter) -> bool:
 def _files(config: CrossmathConfig) -> Iterator[tuple[str, Path]]:
     if config.markdown is not None:
         yield "--crossmath-markdown", config.markdown
+    if config.html is not None:
+        yield "--crossmath-html", config.html
+
+
+def _page(config: CrossmathConfig, record: Path | None) -> str:
+    """The page of this run, beside the one that it is compared with."""
+    from pytest_crossmath.reporting.html import page
+
+    if record is None:
+        raise RecordError("there is no run record")
+    files = [config.baseline.file] if config.baseline and config.baseline.file else []
+    return page([read_record(file, texts=True) for file in (*files, record)], config.suite)

@@ -100,6 +100,8 @@ OPTIONS = (
     Option("trust-remote-code", None, "run Python code that a checkpoint brings: read it first"),
     Option("record", "FILE", "where the run record goes (default: a new file under"
            " .crossmath/runs)", is_path=True),
+    Option("html", "FILE", "write the report as a page with every problem, its picture and the"
+           " answer", is_path=True),
     Option("markdown", "FILE", "write the report as Markdown; on GitHub Actions it also goes to the"
            " job's summary", is_path=True),
     Option("timeout", "SECONDS", "longest silence of a server; twice that is the longest wait for"
@@ -146,6 +148,8 @@ class CrossmathConfig:
     """How to generate."""
     record: Path | None
     """Where the run record goes; None for a new file."""
+    html: Path | None
+    """Where the report goes as a page."""
     markdown: Path | None
     """Where the report goes as Markdown."""
     cache: str
@@ -210,7 +214,10 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
     modalities = parse_modalities(values["modality"])
     styles = _styles(values["style"], suite, modalities)
     check_gates(gates, modalities=modalities, styles=styles)
-    prompt, record, report = values["prompt"], values["record"], values["markdown"]
+    prompt = values["prompt"]
+    record, html, markdown = (
+        Path(values[name]) if values[name] else None for name in ("record", "html", "markdown")
+    )
     return CrossmathConfig(
         models=models,
         suite=suite,
@@ -231,8 +238,9 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
             api_key_env=parse_variable("api-key-env", values["api-key-env"] or API_KEY_ENV),
             trust_remote_code=bool(values["trust-remote-code"]),
         ),
-        record=Path(record) if record else None,
-        markdown=Path(report) if report else None,
+        record=record,
+        html=html,
+        markdown=markdown,
         cache=parse_choice("cache", values["cache"] or "on", CACHE_MODES),
         strict=bool(values["strict"]),
         gates=gates,
@@ -277,7 +285,7 @@ def parse_baseline(text: str | None, gates: Sequence[Gate]) -> Baseline | None:
             )
         return None
     file, _, model = (text, "", "") if os.path.isfile(text) else text.partition("#")
-    return Baseline(read_record(Path(file)), model or None)
+    return Baseline(read_record(Path(file)), model or None, Path(file))
 
 
 def parse_stop_early(text: str | None, gates: Sequence[Gate]) -> str | None:
@@ -428,5 +436,5 @@ def _from_ini_file(config: pytest.Config, option: Option, text: str) -> str:
         return text
     head, path = re.match(r"((?:[\w.+-]+=)?(?:replay:)?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]  # matches anything
     there = config.inipath.parent / path
-    is_ours = option.name in {"record", "prompt", "compare", "markdown"} or there.exists()
+    is_ours = option.name in {"record", "prompt", "compare", "html", "markdown"} or there.exists()
     return f"{head}{there}" if is_ours else text

@@ -280,7 +280,8 @@ class CrossmathSession:
             self._flags.cleanup()
         if self._results and not self.is_worker:
             report = self._report()
-            self._unwritten = write_files(report, self.config)
+            record = self._record.path if self._record else None
+            self._unwritten = write_files(report, self.config, record)
             self.report = replace(report, troubles=[*report.troubles, *self._unwritten])
 
     @property

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.gating.comparison import (
@@ -40,6 +41,8 @@ class Baseline:
     """It."""
     model: str | None
     """Which of its models; None for that of the same name, or the only one."""
+    file: Path | None = None
+    """Its record, where that may be read again."""
 
 
 class Gatekeeper:

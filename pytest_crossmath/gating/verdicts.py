@@ -91,6 +91,22 @@ class Verdict:
         """Builtin types only."""
         return asdict(self) | {"word": self.word.value, "notes": list(self.notes)}
 
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Verdict:
+        """The inverse of `to_json`.
+
+        Raises `ValueError`, `TypeError` or `KeyError` for what is none.
+        """
+        interval = fields["interval"]
+        return cls(
+            **{
+                **fields,
+                "word": Word(fields["word"]),
+                "interval": None if interval is None else Interval(**interval),
+                "notes": tuple(map(str, fields["notes"])),
+            }
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:

@@ -7,6 +7,7 @@ from textwrap import wrap
 
 from pytest_crossmath.gating.comparison import Change
 from pytest_crossmath.gating.gates import Kind
+from pytest_crossmath.gating.stats import Interval
 from pytest_crossmath.gating.verdicts import Verdict, Word
 
 WORDS = {Word.PASS: "pass", Word.FAIL: "FAIL", Word.INCONCLUSIVE: "cannot tell"}
@@ -69,15 +70,21 @@ def problem_lines(word: str, problems: Sequence[str], *, shown: int | None) -> I
                     subsequent_indent="    ")  # fmt: skip
 
 
+def points_range(interval: Interval) -> str:
+    """An interval of a difference in whole points."""
+    # Of whole numbers, so that what rounds to nothing has one sign.
+    return f"({round(100 * interval.low):+d} to {round(100 * interval.high):+d})"
+
+
 def measured(verdict: Verdict) -> str:
     """The figure with its interval."""
     if verdict.figure is None or verdict.interval is None:
         return "nothing measured"
     kind = _kind(verdict)
-    low, high = 100 * verdict.interval.low, 100 * verdict.interval.high
     if kind is Kind.FAIL_UNDER:
+        low, high = 100 * verdict.interval.low, 100 * verdict.interval.high
         return f"{verdict.figure:.1%} ({low:.0f}-{high:.0f})"
-    return f"{_figure(verdict)} {100 * verdict.figure:+.1f} ({low:+.0f} to {high:+.0f})"
+    return f"{_figure(verdict)} {100 * verdict.figure:+.1f} {points_range(verdict.interval)}"
 
 
 def sees(verdict: Verdict) -> str:

@@ -11,9 +11,15 @@ from dataclasses import dataclass
 from pytest_crossmath.gating.stats import Interval
 from pytest_crossmath.prompting import Modality
 from pytest_crossmath.puzzle.grid import CellKind, Problem
-from pytest_crossmath.reporting.gates import SHOWN, change_lines, gate_table, problem_lines
+from pytest_crossmath.reporting.gates import (
+    SHOWN,
+    change_lines,
+    gate_table,
+    points_range,
+    problem_lines,
+)
 from pytest_crossmath.reporting.report import Report
-from pytest_crossmath.reporting.summary import Row, Summary
+from pytest_crossmath.reporting.summary import Gap, Row, Summary
 from pytest_crossmath.scoring import Outcome, Score, same_number
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -162,8 +168,12 @@ def gap_cell(row: Row) -> str:
     """The gap in figures and in words."""
     if row.gap is None:
         return "" if row.modality == Modality.TEXT else "text was not asked"
-    low, high = 100 * row.gap.interval.low, 100 * row.gap.interval.high
-    return f"{100 * row.gap.points:+.1f} ({low:+.0f} to {high:+.0f})  {row.gap.word}"
+    return f"{gap_figures(row.gap)}  {row.gap.word}"
+
+
+def gap_figures(gap: Gap) -> str:
+    """A gap in points with its interval."""
+    return f"{100 * gap.points:+.1f} {points_range(gap.interval)}"
 
 
 def _table(rows: Sequence[Row], *, several_styles: bool) -> Iterator[str]:

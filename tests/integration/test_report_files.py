@@ -31,6 +31,24 @@ def test_the_report_is_written_as_markdown(
     assert "GATE FAILED" in text
 
 
+def test_the_page_shows_what_regressed(pytester: pytest.Pytester, replay: Replay) -> None:
+    """Beside the run that this one is compared with, gates included."""
+    pytester.runpytest(
+        "crossmath", f"--crossmath-model={replay('base', image='1' * 5)}", "--crossmath-limit=5",
+        "--crossmath-modality=image", "--crossmath-record=base.jsonl",
+    )  # fmt: skip
+    pytester.runpytest(
+        "crossmath", f"--crossmath-model={replay('new', image='11100')}", "--crossmath-limit=5",
+        "--crossmath-modality=image", "--crossmath-compare=base.jsonl",
+        "--crossmath-compare-fail=image:5%", "--crossmath-html=page.html",
+    )  # fmt: skip
+    page = (pytester.path / "page.html").read_text(encoding="utf-8")
+    assert "new, image: 2 regressed, 0 improved" in page
+    assert "compare-fail image:5%" in page
+    assert page.count('"change":"regressed"') == 2
+    assert page.count('"change":null') == 8
+
+
 def test_on_github_the_job_gets_a_summary_and_annotations(
     pytester: pytest.Pytester, replay: Replay, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,309 @@
+"""Run records as one HTML file: figures, and every problem with its picture and answer.
+
+The file needs no network and no other file. Whatever a model or a suite wrote is escaped by
+the template, or travels as JSON and is put in as text by the script; a content security
+policy allows no other script, style or request.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pytest_crossmath.errors import ComparisonError, RecordError
+from pytest_crossmath.gating.comparison import Change, check_comparable
+from pytest_crossmath.gating.gatekeeper import Baseline, Gatekeeper
+from pytest_crossmath.gating.verdicts import Verdict
+from pytest_crossmath.inference.result import Result
+from pytest_crossmath.inference.run import Run
+from pytest_crossmath.prompting import Modality
+from pytest_crossmath.puzzle.grid import Problem
+from pytest_crossmath.puzzle.suite import Suite
+from pytest_crossmath.reporting.gates import WORDS, measured, sees
+from pytest_crossmath.reporting.summary import Row, summarize_run
+from pytest_crossmath.reporting.terminal import form_name, gap_figures
+from pytest_crossmath.scoring import Outcome
+
+LONGEST = 4_000
+"""Characters of a response that are shown; of a longer one its beginning and its end."""
+
+_HUES = {"text": "text", "image": "image", "image+text": "both"}
+_BAR = 200
+_SPARK = 40
+
+
+def page(runs: Sequence[Run], suite: Suite | None, notes: Sequence[str] = ()) -> str:
+    """The HTML of one or more runs, which were read with their texts.
+
+    Without a suite there are neither pictures nor grids. `notes` stand at its top. Raises
+    `RecordError` for a record whose last line cannot be used.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    folder = files("pytest_crossmath") / "reporting" / "templates"
+    style, script = ((folder / name).read_text("utf-8") for name in ("report.css", "report.js"))
+    changed = _changes(runs)
+    environment = Environment(
+        loader=PackageLoader("pytest_crossmath", "reporting/templates"),
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template("report.html").render(
+        title=", ".join(run.name for run in runs),
+        notes=[*notes, *(change for change in changed.values() if isinstance(change, str))],
+        runs=[_run(run, changed.get(place)) for place, run in enumerate(runs)],
+        footer=f"pytest-crossmath {version('pytest-crossmath')}",
+        # The three are the package's own text, or JSON without a character that ends a script.
+        style=Markup(style),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        data=Markup(_json(_gallery(runs, suite, changed))),  # noqa: S704
+        hashes={"style": _hash(style), "script": _hash(script)},
+    )
+
+
+_Changes = Mapping[str, Sequence[Change]]
+"""For each model what changed since the first run, by form."""
+
+
+def _changes(runs: Sequence[Run]) -> dict[int, _Changes | str]:
+    """For each run but the first what changed since that, or why they cannot be compared."""
+    found: dict[int, _Changes | str] = {}
+    for place, run in enumerate(runs[1:], start=1):
+        try:
+            check_comparable(runs[0], run)
+            keeper = Gatekeeper((), Baseline(runs[0], None), name=run.name)
+            keeper.plan(run.results)
+            results = {result.identity: result for result in run.results}
+            found[place] = {model: changes for model, _, changes in keeper.changes(results)}
+        except ComparisonError as error:
+            found[place] = f"{run.name} is not compared with {runs[0].name}: {error}"
+    return found
+
+
+def _run(run: Run, changed: _Changes | str | None) -> dict[str, Any]:
+    """What the template shows of a run."""
+    summary = summarize_run(run.results)
+    by_model = {model: [r for r in run.results if r.model == model] for model in run.models}
+    several_styles = len({row.style for row in summary.rows if row.style}) > 1
+    suite = run.header.get("suite", {})
+    temperature = run.header.get("settings", {}).get("temperature")
+    about = [
+        f"suite {suite.get('name')}, {summary.problems} problems",
+        f"temperature {temperature:g}" if temperature else "greedy decoding",
+        f"{summary.responses:,} responses",
+        *([f"started {started}"] if (started := run.header.get("started")) else []),
+        *(["broken off before its end"] if run.summary is None else []),
+    ]
+    return {
+        "name": run.name,
+        "about": "; ".join(about),
+        "several_models": len(by_model) > 1,
+        "verdicts": [_verdict(verdict) for verdict in _verdicts(run)],
+        "models": [
+            {
+                "name": model,
+                "rows": (rows := [
+                    _row(row, with_style=several_styles)
+                    for row in summary.rows
+                    if row.model == model
+                ]),
+                "steps": _steps(rows, [row for row in summary.rows if row.model == model]),
+                "confusions": list(_confusions(results)),
+                "outcomes": list(summary.outcomes[model].items()),
+            }
+            for model, results in by_model.items()
+        ],
+        "changes": [] if not isinstance(changed, Mapping) else [
+            {
+                "label": f"{model}, {change.form}: {len(change.regressed)} regressed,"
+                f" {len(change.improved)} improved",
+                "regressed": ", ".join(change.regressed),
+                "improved": ", ".join(change.improved),
+            }
+            for model, by_form in changed.items()
+            for change in by_form
+        ],
+    }  # fmt: skip
+
+
+def _row(row: Row, *, with_style: bool) -> dict[str, Any]:
+    low, high = row.solved_interval.low, row.solved_interval.high
+    return {
+        "form": form_name(row, with_style=with_style),
+        "hue": _HUES[row.modality],
+        "bar": round(_BAR * row.solved, 1),
+        "low": round(_BAR * low, 1),
+        "high": round(_BAR * high, 1),
+        "solved": f"{row.solved:.1%} ({100 * low:.0f}-{100 * high:.0f})",
+        "blanks": f"{row.blanks:.1%}",
+        "gap": gap_figures(row.gap) if row.gap else None,
+        "gap_word": row.gap.word.replace(" ", "-") if row.gap else "",
+        "gap_label": row.gap.word if row.gap else "",
+        "steps": [],
+    }
+
+
+def _steps(shown: Sequence[dict[str, Any]], rows: Sequence[Row]) -> list[str]:
+    """The steps that some blank has; fills in the cells of each row."""
+    steps = sorted({step for row in rows for step in row.steps})
+    for cells, row in zip(shown, rows, strict=True):
+        cells["steps"] = [
+            {"bar": round(_SPARK * row.steps[step], 1), "text": f"{row.steps[step]:.0%}"}
+            if step in row.steps
+            else None
+            for step in steps
+        ]
+    return steps
+
+
+def _confusions(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
+    """Text beside each form with a picture: how often both, one or none of them was right."""
+    solved: dict[str, list[tuple[tuple[str, int], bool]]] = {}
+    for result in results:
+        if result.outcome is not Outcome.ERROR:
+            pair = (result.problem, result.sample), result.outcome is Outcome.SOLVED
+            solved.setdefault(result.modality, []).append(pair)
+    text = dict(solved.get(Modality.TEXT, ()))
+    for form in (Modality.IMAGE.value, Modality.IMAGE_TEXT.value):
+        counts = Counter(
+            (text[where], right) for where, right in solved.get(form, ()) if where in text
+        )
+        if counts:
+            yield {
+                "form": form,
+                "both": counts[True, True],
+                "text_only": counts[True, False],
+                "other_only": counts[False, True],
+                "neither": counts[False, False],
+            }
+
+
+def _verdicts(run: Run) -> Iterator[Verdict]:
+    try:
+        for fields in (run.summary or {}).get("gates") or ():
+            yield Verdict.from_json(fields)
+    except (ValueError, TypeError, KeyError) as error:
+        raise RecordError(f"{run.name}: the last line has a gate that is none: {error}") from None
+
+
+def _verdict(verdict: Verdict) -> dict[str, str]:
+    return {
+        "word": verdict.word.value,
+        "label": WORDS[verdict.word],
+        "model": verdict.model,
+        "gate": verdict.gate,
+        "measured": measured(verdict),
+        "sees": sees(verdict),
+    }
+
+
+def _gallery(
+    runs: Sequence[Run], suite: Suite | None, changed: Mapping[int, _Changes | str]
+) -> dict[str, Any]:
+    """What the script shows: every result, with each problem and picture once."""
+    known = {problem.id: problem for problem in suite.problems} if suite else {}
+    order = {id: place for place, id in enumerate(known)}
+    everything = sorted(
+        ((place, result) for place, run in enumerate(runs) for result in run.results),
+        key=lambda one: _order(*one, places=order),
+    )
+    ids = list(dict.fromkeys(result.problem for _, result in everything))
+    models = list(dict.fromkeys(result.model for _, result in everything))
+    styles = list(dict.fromkeys(result.style for _, result in everything if result.style))
+    places = {id: place for place, id in enumerate(ids)}
+    turned = dict(_turned(changed))
+    return {
+        "runs": [Path(run.name).name for run in runs],
+        "models": models,
+        "outcomes": [outcome.value for outcome in Outcome],
+        "modalities": [modality.value for modality in Modality],
+        "styles": styles,
+        "problems": [_problem(id, known.get(id)) for id in ids],
+        "pictures": dict(_pictures((result for _, result in everything), known)),
+        "results": [
+            {
+                "run": place,
+                "model": models.index(result.model),
+                "problem": places[result.problem],
+                "modality": list(Modality).index(Modality(result.modality)),
+                "style": None if result.style is None else styles.index(result.style),
+                "sample": result.sample,
+                "outcome": list(Outcome).index(result.outcome),
+                "answer": result.answer,
+                "key": result.key,
+                "right": [int(one) for one in result.right],
+                "tokens": result.new_tokens,
+                "response": shortened(result.response),
+                "change": turned.get((place, result.model, result.modality, result.problem)),
+            }
+            for place, result in everything
+        ],
+    }
+
+
+def _order(run: int, result: Result, *, places: Mapping[str, int]) -> tuple[Any, ...]:
+    """By problem, as the suite has them, and what is to be compared side by side."""
+    form = list(Modality).index(Modality(result.modality)), result.style or ""
+    place = places.get(result.problem, len(places))
+    return place, result.problem, result.model, *form, result.sample, run
+
+
+def _turned(
+    changed: Mapping[int, _Changes | str],
+) -> Iterator[tuple[tuple[int, str, str, str], str]]:
+    """For each run, model, modality and problem that changed since the first run how it did."""
+    for place, by_model in changed.items():
+        if isinstance(by_model, Mapping):
+            for model, changes in by_model.items():
+                for change in changes:
+                    for word in ("regressed", "improved"):
+                        for problem in getattr(change, word):
+                            yield (place, model, change.form.modality, problem), word
+
+
+def _problem(id: str, problem: Problem | None) -> dict[str, Any]:
+    if problem is None:
+        return {"id": id}
+    grid = [[cell.text for cell in row] for row in problem.puzzle.rows]
+    return {"id": id, "difficulty": problem.difficulty, "grid": grid}
+
+
+def _pictures(
+    results: Iterable[Result], problems: Mapping[str, Problem]
+) -> Iterator[tuple[str, str]]:
+    """Each picture that was shown to a model, once, as a data URI."""
+    shown = dict.fromkeys((r.problem, r.style) for r in results if r.style is not None)
+    for id, style in shown:
+        path = problems[id].images.get(str(style)) if id in problems else None
+        if path is not None and path.is_file():
+            encoded = base64.b64encode(path.read_bytes()).decode("ascii")
+            yield f"{id}/{style}", f"data:image/png;base64,{encoded}"
+
+
+def shortened(text: str) -> str:
+    """A response of at most `LONGEST` characters and a word on what was left out."""
+    if len(text) <= LONGEST:
+        return text
+    head, tail = 2 * LONGEST // 3, LONGEST // 3
+    left = len(text) - head - tail
+    return f"{text[:head]}\n\n[… {left:,} characters left out …]\n\n{text[-tail:]}"
+
+
+def _json(content: object) -> str:
+    """JSON that may stand in a script element: nothing in it can end that."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    # A lone surrogate is no UTF-8, and a model can write one.
+    plain = text.encode("utf-8", "replace").decode("utf-8")
+    return plain.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"

@@ -1,0 +1,125 @@
+"""The page in a real browser: filters, hostile text, and no request that leaves the file."""
+
+from __future__ import annotations
+
+import http.server
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import Replay
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Remembers who asked it for anything."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.hits: list[str] = []
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers nothing."""
+
+    server: Server
+
+    def do_GET(self) -> None:
+        """Take a note."""
+        self.server.hits.append(self.path)
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Be quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Somebody that hostile text would like the browser to talk to."""
+    with Server() as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+def opened(page: Path, filters: str = "") -> str:
+    """The document as it is once the page's script has run."""
+    assert CHROMIUM is not None
+    done = subprocess.run(  # noqa: S603 - our own page
+        [
+            CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update",
+            f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=5000",
+            "--dump-dom", f"{page.as_uri()}#{filters}",
+        ],
+        capture_output=True, text=True, encoding="utf-8", check=True, timeout=120,
+    )  # fmt: skip
+    return done.stdout
+
+
+def shown(document: str) -> tuple[str, int]:
+    """What the page says of the filters, and how many problems it shows."""
+    [said] = re.findall(r'<p class="count"[^>]*>([^<]*)</p>', document)
+    return said, document.count('<article class="card">')
+
+
+def test_a_report_is_filtered(pytester: pytest.Pytester, replay: Replay) -> None:
+    """By its address, as by its forms; a page of problems at a time."""
+    model = replay(text="1" * 30, image="1" * 22 + "0" * 8)
+    pytester.runpytest(
+        "crossmath", f"--crossmath-model={model}", "--crossmath-modality=text,image",
+        "--crossmath-limit=30", "--crossmath-html=page.html",
+    )  # fmt: skip
+    page = pytester.path / "page.html"
+    assert shown(opened(page)) == ("60 of 60 responses, the first 24 shown", 24)
+    document = opened(page, "outcome=missed&modality=image")
+    assert shown(document) == ("8 of 60 responses", 8)
+    assert document.count('src="data:image/png;base64,') == 8
+    assert "✗" in document
+    assert shown(opened(page, "find=mini-0007")) == ("2 of 60 responses", 2)
+    assert shown(opened(page, "outcome=solved&find=mini-0030&modality=image"))[1] == 0
+
+
+def test_a_hostile_model_does_nothing_to_a_browser(
+    pytester: pytest.Pytester, replay: Replay, server: Server
+) -> None:
+    """Tags are text, nothing is fetched, and ten megabytes are no trouble."""
+    where = f"http://127.0.0.1:{server.server_address[1]}"
+    hostile = (
+        f"</script><script>document.title='hit';fetch('{where}/script')</script>"
+        f"<img src='{where}/image' onerror='document.title=1'><iframe src='{where}/frame'></iframe>"
+        f"<style>@import '{where}/style';</style>\x1b[31m\u2028"
+    )
+    model = replay(text="1", image="u")
+    file = pytester.path / "fake.jsonl"
+    told = file.read_text(encoding="utf-8")
+    escaped = (hostile + "x" * 10_000_000).replace("\x1b", "\\u001b").replace("\u2028", "\\u2028")
+    file.write_text(told.replace("I cannot tell.", escaped), encoding="utf-8")
+    pytester.runpytest(
+        "crossmath", f"--crossmath-model={model}", "--crossmath-modality=text,image",
+        "--crossmath-limit=1", "--crossmath-html=page.html",
+    )  # fmt: skip
+    page = pytester.path / "page.html"
+    assert page.stat().st_size < 200_000
+    document = opened(page, "outcome=unparsed")
+    assert shown(document)[1] == 1
+    assert "&lt;/script&gt;&lt;script&gt;document.title='hit'" in document
+    assert "<title>Modality gap" in document
+    assert server.hits == []
+
+
+def test_the_server_would_notice(tmp_path: Path, server: Server) -> None:
+    """Without the page's care a browser does fetch what it is told to."""
+    page = tmp_path / "page.html"
+    where = f"http://127.0.0.1:{server.server_address[1]}"
+    page.write_text(f"<p class='count'></p><img src='{where}/image'>", encoding="utf-8")
+    opened(page)
+    assert server.hits == ["/image"]

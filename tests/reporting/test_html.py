@@ -1,0 +1,178 @@
+"""Run records as a page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_crossmath.errors import RecordError
+from pytest_crossmath.gating.gates import Kind, parse_gate
+from pytest_crossmath.gating.verdicts import Evidence, judge
+from pytest_crossmath.inference.result import Result
+from pytest_crossmath.inference.run import Run
+from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.reporting.html import LONGEST, page, shortened
+from tests.gating.made_up import results
+
+HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> \x1b[31m \u2028 ${x}"
+SUITE = load_suite("mini")
+
+
+def run(name: str = "run.jsonl", model: str = "m", response: str = "", **forms: str) -> Run:
+    """A run over the first problems of `mini`."""
+    found = [
+        _of_mini(replace(result, response=response or result.response))
+        for result in results(model, **forms)
+    ]
+    gates = judge([parse_gate(Kind.FAIL_UNDER, "image:90%")], {model: Evidence(found)})
+    header = {
+        "suite": {"name": "mini", "digest": SUITE.digest, "problems": []},
+        "modalities": list(dict.fromkeys(r.modality for r in found)),
+        "styles": ["original"], "samples": 1, "instruction": "", "settings": {}, "models": {},
+    }  # fmt: skip
+    return Run(name, header, tuple(found), {"gates": [gate.to_json() for gate in gates]})
+
+
+def _of_mini(result: Result) -> Result:
+    problem = SUITE.problems[int(result.problem[1:])]
+    solved = all(result.right)
+    return replace(
+        result, problem=problem.id, key=problem.key, steps=problem.steps,
+        right=(solved,) * len(problem.key), answer=problem.key if solved else ("1",),
+    )  # fmt: skip
+
+
+def data_of(html: str) -> Any:
+    """What the script reads."""
+    [text] = re.findall(
+        r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL
+    )
+    return json.loads(text)
+
+
+def words(html: str) -> str:
+    """The text of a page, without markup."""
+    body = html.partition("<main>")[2].partition("</main>")[0]
+    return " ".join(re.sub(r"<[^>]+>", " ", body).split())
+
+
+def test_the_figures_are_those_of_the_table() -> None:
+    """Rates with intervals, gaps with a word, gates with a verdict."""
+    shown = words(page([run(text="1" * 20, image="1" * 10 + "0" * 10)], SUITE))
+    assert "text 100.0% (84-100) 100.0%" in shown
+    assert re.search(r"image 50\.0% \(30-70\) 50\.0% \+50\.0 \(\+\d+ to \+\d+\) worse", shown)
+    assert "FAIL fail-under image:90% 50.0% (30-70)" in shown
+
+
+def test_text_and_image_are_held_against_each_other() -> None:
+    """Both right, one of them, or none, on the same problems."""
+    shown = words(page([run(text="1110", image="1001", both="e111")], SUITE))
+    assert "text right 1 both 2 text only text wrong 1 image only 0 neither" in shown
+    assert "text right 2 both 0 text only text wrong 1 image+text only 0 neither" in shown
+
+
+def test_every_response_is_there_with_its_picture_and_grid() -> None:
+    """Each problem and each picture once, in the order of the suite."""
+    data = data_of(page([run(text="10", image="01")], SUITE))
+    assert [problem["id"] for problem in data["problems"]] == ["mini-0001", "mini-0002"]
+    assert data["problems"][0]["grid"] == [
+        [cell.text for cell in row] for row in SUITE.problems[0].puzzle.rows
+    ]
+    assert sorted(data["pictures"]) == ["mini-0001/original", "mini-0002/original"]
+    picture = data["pictures"]["mini-0001/original"].removeprefix("data:image/png;base64,")
+    assert base64.b64decode(picture) == SUITE.problems[0].images["original"].read_bytes()
+    shown = [
+        (one["problem"], data["modalities"][one["modality"]], data["outcomes"][one["outcome"]])
+        for one in data["results"]
+    ]
+    assert shown == [
+        (0, "text", "solved"), (0, "image", "missed"),
+        (1, "text", "missed"), (1, "image", "solved"),
+    ]  # fmt: skip
+
+
+def test_without_a_suite_there_are_neither() -> None:
+    """And the note says why."""
+    html = page([run(text="1")], None, ["without pictures and grids: no suite here"])
+    assert "without pictures and grids: no suite here" in words(html)
+    data = data_of(html)
+    assert data["pictures"] == {}
+    assert data["problems"] == [{"id": "mini-0001"}]
+
+
+def test_runs_are_compared_with_the_first() -> None:
+    """What regressed and improved is listed, and marked on each response."""
+    html = page([run(image="110"), run("new.jsonl", image="011")], SUITE)
+    assert "m, image: 1 regressed, 1 improved" in words(html)
+    data = data_of(html)
+    changed = {
+        data["problems"][one["problem"]]["id"]: one["change"]
+        for one in data["results"]
+        if one["change"]
+    }
+    assert changed == {"mini-0001": "regressed", "mini-0003": "improved"}
+
+
+def test_runs_that_are_no_pair_are_shown_beside_each_other() -> None:
+    """With a word on why they are not compared."""
+    html = page([run(image="110"), run("new.jsonl", text="011")], SUITE)
+    assert "new.jsonl is not compared with run.jsonl: " in words(html)
+    assert len(data_of(html)["results"]) == 6
+
+
+@pytest.mark.parametrize("place", ["response", "model", "name"])
+def test_nothing_hostile_is_markup(place: str) -> None:
+    """Not a response, not a name: the page has the scripts and pictures that it had before."""
+    plain, hostile = (
+        page([run(**{place: text, "text": "10", "image": "01"})], SUITE) for text in ("x", HOSTILE)
+    )
+    for tag in ("<script", "</script", "<img", "<!--", "<svg"):
+        assert hostile.count(tag) == plain.count(tag)
+    if place == "response":
+        assert {one["response"] for one in data_of(hostile)["results"]} == {HOSTILE}
+
+
+def test_the_policy_allows_the_own_script_and_style_only() -> None:
+    """By their digests; and no request at all."""
+    html = page([run(text="1")], SUITE)
+    [policy] = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    for kind, text in (
+        ("style-src", re.findall(r"<style>(.*?)</style>", html, re.DOTALL)[0]),
+        ("script-src", re.findall(r"<script>(.*?)</script>", html, re.DOTALL)[0]),
+    ):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{kind} 'sha256-{digest}'" in policy
+    assert "style=" not in html
+    assert not re.search(r"(src|href)=\"(?!#|data:)", html)
+
+
+def test_a_lone_surrogate_is_no_error() -> None:
+    """A model may write what no file can hold."""
+    page([run(text="1", response="a\ud800b")], SUITE).encode("utf-8")
+
+
+def test_a_huge_response_is_cut() -> None:
+    """Its beginning and its end are kept, and what is left out is told."""
+    cut = shortened("a" * 10_000_000 + "the end")
+    assert len(cut) < LONGEST + 60
+    assert cut.startswith("aaa")
+    assert cut.endswith("the end")
+    left = 10_000_000 + len("the end") - 2 * LONGEST // 3 - LONGEST // 3
+    assert f"[… {left:,} characters left out …]" in cut
+    assert shortened("a" * LONGEST) == "a" * LONGEST
+
+
+@pytest.mark.parametrize("gates", [[{}], [5], [{"word": "perhaps", "interval": None, "notes": []}]])
+def test_a_gate_that_is_none_is_told(gates: Sequence[object]) -> None:
+    """One line with the record's name."""
+    broken = replace(run(text="1"), summary={"gates": gates})
+    with pytest.raises(RecordError, match=r"run\.jsonl: the last line has a gate that is none"):
+        page([broken], SUITE)
