@@ -34,6 +34,10 @@ from pytest_crossmath.scoring import Outcome
 LONGEST = 4_000
 """Characters of a response that are shown; of a longer one its beginning and its end."""
 
+_ALL = 16_000_000
+"""Characters of all responses together: a browser must still open the page."""
+_LEAST = 500
+
 _HUES = {"text": "text", "image": "image", "image+text": "both"}
 _BAR = 200
 _SPARK = 40
@@ -219,6 +223,7 @@ def _gallery(
     styles = list(dict.fromkeys(result.style for _, result in everything if result.style))
     places = {id: place for place, id in enumerate(ids)}
     turned = dict(_turned(changed))
+    longest = min(LONGEST, max(_LEAST, _ALL // max(len(everything), 1)))
     return {
         "runs": [Path(run.name).name for run in runs],
         "models": models,
@@ -240,7 +245,7 @@ def _gallery(
                 "key": result.key,
                 "right": [int(one) for one in result.right],
                 "tokens": result.new_tokens,
-                "response": shortened(result.response),
+                "response": shortened(result.response, longest),
                 "change": turned.get((place, result.model, result.modality, result.problem)),
             }
             for place, result in everything
@@ -287,13 +292,13 @@ def _pictures(
             yield f"{id}/{style}", f"data:image/png;base64,{encoded}"
 
 
-def shortened(text: str) -> str:
-    """A response of at most `LONGEST` characters and a word on what was left out."""
-    if len(text) <= LONGEST:
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """A response of at most so many characters, and a word on what was left out."""
+    if len(text) <= longest:
         return text
-    head, tail = 2 * LONGEST // 3, LONGEST // 3
+    head, tail = 2 * longest // 3, longest // 3
     left = len(text) - head - tail
-    return f"{text[:head]}\n\n[… {left:,} characters left out …]\n\n{text[-tail:]}"
+    return f"{text[:head]}\n\n[… {left:,} characters left out, the record has them …]\n\n{text[-tail:]}"
 
 
 def _json(content: object) -> str:

@@ -35,11 +35,11 @@ def test_the_page_shows_what_regressed(pytester: pytest.Pytester, replay: Replay
     """Beside the run that this one is compared with, gates included."""
     pytester.runpytest(
         "crossmath", f"--crossmath-model={replay('base', image='1' * 5)}", "--crossmath-limit=5",
-        "--crossmath-modality=image", "--crossmath-record=base.jsonl",
+        "--crossmath-modality=image", "--crossmath-record=before.jsonl",
     )  # fmt: skip
     pytester.runpytest(
         "crossmath", f"--crossmath-model={replay('new', image='11100')}", "--crossmath-limit=5",
-        "--crossmath-modality=image", "--crossmath-compare=base.jsonl",
+        "--crossmath-modality=image", "--crossmath-compare=before.jsonl",
         "--crossmath-compare-fail=image:5%", "--crossmath-html=page.html",
     )  # fmt: skip
     page = (pytester.path / "page.html").read_text(encoding="utf-8")
