@@ -372,7 +372,11 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
 def _run_report(arguments: argparse.Namespace) -> int:
     from pytest_crossmath.commands.report import report
 
-    print("\n".join(report(arguments)))
+    lines, figures = report(arguments)
+    if lines:
+        print("\n".join(lines))
+    if arguments.json:
+        _write_json(arguments.json, {"runs": figures})
     return 0
 
 

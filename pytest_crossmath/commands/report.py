@@ -4,31 +4,78 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from pytest_crossmath.errors import OptionError, SuiteError
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.puzzle.suite import Suite, load_suite
 from pytest_crossmath.reporting.html import page
+from pytest_crossmath.reporting.model_card import write_card
 from pytest_crossmath.reporting.record import read_record, relative
+from pytest_crossmath.reporting.summary import summarize_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run records")
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="HTML file to write")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures here")
+    parser.add_argument(
+        "--model-card", type=Path, metavar="README.md",
+        help="add the figures to a checkpoint's model card",
+    )  # fmt: skip
+    parser.add_argument("--model", metavar="NAME", help="whose card it is, of several models")
     parser.add_argument(
         "--suite", help="suite with the problems' pictures (default: the one that was run)"
     )
 
 
-def report(arguments: argparse.Namespace) -> list[str]:
-    """Write what was asked for. Gives lines to print. Raises `CrossmathError`."""
-    if arguments.out is None:
-        raise OptionError("nothing to write: add -o FILE.html")
-    runs = [read_record(path, texts=True) for path in arguments.runs]
-    suite, notes = suite_of(runs, arguments.suite)
-    write_page(arguments.out, page(runs, suite, notes))
-    return [*notes, f"report: {relative(arguments.out)}"]
+def report(arguments: argparse.Namespace) -> tuple[list[str], list[dict[str, Any]]]:
+    """Write page and card. Gives lines to print, and the figures as builtin types.
+
+    Raises `CrossmathError`.
+    """
+    if not (arguments.out or arguments.json or arguments.model_card):
+        raise OptionError(
+            "nothing to write: add -o FILE.html, --json OUT or --model-card README.md"
+        )
+    runs = [read_record(path, texts=bool(arguments.out)) for path in arguments.runs]
+    lines: list[str] = []
+    if arguments.out:
+        suite, lines = suite_of(runs, arguments.suite)
+        write_page(arguments.out, page(runs, suite, lines))
+        lines = [*lines, f"report: {relative(arguments.out)}"]
+    if arguments.model_card:
+        run, model = _one_model(runs, arguments.model)
+        count = write_card(arguments.model_card, run, model)
+        lines.append(f"model card: {relative(arguments.model_card)}, {count} figures of {model}")
+    return lines, [_figures(run) for run in runs]
+
+
+def _one_model(runs: list[Run], wanted: str | None) -> tuple[Run, str]:
+    models = [(run, model) for run in runs for model in run.models if wanted in {None, model}]
+    if len(models) != 1:
+        names = (
+            ", ".join(dict.fromkeys(model for run in runs for model in run.models)) or "no model"
+        )
+        raise OptionError(
+            f"--model-card takes one model of one run, not of {len(models)}: these records hold"
+            f" {names}; pick one with --model"
+        )
+    return models[0]
+
+
+def _figures(run: Run) -> dict[str, Any]:
+    """What a dashboard shows of a run."""
+    summary = run.summary or {}
+    return {
+        "name": run.name,
+        **{field: run.header.get(field) for field in ("started", "suite", "models", "settings")},
+        **summarize_run(run.results).to_json(),
+        "gates": summary.get("gates", []),
+        "snapshots": summary.get("snapshots", {}),
+        "finished": run.summary is not None,
+    }
 
 
 def suite_of(runs: list[Run], wanted: str | None) -> tuple[Suite | None, list[str]]:

@@ -297,8 +297,8 @@ def shortened(text: str, longest: int = LONGEST) -> str:
     if len(text) <= longest:
         return text
     head, tail = 2 * longest // 3, longest // 3
-    left = len(text) - head - tail
-    return f"{text[:head]}\n\n[… {left:,} characters left out, the record has them …]\n\n{text[-tail:]}"
+    left = f"[… {len(text) - head - tail:,} characters left out, the record has them …]"
+    return f"{text[:head]}\n\n{left}\n\n{text[-tail:]}"
 
 
 def _json(content: object) -> str:

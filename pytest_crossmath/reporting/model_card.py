@@ -1,0 +1,85 @@
+"""Figures in the model card of a checkpoint, as the evaluation metadata of the Hugging Face Hub.
+
+Source: huggingface.co/docs/hub/model-cards, "Evaluation results".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pytest_crossmath.errors import ModelError, OptionError
+from pytest_crossmath.inference.run import Run
+from pytest_crossmath.reporting.summary import Row, summarize_run
+
+_DATASET = "pytest-crossmath"
+_TASK = "image-text-to-text"
+
+
+def write_card(file: Path, run: Run, model: str) -> int:
+    """Put the figures of one model into its card; gives how many there are.
+
+    Figures of an earlier run on the same suite are replaced, everything else stays. A card
+    that is not there is made. Raises `ModelError` where huggingface_hub is missing, and
+    `OptionError` for a card that cannot be read or written.
+    """
+    try:
+        from huggingface_hub import ModelCard, ModelCardData
+        from yaml import YAMLError
+    except ImportError:
+        raise ModelError(
+            "a model card needs huggingface_hub: pip install 'pytest-crossmath[transformers]'"
+        ) from None
+    fresh = list(_figures(run, model))
+    try:
+        if file.exists():
+            card = ModelCard.load(file)
+        else:
+            card = ModelCard(
+                f"---\n{ModelCardData(model_name=model).to_yaml()}\n---\n\n# {model}\n"
+            )
+        ours = {(one.dataset_type, one.dataset_name) for one in fresh}
+        kept = [
+            one
+            for one in card.data.eval_results or ()
+            if (one.dataset_type, one.dataset_name) not in ours
+        ]
+        card.data.eval_results = [*kept, *fresh]
+        card.data.model_name = card.data.model_name or model
+        card.save(file)
+    except (OSError, ValueError, TypeError, KeyError, YAMLError) as error:
+        detail = " ".join(str(error).split())
+        raise OptionError(f"the model card {file} cannot be changed: {detail}") from None
+    return len(fresh)
+
+
+def _figures(run: Run, model: str) -> Iterator[Any]:
+    """Solved in each form, and the gap of each form with a picture, in per cent and points."""
+    from huggingface_hub import EvalResult
+
+    suite = run.header.get("suite", {})
+    about: dict[str, Any] = {
+        "task_type": _TASK,
+        "dataset_type": _DATASET,
+        "dataset_name": f"pytest-crossmath {suite.get('name')}",
+        "dataset_revision": str(suite.get("digest", ""))[:12] or None,
+        "dataset_split": "test",
+    }
+    for row in summarize_run(run.results).rows:
+        if row.model == model:
+            form: dict[str, Any] = {**about, "dataset_config": _form(row)}
+            yield EvalResult(
+                **form, metric_type="accuracy", metric_name="solved, every blank right (%)",
+                metric_value=round(100 * row.solved, 1),
+            )  # fmt: skip
+            if row.gap is not None:
+                yield EvalResult(
+                    **form, metric_type="modality-gap",
+                    metric_name="solved as text minus solved in this form (points)",
+                    metric_value=round(100 * row.gap.points, 1),
+                )  # fmt: skip
+
+
+def _form(row: Row) -> str:
+    return f"{row.modality}/{row.style}" if row.style else row.modality
