@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from pytest_crossmath.judging import judge
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.scoring import Score
-from pytest_crossmath.session import judge
 
 
 def test_problem(

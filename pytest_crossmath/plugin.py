@@ -128,7 +128,10 @@ class _Hooks:
         self._session.attach(report)
         return report
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+    @pytest.hookimpl(wrapper=True)  # around what pytest writes
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None]:
+        self._session.progress.clear()
+        yield
         if not self._is_worker:
             self._session.receive(report)
 

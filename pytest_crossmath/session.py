@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,15 +27,16 @@ from pytest_crossmath.gating.verdicts import Verdict, Word
 from pytest_crossmath.inference.cache import ModelCache, ResponseStore
 from pytest_crossmath.inference.engine import Answer, Engine, Failure
 from pytest_crossmath.inference.result import Key, Result, failed
+from pytest_crossmath.models.backend import Backend
 from pytest_crossmath.models.registry import ModelSpec, load_backend, weights_digest
 from pytest_crossmath.options import CrossmathConfig
+from pytest_crossmath.progress import Progress
 from pytest_crossmath.prompting import Modality, Sample, make_sample
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.reporting.record import RecordWriter, check_writable, default_path, relative
 from pytest_crossmath.reporting.report import Comparison, Report
 from pytest_crossmath.reporting.summary import summarize_run, unsolved
-from pytest_crossmath.reporting.terminal import draw_answer
-from pytest_crossmath.scoring import Outcome, Score
+from pytest_crossmath.scoring import Score
 from pytest_crossmath.workspace import FOLDER
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class CrossmathSession:
         self._results: dict[Key, Result] = {}
         self._record: RecordWriter | None = None
         self._started = time.perf_counter()
+        self.progress = Progress(root)
         self._keeper = Gatekeeper(
             config.gates, config.baseline, sequential=config.stop_early == "sequential"
         )
@@ -143,6 +145,9 @@ class CrossmathSession:
         for (name, _), samples in planned.items():
             self._engines[name].plan(samples)
         if not self.is_worker:
+            self.progress.plan(
+                (name, sample) for (name, _), samples in planned.items() for sample in samples
+            )
             self._plan_gates(
                 (name, sample) for (name, _), samples in planned.items() for sample in samples
             )
@@ -156,8 +161,10 @@ class CrossmathSession:
         """Which tests go to the same worker, by test id."""
         if not self.is_worker:
             known = dict(self._samples_by_id())
-            asked = (id.partition("[")[2].removesuffix("]") for id in ids)
-            self._plan_gates(known[id] for id in asked if id in known)
+            asked = [id.partition("[")[2].removesuffix("]") for id in ids]
+            samples = [known[id] for id in asked if id in known]
+            self.progress.plan(samples)
+            self._plan_gates(samples)
         return stretches(
             ids,
             models=[spec.name for spec in self.config.models],
@@ -201,6 +208,8 @@ class CrossmathSession:
                 # The items left would only say the same: stop, as after --maxfail.
                 session.shouldfail = str(error)
             raise pytest.fail.Exception(str(error), pytrace=False) from None
+        finally:
+            self.progress.clear()
         if isinstance(answer, Failure):
             pytest.fail(f"no measurement: {answer.message}", pytrace=False)
         return answer
@@ -262,6 +271,7 @@ class CrossmathSession:
 
     def finish(self) -> None:
         """Judge the gates, and close the record with the figures, and the cache."""
+        self.progress.clear()
         if not self.is_worker:
             self._verdicts = self._keeper.verdicts(self._results) if self._results else ()
             if self._snapshots is not None:
@@ -332,9 +342,17 @@ class CrossmathSession:
 
     def _engine(self, spec: ModelSpec) -> Engine:
         settings = self.config.settings
+
+        def load() -> Backend:
+            self.progress.loading(spec.name)
+            try:
+                return load_backend(spec, settings)
+            finally:
+                self.progress.clear()
+
         return Engine(
             spec.name,
-            load=lambda: load_backend(spec, settings),
+            load=load,
             settings=settings,
             cache=self._cache(spec),
             on_result=self._fresh.append if self.is_worker else self._collect,
@@ -399,6 +417,7 @@ class CrossmathSession:
             # The text is in the record: a long run's would fill the memory.
             self._results[result.identity] = replace(result, response="")
             self._open_record().append(result)
+            self.progress.arrived(result)
 
     def _take_fresh(self) -> list[dict[str, Any]]:
         fresh = [result.to_json() for result in self._fresh]
@@ -463,28 +482,6 @@ def _random_order(item: pytest.Item) -> tuple[str, bytes]:
     return params["crossmath_model"], random_order(params["crossmath_problem"].id)
 
 
-def judge(problem: Problem, score: Score, *, strict: bool, regressed: bool) -> None:
-    """End the test as the outcome says: return, xfail, or fail with the grid drawn."""
-    if score.outcome is Outcome.SOLVED:
-        return
-    if regressed:
-        _fail(problem, score, f"regressed: solved in the snapshot, now {score.reason}")
-    if strict:
-        _fail(problem, score, score.reason)
-    # The exception and not pytest.xfail(): that does nothing under --runxfail.
-    raise pytest.xfail.Exception(score.reason)
-
-
 def usage_error(error: Exception) -> pytest.UsageError:
     """A user's mistake in pytest's own form: one line and exit status 4."""
     return pytest.UsageError(f"crossmath: {error}")
-
-
-def _fail(problem: Problem, score: Score, reason: str) -> NoReturn:
-    lines = [
-        f"{reason}; wrong blanks are drawn as !given/right",
-        "",
-        *draw_answer(problem, score),
-    ]
-    lines += ["", *(str(equation) for equation in problem.puzzle.equations)]
-    pytest.fail("\n".join(lines), pytrace=False)

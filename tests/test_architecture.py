@@ -31,6 +31,8 @@ FLOORS = {
     "distribution": 5,
     "options": 5,
     "closing": 5,
+    "judging": 5,
+    "progress": 5,
     "session": 5,
     "snapshots": 5,
     "collection": 6,
