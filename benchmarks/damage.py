@@ -1,6 +1,6 @@
 """A damaged checkpoint: what the snapshot and the gates say of it, and of the sound one.
 
-python benchmarks/damage.py [--noise 0.5] [--seed 0]
+python benchmarks/damage.py [--noise 0.5] [--seed 0] [--keep FOLDER]
 
 Copies `pocket`, writes its snapshot and record, adds noise to one layer of its vision tower,
 runs again, restores the layer, and runs once more.
@@ -33,15 +33,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--noise", type=float, default=0.5, help="in deviations of the weights")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", help="folder to work in, with the records of the runs")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.keep or temporary
         checkpoint = Path(folder, "checkpoint")
         shutil.copytree(pocket_directory(), checkpoint)
         weights = checkpoint / "model.safetensors"
         sound = weights.read_bytes()
         run("sound, snapshot written", folder, "--snapshot-update", "--crossmath-record=base.jsonl")
         damage(weights, arguments.noise, arguments.seed)
-        run(f"noise on {LAYER}", folder, *GATES)
+        run(f"noise on {LAYER}", folder, *GATES, "--crossmath-record=damaged.jsonl")
         weights.write_bytes(sound)
         run("restored", folder, *GATES)
 
