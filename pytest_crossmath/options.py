@@ -119,6 +119,8 @@ OPTIONS = (
     Option("inconclusive", "fail|pass", "what a gate does that cannot tell (default: pass)"),
     Option("stop-early", "HOW", "ask no more once the gates are decided: exact, or sequential"
            " in random order (default without =HOW: exact)", const="exact"),
+    Option("diagnose", None, "ask what stands in pictures that were missed: was it misread, or read"
+           " right and reasoned wrong?"),
     Option("cache", "MODE", "responses of earlier runs: on (use and save), off, refresh (save only;"
            " default: on)"),
     Option("strict", None, "a missed problem is a plain failure"),
@@ -156,6 +158,8 @@ class CrossmathConfig:
     """``on``, ``off`` or ``refresh``."""
     strict: bool
     """Whether a missed problem fails."""
+    diagnose: bool
+    """Whether a model is asked what it saw in a picture that it missed."""
     gates: tuple[Gate, ...]
     """What the run must show."""
     baseline: Baseline | None
@@ -243,6 +247,7 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
         markdown=markdown,
         cache=parse_choice("cache", values["cache"] or "on", CACHE_MODES),
         strict=bool(values["strict"]),
+        diagnose=bool(values["diagnose"]),
         gates=gates,
         baseline=baseline,
         inconclusive=parse_choice("inconclusive", values["inconclusive"] or "pass", INCONCLUSIVE),

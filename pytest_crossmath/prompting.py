@@ -15,7 +15,7 @@ same words whichever form the puzzle has, so that a gap can only come from the f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -27,6 +27,13 @@ Solve this cross-math puzzle. Equations run across and down, and every ? stands 
 integer. Work step by step, then end with the missing integers, row by row from left to right, \
 as <answer>first, second, ...</answer>."""
 """What every model is asked in every modality."""
+
+
+TRANSCRIBE = """\
+Copy this grid as a markdown table, exactly as it is: one line for each row, one column for each \
+square, ? for a square with a question mark, and nothing in a square that is not part of the grid. \
+Do not solve it."""
+"""What a model is asked about a picture that it missed, to find out what it saw."""
 
 
 class Modality(StrEnum):
@@ -78,11 +85,14 @@ class Sample:
     """Number of the sample where a problem is asked several times, from 0."""
     content: tuple[Part, ...]
     """The user message, part by part."""
+    transcribes: bool = False
+    """Whether the grid is asked for, and not the answer."""
 
     @property
     def key(self) -> tuple[str, str, str | None, int]:
         """What identifies the sample within a model and a suite."""
-        return self.problem.id, self.modality.value, self.style, self.index
+        asked = f"{self.modality.value}{':transcript' if self.transcribes else ''}"
+        return self.problem.id, asked, self.style, self.index
 
     @property
     def text(self) -> str:
@@ -115,6 +125,12 @@ def make_sample(
     payload = f"\n\n{problem.table}" if modality.shows_table else ""
     parts.append(TextPart(instruction + payload))
     return Sample(problem, modality, style if modality.shows_image else None, index, tuple(parts))
+
+
+def make_transcription(sample: Sample) -> Sample:
+    """The same picture, with the question what stands in its grid."""
+    pictures = (part for part in sample.content if isinstance(part, ImagePart))
+    return replace(sample, content=(*pictures, TextPart(TRANSCRIBE)), transcribes=True)
 
 
 def load_instruction(path: Path) -> str:

@@ -157,7 +157,7 @@ def parse_answer(text: str, *, blanks: int | None = None) -> tuple[str, ...] | N
     A comma separates values. Only where that gives another count than `blanks`, and
     reading ``1,234`` as one number gives that count, it separates thousands.
     """
-    spoken = _without_thinking(text)
+    spoken = without_thinking(text)
     body: str | None = None
     for opening, closing in pairwise(_ANSWER_TAG.finditer(spoken)):
         if opening[0][1] != "/" and closing[0][1] == "/":
@@ -213,7 +213,7 @@ _REASONS = {
 }
 
 
-def _without_thinking(text: str) -> str:
+def without_thinking(text: str) -> str:
     """The text outside ``<think>…</think>``; an unclosed block hides all that follows.
 
     Some chat templates open the block in the prompt, so what precedes a closing

@@ -11,13 +11,15 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_crossmath.asked import asked, decoding, record_header, suite_title
 from pytest_crossmath.closing import check_files, write_files
+from pytest_crossmath.diagnosis import diagnose
 from pytest_crossmath.distribution import Scopes, stretches
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.gating.early import EarlyStop, was_told
@@ -27,15 +29,16 @@ from pytest_crossmath.gating.verdicts import Verdict, Word
 from pytest_crossmath.inference.cache import ModelCache, ResponseStore
 from pytest_crossmath.inference.engine import Answer, Engine, Failure
 from pytest_crossmath.inference.result import Key, Result, failed
+from pytest_crossmath.inference.transcript import Transcript, parse_line
 from pytest_crossmath.models.backend import Backend
-from pytest_crossmath.models.registry import ModelSpec, load_backend, weights_digest
+from pytest_crossmath.models.registry import ModelSpec, load_backend
 from pytest_crossmath.options import CrossmathConfig
 from pytest_crossmath.progress import Progress
 from pytest_crossmath.prompting import Modality, Sample, make_sample
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.reporting.record import RecordWriter, check_writable, default_path, relative
 from pytest_crossmath.reporting.report import Comparison, Report
-from pytest_crossmath.reporting.summary import summarize_run, unsolved
+from pytest_crossmath.reporting.summary import Split, split_by_cause, summarize_run, unsolved
 from pytest_crossmath.scoring import Score
 from pytest_crossmath.workspace import FOLDER
 
@@ -82,7 +85,8 @@ class CrossmathSession:
         self._workerinput: Mapping[str, Any] | None = getattr(root, "workerinput", None)
         self._store = ResponseStore(root.rootpath)
         self._troubles: dict[str, None] = {}
-        self._fresh: list[Result] = []
+        self._fresh: list[Result | Transcript] = []
+        self._transcripts: dict[Key, Transcript] = {}
         self._engines = {spec.name: self._engine(spec) for spec in config.models}
         self._results: dict[Key, Result] = {}
         self._record: RecordWriter | None = None
@@ -92,7 +96,7 @@ class CrossmathSession:
             config.gates, config.baseline, sequential=config.stop_early == "sequential"
         )
         self._keeper.check_asked(
-            {**self._asked(), "models": {}}, [spec.name for spec in config.models]
+            {**asked(self.config), "models": {}}, [spec.name for spec in config.models]
         )
         self._stopping = EarlyStop(self._keeper, self._results, config.stop_early)
         self._verdicts: tuple[Verdict, ...] = ()
@@ -212,6 +216,8 @@ class CrossmathSession:
             self.progress.clear()
         if isinstance(answer, Failure):
             pytest.fail(f"no measurement: {answer.message}", pytrace=False)
+        if self.config.diagnose and answer.is_missed_picture:
+            self._diagnose(engine, answer)
         return answer
 
     def properties(self, answer: Answer) -> list[tuple[str, object]]:
@@ -244,7 +250,7 @@ class CrossmathSession:
     def receive(self, report: pytest.TestReport) -> None:
         """Take the results that a worker's report carries into the record."""
         for fields in getattr(report, REPORT_ATTRIBUTE, ()):
-            self._collect(Result.from_json(fields))
+            self._collect(parse_line(fields))
         if self._snapshots is not None and report.when == "call":
             said = dict(report.user_properties)
             if SNAPSHOT_PROPERTY in said:
@@ -260,7 +266,7 @@ class CrossmathSession:
     def receive_last_word(self, said: Mapping[str, Any]) -> None:
         """Take what a worker said when it left."""
         for fields in said.get(REPORT_ATTRIBUTE, ()):
-            self._collect(Result.from_json(fields))
+            self._collect(parse_line(fields))
         self._troubles.update(dict.fromkeys(said.get(TROUBLE, ())))
 
     def receive_crash(self, test_id: str) -> None:
@@ -283,6 +289,7 @@ class CrossmathSession:
                     "gates": [verdict.to_json() for verdict in self._verdicts],
                     "stopped_early": self._stopping.to_json(),
                     "snapshots": self._snapshots.to_json() if self._snapshots else {},
+                    "causes": [split.to_json() for split in self._splits()],
                 }
             )
         self._store.close()
@@ -309,23 +316,21 @@ class CrossmathSession:
         """The line at the start of the run."""
         models = ", ".join(spec.name for spec in self.config.models)
         forms = ", ".join(modality.value for modality in self.config.modalities)
-        return f"crossmath: {models} on suite {self._suite_title()} as {forms}"
+        return f"crossmath: {models} on suite {suite_title(self.config)} as {forms}"
 
     # -- inside ----------------------------------------------------------------------
 
     def _report(self) -> Report:
         summary = summarize_run(self._results.values())
-        asked = (
-            f"{summary.problems} of " if summary.problems < len(self.config.suite.problems) else ""
-        )
         record = self._record
         header = record.header if record else self._record_header()
         return Report(
-            suite=self._suite_title(asked),
-            decoding=self._decoding(),
+            suite=suite_title(self.config, summary.problems),
+            decoding=decoding(self.config),
             summary=summary,
             several_styles=len(self.config.styles) > 1,
             unsolved=unsolved(self._results.values()),
+            splits=self._splits(),
             comparisons=[Comparison(*found) for found in self._keeper.changes(self._results)],
             differences=list(dict.fromkeys(self._keeper.differences(header))),
             verdicts=self._verdicts,
@@ -355,8 +360,11 @@ class CrossmathSession:
             load=load,
             settings=settings,
             cache=self._cache(spec),
-            on_result=self._fresh.append if self.is_worker else self._collect,
+            on_result=self._keep,
         )
+
+    def _splits(self) -> list[Split]:
+        return split_by_cause(self._results.values(), self._transcripts.values())
 
     def _read_snapshots(self) -> Verdicts | None:
         """The snapshots; None where syrupy is switched off."""
@@ -411,9 +419,28 @@ class CrossmathSession:
             refresh=self.config.cache == "refresh",
         )
 
-    def _collect(self, result: Result) -> None:
+    def _diagnose(self, engine: Engine, answer: Answer) -> None:
+        """Ask what was seen in a picture that was missed, and keep why it was."""
+        said = engine.transcript(answer.sample)
+        self.progress.clear()
+        if said is not None:
+            cause = diagnose(answer.sample.problem, answer.score.answer or (), said)
+            self._keep(Transcript(*answer.result.identity, cause, said))
+
+    def _keep(self, line: Result | Transcript) -> None:
+        """Take a line of the record: here, or in a worker, for the next report."""
+        if self.is_worker:
+            self._fresh.append(line)
+        else:
+            self._collect(line)
+
+    def _collect(self, result: Result | Transcript) -> None:
         """Take a result into the record, once: a sample may be inferred again after a crash."""
-        if result.identity not in self._results:
+        if isinstance(result, Transcript):
+            if result.identity not in self._transcripts:
+                self._transcripts[result.identity] = replace(result, response="")
+                self._open_record().append(result)
+        elif result.identity not in self._results:
             # The text is in the record: a long run's would fill the memory.
             self._results[result.identity] = replace(result, response="")
             self._open_record().append(result)
@@ -428,49 +455,14 @@ class CrossmathSession:
         own = [self._store.trouble] if self._store.trouble else []
         return dict.fromkeys([*self._troubles, *own])
 
-    def _suite_title(self, asked: str = "") -> str:
-        count = len(self.config.suite.problems)
-        return f"{self.config.suite.name} ({asked}{count} problem{'s' if count > 1 else ''})"
-
-    def _decoding(self) -> str:
-        temperature = self.config.settings.temperature
-        return f"temperature {temperature:g}" if temperature else "greedy decoding"
+    def _record_header(self) -> Mapping[str, Any]:
+        return record_header(self.config, self._pytest.rootpath / FOLDER)
 
     def _open_record(self) -> RecordWriter:
         if self._record is None:
             path = self.config.record or default_path(self._pytest.rootpath)
             self._record = RecordWriter(path, self._record_header())
         return self._record
-
-    def _record_header(self) -> Mapping[str, Any]:
-        return {
-            "models": {
-                spec.name: {
-                    "kind": spec.kind,
-                    "target": spec.target,
-                    "revision": spec.revision,
-                    "digest": weights_digest(spec, memo=self._pytest.rootpath / FOLDER),
-                }
-                for spec in self.config.models
-            },
-            **self._asked(),
-        }
-
-    def _asked(self) -> Mapping[str, Any]:
-        """The part of the record's header that says what is asked, and how."""
-        suite = self.config.suite
-        return {
-            "suite": {
-                "name": suite.name,
-                "digest": suite.digest,
-                "problems": [problem.id for problem in suite.problems],
-            },
-            "modalities": [modality.value for modality in self.config.modalities],
-            "styles": list(self.config.styles),
-            "samples": self.config.samples,
-            "instruction": self.config.instruction,
-            "settings": asdict(self.config.settings),
-        }
 
 
 def _asks_a_model(item: pytest.Item) -> bool:

@@ -23,8 +23,8 @@ from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.inference.cache import ModelCache
 from pytest_crossmath.inference.result import Result, failed, scored
 from pytest_crossmath.models.backend import Backend, OutOfMemoryError, Response, Settings
-from pytest_crossmath.prompting import Sample
-from pytest_crossmath.scoring import Score, score_response
+from pytest_crossmath.prompting import Modality, Sample, make_transcription
+from pytest_crossmath.scoring import Outcome, Score, score_response
 
 _GROUP = 2048
 """Most samples in a group: so many responses are in memory before tests have read them."""
@@ -45,6 +45,14 @@ class Answer:
     """What the model said."""
     score: Score
     """How good it is."""
+    sample: Sample
+    """What it was asked."""
+
+    @property
+    def is_missed_picture(self) -> bool:
+        """Whether there is an answer to a picture alone, and it is wrong."""
+        alone = self.sample.modality is Modality.IMAGE and not self.sample.transcribes
+        return alone and self.score.outcome is Outcome.MISSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,7 @@ class Engine:
         self._answers: dict[_SampleKey, Answer | Failure] = {}
         self._asks: Counter[_SampleKey] = Counter()
         self._done: set[_SampleKey] = set()
+        self._transcripts: dict[_SampleKey, str | None] = {}
         self._limit: int | None = None
 
     @property
@@ -138,6 +147,30 @@ class Engine:
     def has_answer(self, sample: Sample) -> bool:
         """Whether a sample's answer is there, so that asking for it infers nothing."""
         return sample.key in self._answers
+
+    def transcript(self, sample: Sample) -> str | None:
+        """What the model writes when it is asked for the grid of a picture that it missed.
+
+        The first time it is asked for, all answers that are there and missed a picture are
+        transcribed in one go. None where the backend failed.
+        """
+        if sample.key not in self._transcripts:
+            for _ in self._running:  # two at once would not fit
+                pass
+            missed = [
+                answer.sample
+                for answer in self._answers.values()
+                if isinstance(answer, Answer) and answer.is_missed_picture
+            ]
+            asked = {one.key: make_transcription(one) for one in (sample, *missed)}
+            self._running = self._infer(list(asked.values()))
+            for _ in self._running:
+                pass
+            for key, one in asked.items():
+                answer = self._answers.pop(one.key, None)
+                said = answer.response.text if isinstance(answer, Answer) else None
+                self._transcripts[key] = said
+        return self._transcripts.pop(sample.key)
 
     def close(self) -> None:
         """Let go of the model, so that the next one has the memory; answers stay."""
@@ -233,14 +266,16 @@ class Engine:
             self._cache.save(sample, response)
         score = score_response(sample.problem, response.text, response.finish)
         result = scored(self.name, sample, response, score, cached=cached)
-        self._settle(sample, Answer(result, response, score))
-        self._on_result(result)
+        self._settle(sample, Answer(result, response, score, sample))
+        if not sample.transcribes:
+            self._on_result(result)
 
     def _fail(self, sample: Sample, error: BackendError) -> None:
         alone = isinstance(error, OutOfMemoryError)
         message = f"out of memory with a single sample: {error}" if alone else str(error)
         self._settle(sample, Failure(message))
-        self._on_result(failed(self.name, sample, message))
+        if not sample.transcribes:
+            self._on_result(failed(self.name, sample, message))
 
     def _settle(self, sample: Sample, answer: Answer | Failure) -> None:
         self._answers[sample.key] = answer

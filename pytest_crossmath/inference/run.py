@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_crossmath.inference.result import Result
+from pytest_crossmath.inference.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Run:
     """The first line of the record: models, suite, modalities, settings, versions."""
     results: tuple[Result, ...]
     """One for each sample that has one."""
+    transcripts: tuple[Transcript, ...]
+    """What the model saw in pictures that it missed, where that was asked."""
     summary: Mapping[str, Any] | None
     """The last line of the record: its figures; None for a run that was broken off."""
 

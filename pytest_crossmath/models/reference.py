@@ -21,7 +21,7 @@ from pytest_crossmath.errors import GridError
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.prompting import ImagePart, Sample
 from pytest_crossmath.puzzle.grid import Puzzle
-from pytest_crossmath.puzzle.markdown import parse_table
+from pytest_crossmath.puzzle.markdown import format_table, parse_table
 from pytest_crossmath.puzzle.reader import read_picture
 from pytest_crossmath.puzzle.solver import propagate
 from pytest_crossmath.scoring import Finish
@@ -46,7 +46,7 @@ class ReferenceBackend:
         """Solve each sample from what its prompt shows, and from nothing else."""
         for index, sample in enumerate(samples):
             started = time.perf_counter()
-            text = _respond(sample)
+            text = _transcribe(sample) if sample.transcribes else _respond(sample)
             yield index, Response(text, Finish.STOP, 0, time.perf_counter() - started)
 
 
@@ -63,6 +63,11 @@ def _respond(sample: Sample) -> str:
         return "The table and the picture do not show the same puzzle."
     answer = _solve(first) if first else None
     return f"<answer>{answer}</answer>" if answer else "I cannot read or solve this puzzle."
+
+
+def _transcribe(sample: Sample) -> str:
+    seen = [_read(path) for path in sample.images]
+    return format_table(seen[0]) if seen and seen[0] else "I cannot read this picture."
 
 
 def _table_in(prompt: str) -> Puzzle | None:

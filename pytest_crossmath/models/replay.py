@@ -4,7 +4,8 @@ Two layouts are read: a run record of this package, and lines made elsewhere::
 
     {"id": "mini-0001", "modality": "image", "text": "… <answer>4, 9</answer>"}
 
-with `style`, `sample` and `model` where they matter. ``replay:FILE.jsonl#NAME``
+with `style`, `sample` and `model` where they matter, and `transcript` instead of `text` for the
+grid that a model saw. ``replay:FILE.jsonl#NAME``
 picks one model of a file that holds several.
 """
 
@@ -41,7 +42,7 @@ class SavedResponse:
     problem: str
     """Id of the problem."""
     modality: str
-    """``text``, ``image`` or ``image+text``."""
+    """``text``, ``image`` or ``image+text``; ``image:transcript`` for what a picture shows."""
     style: str | None
     """Image style; None without an image, and where the file names none."""
     sample: int
@@ -128,7 +129,8 @@ def read_responses(file: Path) -> Iterator[SavedResponse]:
             continue
         try:
             record = json.loads(line)
-            if record.get("type", "result") == "result" and record.get("outcome") != Outcome.ERROR:
+            kind = record.get("type", "result")
+            if kind in {"result", "transcript"} and record.get("outcome") != Outcome.ERROR:
                 yield _parse(record)
         except _NOT_A_LINE as error:
             if number == len(lines) and isinstance(error, json.JSONDecodeError):
@@ -140,8 +142,11 @@ def read_responses(file: Path) -> Iterator[SavedResponse]:
 
 def _parse(record: Mapping[str, Any]) -> SavedResponse:
     ours = "response" in record
+    transcribes = "transcript" in record or record.get("type") == "transcript"
     problem, text = (
-        (record["problem"], record["response"]) if ours else (record["id"], record["text"])
+        (record["problem"], record["response"])
+        if ours
+        else (record["id"], record["transcript" if transcribes else "text"])
     )
     if not isinstance(text, str):
         raise TypeError("the response is no text")
@@ -149,7 +154,9 @@ def _parse(record: Mapping[str, Any]) -> SavedResponse:
     for field, value in (("id", problem), ("model", model or ""), ("style", style or "")):
         if not isinstance(value, str):
             raise TypeError(f"the field {field!r} is no text")
-    finish = _FINISH.get(Outcome(record["outcome"]), Finish.STOP) if ours else Finish.STOP
+    finish = Finish.STOP
+    if ours and not transcribes:
+        finish = _FINISH.get(Outcome(record["outcome"]), Finish.STOP)
     response = Response(
         text, finish, int(record.get("new_tokens", 0)), float(record.get("seconds", 0.0))
     )
@@ -158,7 +165,8 @@ def _parse(record: Mapping[str, Any]) -> SavedResponse:
         raise TypeError("the field 'sample' is no whole number")
     if not Modality(modality).shows_image:
         style = None
-    return SavedResponse(model, problem, modality, style, sample, response)
+    asked = f"{modality}:transcript" if transcribes else modality
+    return SavedResponse(model, problem, asked, style, sample, response)
 
 
 def _names(found: Mapping[str | None, object]) -> str:

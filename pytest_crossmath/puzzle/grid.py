@@ -213,6 +213,11 @@ class Puzzle:
         return Puzzle(tuple(zip(*self.rows, strict=True)))
 
     @property
+    def bare(self) -> str:
+        """What is written in the grid, without the empty rows and columns around it."""
+        return _plain(self)
+
+    @property
     def fingerprint(self) -> str:
         """A text equal for two puzzles exactly if they are equal up to transposition.
 

@@ -17,18 +17,20 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from pytest_crossmath.diagnosis import Cause
 from pytest_crossmath.errors import ComparisonError, RecordError
 from pytest_crossmath.gating.comparison import Change, check_comparable
 from pytest_crossmath.gating.gatekeeper import Baseline, Gatekeeper
 from pytest_crossmath.gating.verdicts import Verdict
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
+from pytest_crossmath.inference.transcript import Transcript
 from pytest_crossmath.prompting import Modality
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.suite import Suite
 from pytest_crossmath.reporting.gates import WORDS, measured, sees
-from pytest_crossmath.reporting.summary import Row, summarize_run
-from pytest_crossmath.reporting.terminal import form_name, gap_figures
+from pytest_crossmath.reporting.summary import Row, split_by_cause, summarize_run
+from pytest_crossmath.reporting.terminal import CAUSES, form_name, gap_figures
 from pytest_crossmath.scoring import Outcome
 
 LONGEST = 4_000
@@ -121,6 +123,11 @@ def _run(run: Run, changed: _Changes | str | None) -> dict[str, Any]:
                 "steps": _steps(rows, [row for row in summary.rows if row.model == model]),
                 "confusions": list(_confusions(results)),
                 "outcomes": list(summary.outcomes[model].items()),
+                "causes": [
+                    (cause, count, CAUSES[Cause(cause)])
+                    for split in split_by_cause(results, run.transcripts)
+                    for cause, count in split.missed.items()
+                ],
             }
             for model, results in by_model.items()
         ],
@@ -223,6 +230,11 @@ def _gallery(
     styles = list(dict.fromkeys(result.style for _, result in everything if result.style))
     places = {id: place for place, id in enumerate(ids)}
     turned = dict(_turned(changed))
+    seen = {
+        (place, transcript.identity): transcript
+        for place, run in enumerate(runs)
+        for transcript in run.transcripts
+    }
     longest = min(LONGEST, max(_LEAST, _ALL // max(len(everything), 1)))
     return {
         "runs": [Path(run.name).name for run in runs],
@@ -247,6 +259,7 @@ def _gallery(
                 "tokens": result.new_tokens,
                 "response": shortened(result.response, longest),
                 "change": turned.get((place, result.model, result.modality, result.problem)),
+                **_seen(seen.get((place, result.identity)), longest),
             }
             for place, result in everything
         ],
@@ -271,6 +284,13 @@ def _turned(
                     for word in ("regressed", "improved"):
                         for problem in getattr(change, word):
                             yield (place, model, change.form.modality, problem), word
+
+
+def _seen(transcript: Transcript | None, longest: int) -> dict[str, str]:
+    """What the model wrote when it was asked for the grid, where it was."""
+    if transcript is None:
+        return {}
+    return {"cause": transcript.cause.value, "saw": shortened(transcript.response, longest)}
 
 
 def _problem(id: str, problem: Problem | None) -> dict[str, Any]:

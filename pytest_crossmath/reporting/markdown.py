@@ -8,7 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pytest_crossmath.gating.comparison import Change
 from pytest_crossmath.reporting.gates import WORDS, loud, measured, sees
 from pytest_crossmath.reporting.report import Report
-from pytest_crossmath.reporting.terminal import LEGEND, form_name, gap_cell, solved_cell, throughput
+from pytest_crossmath.reporting.terminal import (
+    LEGEND,
+    cause_lines,
+    form_name,
+    gap_cell,
+    solved_cell,
+    throughput,
+)
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _SHOWN = 40
@@ -40,6 +47,7 @@ def _lines(report: Report) -> Iterator[str]:
     for model, outcomes in report.summary.outcomes.items():
         counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
         yield f"- outcomes of {_plain(model)}: {counts}"
+    yield from (f"- {_plain(line.strip())}" for line in cause_lines(report.splits))
     yield f"- {throughput(report.summary, report.seconds)}"
     yield from (f"- {_plain(line.strip())}" for line in report.snapshots)
     yield from (f"- {_plain(line)}" for line in (*report.stopped, *report.troubles))

@@ -22,6 +22,7 @@ from typing import Any, TextIO
 from pytest_crossmath.errors import OptionError, RecordError
 from pytest_crossmath.inference.result import Key, Result
 from pytest_crossmath.inference.run import Run
+from pytest_crossmath.inference.transcript import Transcript
 from pytest_crossmath.workspace import FOLDER, make_folder
 
 SCHEMA = 1
@@ -49,8 +50,8 @@ class RecordWriter:
         self.header = {"type": "run", "schema": SCHEMA, **about, **header}
         self._write(self.header)
 
-    def append(self, result: Result) -> None:
-        """Add one response."""
+    def append(self, result: Result | Transcript) -> None:
+        """Add one response, or what a model saw."""
         self._write(result.to_json())
 
     def finish(self, summary: Mapping[str, Any]) -> None:
@@ -78,6 +79,7 @@ def read_record(path: Path, *, texts: bool = False) -> Run:
     """
     header: Mapping[str, Any] | None = None
     results: dict[Key, Result] = {}
+    transcripts: dict[Key, Transcript] = {}
     summary: Mapping[str, Any] | None = None
     for number, line, is_last in _lines(path):
         try:
@@ -87,9 +89,12 @@ def read_record(path: Path, *, texts: bool = False) -> Run:
                 header = _checked_header(fields)
             elif kind == "summary":
                 summary = _checked(fields, {"gates": list, "stopped_early": dict})
-            else:
+            elif kind == "result":
                 result = Result.from_json(fields if texts else fields | {"response": ""})
                 results.setdefault(result.identity, result)
+            elif kind == "transcript":
+                transcript = Transcript.from_json(fields)
+                transcripts.setdefault(transcript.identity, transcript)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if is_last and header is not None and isinstance(error, json.JSONDecodeError):
                 break
@@ -97,7 +102,9 @@ def read_record(path: Path, *, texts: bool = False) -> Run:
             raise RecordError(f"{path}:{number}: no line of a run record: {detail}") from None
     if header is None:
         raise RecordError(f"{path} is empty: it is no run record")
-    return Run(relative(path), header, tuple(results.values()), summary)
+    return Run(
+        relative(path), header, tuple(results.values()), tuple(transcripts.values()), summary
+    )
 
 
 def check_writable(path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_crossmath.gating.comparison import Change
 from pytest_crossmath.gating.verdicts import Verdict
-from pytest_crossmath.reporting.summary import Summary
+from pytest_crossmath.reporting.summary import Split, Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class Report:
     """Whether pictures of more than one style were asked."""
     unsolved: Mapping[str, Mapping[str, Sequence[str]]]
     """For each model and form the problems that were not solved, in the suite's order."""
+    splits: Sequence[Split]
+    """Why pictures were missed, where that was asked."""
     comparisons: Sequence[Comparison]
     """What changed since the run that this one is compared with."""
     differences: Sequence[str]

@@ -12,8 +12,10 @@ from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
 
+from pytest_crossmath.diagnosis import Cause
 from pytest_crossmath.gating.stats import Interval, gap_interval, rate_interval, wilson
-from pytest_crossmath.inference.result import Result
+from pytest_crossmath.inference.result import Key, Result
+from pytest_crossmath.inference.transcript import Transcript
 from pytest_crossmath.prompting import Modality
 from pytest_crossmath.scoring import Outcome, step_rates
 
@@ -114,6 +116,69 @@ def summarize_run(results: Iterable[Result]) -> Summary:
         new_tokens=sum(result.new_tokens for result in measured if not result.cached),
         seconds=sum(result.seconds for result in measured if not result.cached),
     )
+
+
+_NO_ANSWER, _UNKNOWN, _ONLY_AS_IMAGE = "no answer", "unknown", "only as image"
+_PARTS = (*(cause.value for cause in Cause), _NO_ANSWER, _UNKNOWN, _ONLY_AS_IMAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Why one model missed pictures, and what each cause has in the gap."""
+
+    model: str
+    """Name of the model."""
+    missed: Mapping[str, int]
+    """For each `Cause` how many responses to pictures were missed for it."""
+    gap: Mapping[str, float]
+    """The parts of the gap of `image` to text by cause, -1 to 1; they add up to it. Beside the
+    causes there are ``no answer``, ``unknown`` where the backend failed to say what it saw, and
+    ``only as image``, what text missed and the picture did not. Empty where text was not asked."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Builtin types only."""
+        return asdict(self)
+
+
+def split_by_cause(results: Iterable[Result], transcripts: Iterable[Transcript]) -> list[Split]:
+    """Why each model missed pictures; nothing where no model was asked what it saw."""
+    causes = {transcript.identity: transcript.cause for transcript in transcripts}
+    if not causes:
+        return []
+    by_model: dict[str, dict[str, list[Result]]] = {}
+    for result in results:
+        if result.outcome is not Outcome.ERROR:
+            by_model.setdefault(result.model, {}).setdefault(result.modality, []).append(result)
+    return [_split(model, forms, causes) for model, forms in by_model.items()]
+
+
+def _split(model: str, forms: Mapping[str, Sequence[Result]], causes: Mapping[Key, Cause]) -> Split:
+    images = forms.get(Modality.IMAGE.value, ())
+    found = Counter(causes[r.identity].value for r in images if r.identity in causes)
+    text = {
+        (r.problem, r.sample): r.outcome is Outcome.SOLVED
+        for r in forms.get(Modality.TEXT.value, ())
+    }
+    pairs = [(text[where], r) for r in images if (where := (r.problem, r.sample)) in text]
+    parts: Counter[str] = Counter()
+    for by_text, result in pairs:
+        by_image = result.outcome is Outcome.SOLVED
+        if by_text and not by_image:
+            parts[_cause(result, causes)] += 1
+        elif by_image and not by_text:
+            parts[_ONLY_AS_IMAGE] -= 1
+    return Split(
+        model,
+        {cause.value: found[cause.value] for cause in Cause if found[cause.value]},
+        {name: parts[name] / len(pairs) for name in _PARTS if parts[name]},
+    )
+
+
+def _cause(result: Result, causes: Mapping[Key, Cause]) -> str:
+    if result.outcome is not Outcome.MISSED:
+        return _NO_ANSWER
+    cause = causes.get(result.identity)
+    return cause.value if cause else _UNKNOWN
 
 
 def unsolved(results: Iterable[Result]) -> dict[str, dict[str, list[str]]]:

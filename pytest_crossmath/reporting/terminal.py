@@ -5,9 +5,11 @@ The lines fit 80 columns, and whatever a model wrote is made harmless first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
+from pytest_crossmath.diagnosis import Cause
 from pytest_crossmath.gating.stats import Interval
 from pytest_crossmath.prompting import Modality
 from pytest_crossmath.puzzle.grid import CellKind, Problem
@@ -19,8 +21,16 @@ from pytest_crossmath.reporting.gates import (
     problem_lines,
 )
 from pytest_crossmath.reporting.report import Report
-from pytest_crossmath.reporting.summary import Gap, Row, Summary
+from pytest_crossmath.reporting.summary import Gap, Row, Split, Summary
 from pytest_crossmath.scoring import Outcome, Score, same_number
+
+CAUSES = {
+    Cause.READ_RIGHT: "copied the grid right, and reasoned wrong",
+    Cause.MISREAD: "copied another grid, and its answer solves that",
+    Cause.BOTH: "copied another grid, and its answer does not solve that",
+    Cause.NO_GRID: "copied nothing that is a grid",
+}
+"""What a cause means, for a reader."""
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _HEADERS = ("form", "solved", "blanks", "gap to text")
@@ -50,6 +60,7 @@ def report_lines(report: Report, look: Look) -> Iterator[str]:
     if look.verbosity >= 0:
         yield from step_table(report.summary, look, several_styles=report.several_styles)
     yield from outcome_lines(report.summary)
+    yield from cause_lines(report.splits)
     if look.verbosity >= 2:
         for model, forms in report.unsolved.items():
             for form, problems in forms.items():
@@ -95,6 +106,23 @@ def step_table(summary: Summary, look: Look, *, several_styles: bool) -> Iterato
         label = f"  {form_name(row, with_style=several_styles)}"
         yield f"{label:{width}}{''.join(f'  {cell:>10}' for cell in cells)}".rstrip()
     yield ""
+
+
+def cause_lines(splits: Iterable[Split]) -> Iterator[str]:
+    """Why pictures were missed, and what each cause has in the gap."""
+    for split in splits:
+        total = sum(split.missed.values())
+        if total:
+            yield f"why {split.model} missed {total} picture{'s' if total > 1 else ''}:"
+        for cause, count in split.missed.items():
+            yield f"  {cause:<10}  {count:>5}  {count / total:>4.0%}  {CAUSES[Cause(cause)]}"
+        if total and split.gap:
+            parts = ", ".join(f"{name} {100 * part:+.1f}" for name, part in split.gap.items())
+            gap = sum(split.gap.values())
+            yield from wrap(
+                f"the gap of {100 * gap:+.1f} points: {parts}", 80, initial_indent="  ",
+                subsequent_indent="    ",
+            )  # fmt: skip
 
 
 def bar(fraction: float, look: Look) -> str:

@@ -353,3 +353,65 @@ def test_the_backend_is_loaded_once_and_late() -> None:
     for sample in samples(8):
         engine.answer(sample)
     assert loads == [1]
+
+
+class Copyist(Solver):
+    """Misses every picture, and copies its grid when it is asked to."""
+
+    def generate(
+        self, samples: Sequence[Sample], settings: Settings, *, batch_size: int
+    ) -> Iterator[tuple[int, Response | BackendError]]:
+        """The table, or a wrong answer."""
+        for index, response in super().generate(samples, settings, batch_size=batch_size):
+            sample = samples[index]
+            if isinstance(response, Response) and sample.modality is Modality.IMAGE:
+                text = sample.problem.table if sample.transcribes else "<answer>99</answer>"
+                yield index, Response(text, Finish.STOP, 5, 0.1)
+            else:
+                yield index, response
+
+
+def test_missed_pictures_are_transcribed_together() -> None:
+    """The first that is asked for takes those along that are there; none is a result."""
+    asked = samples(6, Modality.TEXT, Modality.IMAGE)
+    backend, results = Copyist(), list[Result]()
+    engine = engine_on(backend, asked, results)
+    for sample in asked:
+        answer = engine.answer(sample)
+        assert isinstance(answer, Answer)
+        assert answer.is_missed_picture is (sample.modality is Modality.IMAGE)
+        if answer.is_missed_picture:
+            assert engine.transcript(sample) == sample.problem.table
+    assert [count for count, _ in backend.calls] == [12, 6]
+    assert len(results) == 12
+
+
+def test_a_backend_that_fails_at_a_transcript_costs_nothing_else() -> None:
+    """There is none, and the answers stay as they are."""
+    asked = samples(2, Modality.IMAGE)
+    backend, results = Copyist(), list[Result]()
+    engine = engine_on(backend, asked, results)
+    answers = [engine.answer(sample) for sample in asked]
+    assert [isinstance(answer, Answer) for answer in answers] == [True, True]
+    backend._breaks_at = asked[0].problem.id
+    assert [engine.transcript(sample) for sample in asked] == [None, asked[1].problem.table]
+    assert [result.outcome for result in results] == [Outcome.MISSED, Outcome.MISSED]
+
+
+def test_a_transcript_is_another_question(tmp_path: Path) -> None:
+    """Neither is taken from the cache for the other."""
+    store = ResponseStore(tmp_path)
+    [sample] = samples(1, Modality.IMAGE)
+
+    def ask() -> tuple[str, str | None, int]:
+        backend = Copyist()
+        cache = ModelCache(store, identify=lambda: "m", settings=Settings(), refresh=False)
+        engine = Engine("m", load=lambda: backend, settings=Settings(), cache=cache)
+        answer = engine.answer(sample)
+        assert isinstance(answer, Answer)
+        return answer.response.text, engine.transcript(sample), backend.given
+
+    said = ("<answer>99</answer>", sample.problem.table)
+    assert ask() == (*said, 2)
+    assert ask() == (*said, 0)
+    store.close()

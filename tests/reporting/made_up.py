@@ -25,6 +25,7 @@ def report(model: str = "m", lost: tuple[str, ...] = ("p001",), image: str = "10
         summary=summarize_run(found),
         several_styles=False,
         unsolved={},
+        splits=[],
         comparisons=[Comparison(model, "base", [Change(Form("image"), lost, ())])],
         differences=["setting max_new_tokens: 7 there, None here"],
         verdicts=judge(gates, {model: Evidence(found)}),

@@ -37,7 +37,7 @@ def run(name: str = "run.jsonl", model: str = "m", response: str = "", **forms: 
         "modalities": list(dict.fromkeys(r.modality for r in found)),
         "styles": ["original"], "samples": 1, "instruction": "", "settings": {}, "models": {},
     }  # fmt: skip
-    return Run(name, header, tuple(found), {"gates": [gate.to_json() for gate in gates]})
+    return Run(name, header, tuple(found), (), {"gates": [gate.to_json() for gate in gates]})
 
 
 def _of_mini(result: Result) -> Result:

@@ -6,7 +6,7 @@ const cards = document.querySelector(".cards");
 const more = document.querySelector(".more");
 const count = document.querySelector(".count");
 const PAGE = 24;
-const names = ["run", "model", "outcome", "modality", "style", "difficulty", "change"];
+const names = ["run", "model", "outcome", "modality", "style", "difficulty", "cause", "change"];
 let found = [];
 let shown = 0;
 
@@ -25,6 +25,7 @@ const value = {
   modality: (r) => data.modalities[r.modality],
   style: (r) => (r.style === null ? "" : data.styles[r.style]),
   difficulty: (r) => (data.problems[r.problem].difficulty || ""),
+  cause: (r) => r.cause || "",
   change: (r) => r.change || "",
 };
 
@@ -32,7 +33,7 @@ for (const name of names) {
   const values = [...new Set(data.results.map(value[name]))].filter(Boolean);
   const label = form.querySelector(`[data-filter=${name}]`);
   // One value needs no filter; a change is one even where it is the only kind.
-  if (values.length < (name === "change" ? 1 : 2)) label.hidden = true;
+  if (values.length < (name === "change" || name === "cause" ? 1 : 2)) label.hidden = true;
   const select = form.elements[name];
   select.append(new Option("all", ""));
   for (const one of values) select.append(new Option(one, one));
@@ -95,6 +96,13 @@ const card = (r) => {
   raw.tabIndex = 0;
   details.append(raw);
   made.append(details);
+  if (r.cause) {
+    const saw = element("details");
+    const wrote = element("pre", "", r.saw || "(empty)");
+    wrote.tabIndex = 0;
+    saw.append(element("summary", "", `what it saw: ${r.cause}`), wrote);
+    made.append(saw);
+  }
   return made;
 };
 

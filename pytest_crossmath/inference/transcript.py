@@ -1,0 +1,59 @@
+"""Transcripts: what a model wrote when it was asked for the grid of a picture that it missed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pytest_crossmath.diagnosis import Cause
+from pytest_crossmath.inference.result import Key, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """One line of the run record, beside the result of the same sample."""
+
+    model: str
+    """Name of the model."""
+    problem: str
+    """Id of the problem."""
+    modality: str
+    """``image``."""
+    style: str | None
+    """Image style."""
+    sample: int
+    """Sample number, from 0."""
+    cause: Cause
+    """Why the sample was missed."""
+    response: str
+    """What the model wrote."""
+
+    @property
+    def identity(self) -> Key:
+        """That of the result that it explains."""
+        return self.model, self.problem, self.modality, self.style, self.sample
+
+    def to_json(self) -> dict[str, Any]:
+        """Builtin types only, so that JSON and xdist's channel take it."""
+        return {"type": "transcript", **asdict(self), "cause": self.cause.value}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Transcript:
+        """The inverse of `to_json`. Raises `KeyError`, `TypeError` or `ValueError`."""
+        texts = ("model", "problem", "modality", "style", "response")
+        for field in texts:
+            if not isinstance(record[field], str):
+                raise TypeError(f"the field {field!r} cannot be {record[field]!r:.40}")
+        if type(record["sample"]) is not int:
+            raise TypeError(f"the field 'sample' cannot be {record['sample']!r:.40}")
+        return cls(
+            **{field: record[field] for field in texts},
+            sample=record["sample"], cause=Cause(record["cause"]),
+        )  # fmt: skip
+
+
+def parse_line(fields: Mapping[str, Any]) -> Result | Transcript:
+    """A line between processes, of either kind."""
+    kind = Transcript if fields["type"] == "transcript" else Result
+    return kind.from_json(fields)

@@ -1,0 +1,28 @@
+"""Transcripts as lines of the record."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pytest_crossmath.diagnosis import Cause
+from pytest_crossmath.inference.transcript import Transcript, parse_line
+
+TRANSCRIPT = Transcript("m", "p", "image", "original", 0, Cause.MISREAD, "| 1 |")
+
+
+def test_a_transcript_survives_json() -> None:
+    """What goes through a file or to another process comes back equal."""
+    assert parse_line(json.loads(json.dumps(TRANSCRIPT.to_json()))) == TRANSCRIPT
+    assert TRANSCRIPT.identity == ("m", "p", "image", "original", 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("model", 5), ("response", None), ("sample", "0"), ("cause", "bored"), ("style", [])],
+)
+def test_a_value_that_cannot_be_is_told(name: str, value: object) -> None:
+    """Somebody edited the record."""
+    with pytest.raises((TypeError, ValueError)):
+        Transcript.from_json({**TRANSCRIPT.to_json(), name: value})
