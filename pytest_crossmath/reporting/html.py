@@ -102,7 +102,7 @@ def _run(run: Run, changed: _Changes | str | None) -> dict[str, Any]:
     temperature = run.header.get("settings", {}).get("temperature")
     about = [
         f"suite {suite.get('name')}, {summary.problems} problems",
-        f"temperature {temperature:g}" if temperature else "greedy decoding",
+        f"temperature {temperature}" if temperature else "greedy decoding",
         f"{summary.responses:,} responses",
         *([f"started {started}"] if (started := run.header.get("started")) else []),
         *(["broken off before its end"] if run.summary is None else []),
