@@ -74,9 +74,11 @@ class Progress:
     def _draw(self, text: str, *, at_once: bool = False) -> None:
         if not at_once and self._clock() - self._drawn < _PAUSE:
             return
+        if not self._is_wanted():
+            return
         writer = self._config.get_terminal_writer()
         room = writer.fullwidth - writer.width_of_current_line - 2
-        if not self._is_wanted() or room < _LEAST:
+        if room < _LEAST:
             return
         self._drawn = self._clock()
         self._write(f"{_SAVE}{_CLEAR} {text[:room]}{_RESTORE}")

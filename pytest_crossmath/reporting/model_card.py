@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import ModelError, OptionError
+from pytest_crossmath.gating.rates import Form
 from pytest_crossmath.inference.run import Run
-from pytest_crossmath.reporting.summary import Row, summarize_run
+from pytest_crossmath.reporting.summary import summarize_run
 
 _DATASET = "pytest-crossmath"
 _TASK = "image-text-to-text"
@@ -68,7 +69,7 @@ def _figures(run: Run, model: str) -> Iterator[Any]:
     }
     for row in summarize_run(run.results).rows:
         if row.model == model:
-            form: dict[str, Any] = {**about, "dataset_config": _form(row)}
+            form: dict[str, Any] = {**about, "dataset_config": str(Form(row.modality, row.style))}
             yield EvalResult(
                 **form, metric_type="accuracy", metric_name="solved, every blank right (%)",
                 metric_value=round(100 * row.solved, 1),
@@ -79,7 +80,3 @@ def _figures(run: Run, model: str) -> Iterator[Any]:
                     metric_name="solved as text minus solved in this form (points)",
                     metric_value=round(100 * row.gap.points, 1),
                 )  # fmt: skip
-
-
-def _form(row: Row) -> str:
-    return f"{row.modality}/{row.style}" if row.style else row.modality

@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from pytest_crossmath.diagnosis import Cause
+from pytest_crossmath.gating.rates import Form
 from pytest_crossmath.gating.stats import Interval, gap_interval, rate_interval, wilson
 from pytest_crossmath.inference.result import Key, Result
 from pytest_crossmath.inference.transcript import Transcript
@@ -186,7 +187,7 @@ def unsolved(results: Iterable[Result]) -> dict[str, dict[str, list[str]]]:
     found: dict[str, dict[str, list[str]]] = {}
     for result in sorted(results, key=_form_order):
         if result.outcome not in {Outcome.SOLVED, Outcome.ERROR}:
-            form = f"{result.modality}/{result.style}" if result.style else result.modality
+            form = str(Form(result.modality, result.style))
             problems = found.setdefault(result.model, {}).setdefault(form, [])
             if result.problem not in problems[-1:]:
                 problems.append(result.problem)
