@@ -57,6 +57,9 @@ FLAGS = "crossmath_flags"
 MODEL_PROPERTY = "crossmath_model"
 """Property of a test: the model that it asked."""
 
+PROBLEM_PROPERTY = "crossmath_problem"
+"""Property of a test: the id of its problem."""
+
 SNAPSHOT_PROPERTY = "crossmath_snapshot"
 """Property of a test: what became of its verdict since the snapshot, a `Change`."""
 
@@ -225,6 +228,7 @@ class CrossmathSession:
         result = answer.result
         return [
             (MODEL_PROPERTY, result.model),
+            (PROBLEM_PROPERTY, result.problem),
             ("crossmath_modality", result.modality),
             ("crossmath_outcome", result.outcome.value),
         ]
@@ -254,7 +258,8 @@ class CrossmathSession:
         if self._snapshots is not None and report.when == "call":
             said = dict(report.user_properties)
             if SNAPSHOT_PROPERTY in said:
-                self._snapshots.count(str(said[MODEL_PROPERTY]), str(said[SNAPSHOT_PROPERTY]))
+                named = (MODEL_PROPERTY, PROBLEM_PROPERTY, SNAPSHOT_PROPERTY)
+                self._snapshots.count(*(str(said[name]) for name in named))
         if self._flags is not None:
             self._stopping.tell(self._engines, Path(self._flags.name))
 

@@ -22,6 +22,7 @@ from syrupy.data import SnapshotCollection, SnapshotCollections
 from syrupy.extensions.base import AbstractSyrupyExtension
 from syrupy.location import PyTestLocation
 from syrupy.utils import (
+    cleanup_snapshot_write_sidecars,
     exclusive_file_lock,
     replace_atomic,
     snapshot_file_lock_enabled,
@@ -172,6 +173,7 @@ class Verdicts:
         _entries.cache_clear()
         self._entries = {model: read_snapshot(self._file(model)) for model in models}
         self._counts: dict[str, Counter[Change]] = {}
+        self._ran: dict[str, set[str]] = {}
 
     def check_writable(self) -> None:
         """Raise `OptionError` where an update could not be written. Makes the folder."""
@@ -210,18 +212,17 @@ class Verdicts:
         """Whether there is a snapshot of a model, or one is to be written."""
         return bool(self._entries[model] or self._update or self._new_only)
 
-    def count(self, model: str, what: str) -> None:
+    def count(self, model: str, problem: str, what: str) -> None:
         """Count what the report of a test says."""
         self._counts.setdefault(model, Counter())[Change(what)] += 1
+        self._ran.setdefault(model, set()).add(problem)
 
     def finish(self) -> None:
         """Take out what is unused, where an update asks for it, as syrupy does elsewhere."""
-        option = self._config.option
-        kept = option.no_cleanup or getattr(option, "disable_unused_snapshots", False)
-        if self._update and not kept:
-            for model in self._counts:
-                if gone := self._unused(model):
-                    _rewrite(self._file(model), partial(_without, gone=gone))
+        for model in filter(self._is_cleaned, self._counts):
+            if gone := self._unused(model):
+                _rewrite(self._file(model), partial(_without, gone=gone))
+                cleanup_snapshot_write_sidecars(self._file(model))
 
     def lines(self) -> Iterator[str]:
         """What the report says of them: nothing where there is no snapshot."""
@@ -234,7 +235,11 @@ class Verdicts:
             if unused and self._config.option.include_snapshot_details:
                 yield from (f"  unused: {name.problem} {name.form}" for name in sorted(unused))
             if unused:
-                fate = "removed" if self._update else "--snapshot-update removes them"
+                fate = (
+                    "removed"
+                    if self._is_cleaned(model)
+                    else "--snapshot-update of the whole suite removes them"
+                )
                 yield f"  {len(unused)} of problems that the suite no longer has: {fate}"
 
     def to_json(self) -> dict[str, dict[str, int]]:
@@ -246,6 +251,16 @@ class Verdicts:
 
     def _file(self, model: str) -> Path:
         return self._folder / f"{_file_name(model)}.{SNAPSHOT_EXTENSION}"
+
+    def _is_cleaned(self, model: str) -> bool:
+        """Whether an update removes what is unused: only one of all problems of the suite.
+
+        Two suites may have one name, and who runs a few tests wants no more than these changed.
+        """
+        option = self._config.option
+        kept = option.no_cleanup or getattr(option, "disable_unused_snapshots", False)
+        problems = {problem.id for problem in self._suite.problems}
+        return self._update and not kept and self._ran[model] == problems
 
     def _unused(self, model: str) -> frozenset[Name]:
         """Lines of problems that the suite does not have; none where not all of it was loaded."""

@@ -155,30 +155,34 @@ def test_models_and_suites_have_files_of_their_own(
     assert lines(pytester, "__snapshots__/crossmath/mini/two.verdicts")[0][1] == "missed"
 
 
+@WORKERS
 def test_lines_of_problems_that_are_gone_are_unused(
-    pytester: pytest.Pytester, replay: Replay
+    pytester: pytest.Pytester, replay: Replay, workers: tuple[str, ...]
 ) -> None:
     """Told, listed by --snapshot-details, and removed by an update of the whole suite only."""
     update(pytester, replay, "1")
     file = pytester.path / FILE
     file.write_text(file.read_text(encoding="utf-8") + "gone-1\ttext\tsolved\t1\n")
     model = f"--crossmath-model={replay('whole', text='1' * 200).replace('whole=', 'fake=')}"
-    whole = ("crossmath", "--crossmath-modality=text", model)
+    whole = ("crossmath", "--crossmath-modality=text", model, *workers)
     done = pytester.runpytest(*whole, "--snapshot-details")
     assert done.ret == pytest.ExitCode.OK
     done.stdout.fnmatch_lines(
         [
             "  unused: gone-1 text",
-            "  1 of problems that the suite no longer has: --snapshot-update removes them",
+            "  1 of problems that the suite no longer has: --snapshot-update of the*",
         ]
     )
     update(pytester, replay, "1")
+    assert ["gone-1", "solved"] in lines(pytester)
+    pytester.runpytest(*whole, "--snapshot-update", "-k", "mini-0001")
     assert ["gone-1", "solved"] in lines(pytester)
     pytester.runpytest(*whole, "--snapshot-update", "--snapshot-no-cleanup")
     assert ["gone-1", "solved"] in lines(pytester)
     pytester.runpytest(*whole, "--snapshot-update")
     assert ["gone-1", "solved"] not in lines(pytester)
     assert len(lines(pytester)) == 200
+    assert [path.name for path in (pytester.path / FILE).parent.iterdir()] == ["fake.verdicts"]
 
 
 @WORKERS
