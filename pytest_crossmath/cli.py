@@ -103,6 +103,14 @@ def _parser() -> argparse.ArgumentParser:
             " --crossmath-record=seen.jsonl; crossmath report seen.jsonl -o report.html",
         )
     )
+    _add_export(
+        commands.add_parser(
+            "export",
+            help="write a suite as a training set",
+            epilog="example: crossmath generate --count 5 --seed 3 --out learn;"
+            " crossmath export learn --format trl --out learn-trl",
+        )
+    )
     train = commands.add_parser("train", help="train a model").add_subparsers(
         required=True, metavar="KIND"
     )
@@ -377,6 +385,20 @@ def _run_report(arguments: argparse.Namespace) -> int:
         print("\n".join(lines))
     if arguments.json:
         _write_json(arguments.json, {"runs": figures})
+    return 0
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    from pytest_crossmath.commands import export
+
+    export.add_arguments(parser)
+    parser.set_defaults(run=_run_export)
+
+
+def _run_export(arguments: argparse.Namespace) -> int:
+    from pytest_crossmath.commands.export import export
+
+    print("\n".join(export(arguments)))
     return 0
 
 

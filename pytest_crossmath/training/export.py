@@ -1,0 +1,315 @@
+"""Suites as training sets, in the layouts that trainers read.
+
+``trl``       a line an example: `prompt` and `completion` as messages, `images` as paths; what
+              `datasets` loads and TRL's SFTTrainer trains on
+``llava``     one JSON list of `image` and `conversations`, the LLaVA and ShareGPT layout
+``openai``    a line an example: `messages` of the chat API, pictures as data URIs
+``parquet``   the columns of ``trl`` in one file, pictures included, made by `datasets`
+``lmms-eval`` a task folder, so that the suite can be run in that harness
+
+``trl``, ``llava`` and ``lmms-eval`` have the pictures beside them, under ``images``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pytest_crossmath.errors import ModelError
+from pytest_crossmath.prompting import INSTRUCTION, Modality, Sample, TextPart, make_sample
+from pytest_crossmath.puzzle.suite import Suite
+from pytest_crossmath.training.reasoning import answer_only, worked_solution
+
+IMAGES = "images"
+"""Folder of the pictures, in the folder that is made."""
+
+
+class Target(StrEnum):
+    """What a model is to learn to write."""
+
+    STEPS = "steps"
+    """Every step with its equation and value, then the answer."""
+    ANSWER = "answer"
+    """The answer alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One thing to learn: a problem in one form, and what to write."""
+
+    id: str
+    """Problem, modality and style."""
+    sample: Sample
+    """What is asked."""
+    target: str
+    """What is to be written."""
+
+    @property
+    def text(self) -> str:
+        """The text of the prompt."""
+        return "\n".join(p.text for p in self.sample.content if isinstance(p, TextPart))
+
+    @property
+    def picture(self) -> Path | None:
+        """The picture; None in a text example."""
+        return next(iter(self.sample.images), None)
+
+    @property
+    def picture_name(self) -> str | None:
+        """Where the picture is put, relative to the folder."""
+        if self.picture is None:
+            return None
+        return f"{IMAGES}/{self.sample.problem.id}-{self.sample.style}.png"
+
+
+def examples(
+    suite: Suite,
+    *,
+    modalities: Sequence[Modality],
+    styles: Sequence[str],
+    target: Target,
+    seed: int,
+    instruction: str = INSTRUCTION,
+) -> Iterator[Example]:
+    """Each problem in each form: text once, a form with a picture once in each style.
+
+    Raises `ValueError` for a problem that has no worked solution.
+    """
+    for problem in suite.problems:
+        said = (
+            answer_only(problem) if target is Target.ANSWER else worked_solution(problem, seed=seed)
+        )
+        for modality in modalities:
+            for style in styles if modality.shows_image else (None,):
+                sample = make_sample(problem, modality, style=style, instruction=instruction)
+                id = "-".join(filter(None, (problem.id, modality.value, style)))
+                yield Example(id, sample, said)
+
+
+def write_trl(found: Iterable[Example], folder: Path) -> int:
+    """A line an example in ``train.jsonl``; gives how many."""
+    return _write_lines(found, folder, _trl)
+
+
+def write_openai(found: Iterable[Example], folder: Path) -> int:
+    """A line an example in ``train.jsonl``, without a file beside it; gives how many."""
+    return _write_lines(found, folder, _openai, pictures=False)
+
+
+def write_llava(found: Iterable[Example], folder: Path) -> int:
+    """A list of all examples in ``train.json``; gives how many."""
+    # Written piece by piece: a training set is larger than its suite.
+    count = 0
+    with (folder / "train.json").open("w", encoding="utf-8", newline="\n") as stream:
+        for example in found:
+            _copy_picture(example, folder)
+            stream.write("[\n" if count == 0 else ",\n")
+            stream.write(json.dumps(_llava(example), ensure_ascii=False))
+            count += 1
+        stream.write("\n]\n" if count else "[]\n")
+    return count
+
+
+def write_parquet(found: Iterable[Example], folder: Path) -> int:
+    """One file ``train.parquet`` with pictures as `datasets` keeps them; gives how many.
+
+    Raises `ModelError` where `datasets` is not installed.
+    """
+    try:
+        import datasets  # type: ignore[import-untyped]
+    except ImportError:
+        raise ModelError("parquet needs datasets: pip install 'pytest-crossmath[train]'") from None
+    message = [{"role": datasets.Value("string"), "content": datasets.Value("string")}]
+    features = datasets.Features(
+        {
+            "prompt": message,
+            "completion": message,
+            "images": datasets.List(datasets.Image()),
+            "id": datasets.Value("string"),
+            "key": datasets.List(datasets.Value("string")),
+            "steps": datasets.List(datasets.Value("int32")),
+        }
+    )
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for example in found:
+            picture = example.picture
+            shown = [{"bytes": picture.read_bytes(), "path": None}] if picture else []
+            yield {**_trl(example), "images": shown}
+
+    # Through a file of its own and not in memory, and not into the user's cache.
+    with tempfile.TemporaryDirectory() as cache:
+        made = datasets.Dataset.from_generator(
+            rows, features=features, cache_dir=cache, fingerprint=secrets.token_hex(8)
+        )
+        made.to_parquet(folder / "train.parquet")
+        return int(made.num_rows)
+
+
+def write_lmms_eval(found: Iterable[Example], folder: Path, *, task: str) -> int:
+    """A task of lmms-eval: its settings, its functions, and ``test.jsonl``; gives how many.
+
+    Its functions score with this package, so that figures are the same in both.
+    """
+    count = _write_lines(found, folder, _lmms, name="test.jsonl")
+    (folder / f"{task}.yaml").write_text(_LMMS_TASK.format(task=task), encoding="utf-8")
+    (folder / "utils.py").write_text(_LMMS_FUNCTIONS, encoding="utf-8")
+    return count
+
+
+_LMMS_TASK = """\
+# Run from this folder, with pytest-crossmath installed:
+#   lmms-eval --include_path . --tasks {task} --model MODEL --batch_size 1
+task: {task}
+dataset_path: json
+dataset_kwargs:
+  data_files:
+    test: test.jsonl
+test_split: test
+output_type: generate_until
+doc_to_visual: !function utils.doc_to_visual
+doc_to_text: !function utils.doc_to_text
+doc_to_target: answer
+generation_kwargs:
+  max_new_tokens: 2048
+  temperature: 0
+  do_sample: false
+process_results: !function utils.process_results
+metric_list:
+  - metric: solved
+    aggregation: mean
+    higher_is_better: true
+  - metric: blanks
+    aggregation: mean
+    higher_is_better: true
+metadata:
+  - version: 1.0
+"""
+
+_LMMS_FUNCTIONS = '''\
+"""Functions of the task: what is asked, and how it is scored."""
+
+from pathlib import Path
+from statistics import fmean
+
+from PIL import Image
+
+from pytest_crossmath.puzzle.grid import Problem
+from pytest_crossmath.puzzle.markdown import parse_table
+from pytest_crossmath.scoring import Outcome, score_response
+
+HERE = Path(__file__).parent
+
+
+def doc_to_visual(doc):
+    """The picture, where there is one."""
+    return [Image.open(HERE / name).convert("RGB") for name in doc["images"]]
+
+
+def doc_to_text(doc, lmms_eval_specific_kwargs=None):
+    """The prompt, the same as in pytest-crossmath."""
+    return doc["text"]
+
+
+def process_results(doc, results):
+    """Whether every blank is right, and the share that is."""
+    table, key, steps = doc["table"], tuple(doc["key"]), tuple(doc["steps"])
+    problem = Problem(doc["problem"], table, parse_table(table), key, steps, doc["difficulty"])
+    score = score_response(problem, results[0])
+    return {
+        "solved": float(score.outcome is Outcome.SOLVED),
+        "blanks": fmean(map(float, score.right)),
+    }
+'''
+
+
+def _write_lines(
+    found: Iterable[Example],
+    folder: Path,
+    line: Callable[[Example], dict[str, Any]],
+    *,
+    pictures: bool = True,
+    name: str = "train.jsonl",
+) -> int:
+    count = 0
+    with (folder / name).open("w", encoding="utf-8", newline="\n") as stream:
+        for example in found:
+            if pictures:
+                _copy_picture(example, folder)
+            stream.write(json.dumps(line(example), ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def _copy_picture(example: Example, folder: Path) -> None:
+    if example.picture is not None and example.picture_name is not None:
+        target = folder / example.picture_name
+        target.parent.mkdir(exist_ok=True)
+        with suppress(shutil.SameFileError):
+            if not target.exists():
+                shutil.copyfile(example.picture, target)
+
+
+def _trl(example: Example) -> dict[str, Any]:
+    # An empty list, not null: TRL's collator wants the column in every row.
+    return {
+        "prompt": [{"role": "user", "content": example.text}],
+        "completion": [{"role": "assistant", "content": example.target}],
+        "images": [example.picture_name] if example.picture_name else [],
+        "id": example.id,
+        "key": list(example.sample.problem.key),
+        "steps": list(example.sample.problem.steps),
+    }
+
+
+def _llava(example: Example) -> dict[str, Any]:
+    shown = "<image>\n" if example.picture_name else ""
+    picture = {"image": example.picture_name} if example.picture_name else {}
+    return {
+        "id": example.id,
+        **picture,
+        "conversations": [
+            {"from": "human", "value": f"{shown}{example.text}"},
+            {"from": "gpt", "value": example.target},
+        ],
+    }
+
+
+def _openai(example: Example) -> dict[str, Any]:
+    content: list[dict[str, Any]] = []
+    if example.picture is not None:
+        encoded = base64.b64encode(example.picture.read_bytes()).decode("ascii")
+        url = f"data:image/png;base64,{encoded}"
+        content.append({"type": "image_url", "image_url": {"url": url}})
+    content.append({"type": "text", "text": example.text})
+    return {
+        "messages": [
+            {"role": "user", "content": content},
+            {"role": "assistant", "content": example.target},
+        ]
+    }
+
+
+def _lmms(example: Example) -> dict[str, Any]:
+    problem = example.sample.problem
+    return {
+        "id": example.id,
+        "problem": problem.id,
+        "modality": example.sample.modality.value,
+        "text": example.text,
+        "images": [example.picture_name] if example.picture_name else [],
+        "answer": ", ".join(problem.key),
+        "table": problem.table,
+        "key": list(problem.key),
+        "steps": list(problem.steps),
+        "difficulty": problem.difficulty,
+    }
