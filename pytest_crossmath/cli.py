@@ -170,13 +170,12 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_generate(arguments: argparse.Namespace) -> int:
-    from pytest_crossmath.puzzle.generator import PRESETS, generate_mixed, generate_problems
+    from tqdm import tqdm
+
+    from pytest_crossmath.puzzle.generator import numbered
     from pytest_crossmath.puzzle.layouts import check_id
-    from pytest_crossmath.puzzle.suite import (
-        load_suite,
-        save_suite,
-        taken_solutions,
-    )
+    from pytest_crossmath.puzzle.saving import UNFINISHED_FILE, SuiteWriter
+    from pytest_crossmath.puzzle.suite import load_suite, taken_solutions
 
     out: Path = arguments.out
     styles = [_style(style) for style in arguments.style]
@@ -184,35 +183,37 @@ def _run_generate(arguments: argparse.Namespace) -> int:
         raise OptionError("--count must be at least 1")
     if arguments.palette is not None and not 8 <= arguments.palette <= 256:
         raise OptionError("--palette must be from 8 to 256")
-    if os.path.lexists(out) and not _is_empty_folder(out):
+    begun = (out / UNFINISHED_FILE).is_file()
+    if os.path.lexists(out) and not begun and not _is_empty_folder(out):
         raise OptionError(f"{out} is there already: name another folder")
     name = arguments.name or out.resolve().name
     check_id("--name (default: the folder)", name)
     against = [load_suite(suite) for suite in arguments.against]
     exclude = taken_solutions(*against, apart_from=name if arguments.rebuild else None)
-    seed = arguments.seed
-    if arguments.difficulty == "mixed":
-        endless = generate_mixed(seed=seed, prefix=name, exclude=exclude)
-    else:
-        spec = PRESETS[arguments.difficulty]
-        endless = generate_problems(spec, seed=seed, prefix=name, exclude=exclude)
+    about = {
+        "name": name,
+        "version": 1,
+        "generator": _command(arguments),
+        "seed": arguments.seed,
+        "licence": "MIT",
+    }
+    made_by = f"{_command(arguments)} --seed {arguments.seed} --name {name}"
     try:
-        save_suite(
-            list(islice(endless, arguments.count)),
-            out,
-            styles=styles,
-            palette=arguments.palette,
-            about={
-                "name": name,
-                "version": 1,
-                "generator": _command(arguments),
-                "seed": arguments.seed,
-                "licence": "MIT",
-            },
-        )
+        writer = SuiteWriter(out, styles=styles, palette=arguments.palette, made_by=made_by)
+        if writer.made:
+            print(f"{writer.made} problems are there already: going on")
+        endless = numbered(
+            arguments.difficulty, seed=arguments.seed, prefix=name,
+            exclude=exclude | writer.solutions, made=writer.made, index=writer.index,
+        )  # fmt: skip
+        left = max(arguments.count - writer.made, 0)
+        # On a terminal only: a log needs no bar.
+        for index, problem in tqdm(islice(endless, left), total=left, unit="problem", disable=None):
+            writer.add(problem, index)
+        writer.finish(about)
     except OSError as error:
         raise OptionError(f"--out {out} cannot be written: {error}") from None
-    print(f"{arguments.count} problems in {out}")
+    print(f"{max(arguments.count, writer.made)} problems in {out}")
     return 0
 
 

@@ -121,7 +121,16 @@ def test_a_changed_picture_or_text_differs_from_the_manifest(
 
 def test_every_example_works_as_printed(tmp_path: Path) -> None:
     """The examples in the help can be pasted into a shell."""
-    for command in ("models", "generate", "verify", "score", "compare", "calibrate", "report", "export"):
+    for command in (
+        "models",
+        "generate",
+        "verify",
+        "score",
+        "compare",
+        "calibrate",
+        "report",
+        "export",
+    ):
         shown = subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-m", "pytest_crossmath.cli", command, "--help"],
             capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "500"},

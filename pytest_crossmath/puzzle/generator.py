@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import count, repeat
+from itertools import islice, repeat
 
 from pytest_crossmath.puzzle.grid import (
     EQUALS,
@@ -99,12 +99,31 @@ def generate_problems(
     such a problem, or its mirror image, is never made. Neither is one whose
     solved grid was already used.
     """
-    return _stream(repeat(spec), seed, prefix, exclude)
+    return (problem for _, problem in _stream(repeat(spec), seed, prefix, exclude))
 
 
 def generate_mixed(*, seed: int, prefix: str, exclude: Collection[str] = ()) -> Iterator[Problem]:
     """Problems without end of all difficulties, in the shares of `MIXED` from the start on."""
-    return _stream((PRESETS[difficulty] for difficulty in _mixed()), seed, prefix, exclude)
+    return (problem for _, problem in numbered("mixed", seed=seed, prefix=prefix, exclude=exclude))
+
+
+def numbered(
+    difficulty: str,
+    *,
+    seed: int,
+    prefix: str,
+    exclude: Collection[str] = (),
+    made: int = 0,
+    index: int = 0,
+) -> Iterator[tuple[int, Problem]]:
+    """Problems of a preset, or ``mixed``, each with the place where the generator goes on.
+
+    With `made` problems and the `index` that came with the last of them it goes on there; their
+    solutions belong into `exclude`. So a job that was broken off makes the same problems.
+    """
+    names = _mixed() if difficulty == "mixed" else repeat(difficulty)
+    specs = islice((PRESETS[name] for name in names), made, None)
+    return _stream(specs, seed, prefix, exclude, made=made, index=index)
 
 
 def _mixed() -> Iterator[str]:
@@ -117,18 +136,24 @@ def _mixed() -> Iterator[str]:
 
 
 def _stream(
-    specs: Iterable[GeneratorSpec], seed: int, prefix: str, exclude: Collection[str]
-) -> Iterator[Problem]:
+    specs: Iterable[GeneratorSpec],
+    seed: int,
+    prefix: str,
+    exclude: Collection[str],
+    *,
+    made: int = 0,
+    index: int = 0,
+) -> Iterator[tuple[int, Problem]]:
     seen = set(exclude)
-    index = count()
-    for number, spec in enumerate(specs, start=1):
+    for number, spec in enumerate(specs, start=made + 1):
         while True:
-            problem = generate_problem(spec, random.Random(f"{seed}/{next(index)}"), "")
+            problem = generate_problem(spec, random.Random(f"{seed}/{index}"), "")
+            index += 1
             fingerprint = solution_fingerprint(problem)
             if fingerprint not in seen:
                 break
         seen.add(fingerprint)
-        yield replace(problem, id=f"{prefix}-{number:04d}")
+        yield index, replace(problem, id=f"{prefix}-{number:04d}")
 
 
 def generate_problem(spec: GeneratorSpec, rng: random.Random, id: str) -> Problem:

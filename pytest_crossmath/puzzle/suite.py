@@ -19,20 +19,18 @@ pixels, so that a suite is known by what a model sees, not by how it was saved.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_crossmath.errors import GridError, SuiteError
 from pytest_crossmath.puzzle.generator import solution_fingerprint
 from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.puzzle.layouts import parse_line, to_json
-from pytest_crossmath.puzzle.render import STYLES, render
+from pytest_crossmath.puzzle.layouts import parse_line
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -107,43 +105,6 @@ def taken_solutions(*others: Suite, apart_from: str | None = None) -> frozenset[
         for suite in chain(bundled, others)
         for problem in suite.problems
     )
-
-
-def save_suite(
-    problems: Sequence[Problem],
-    folder: Path,
-    *,
-    styles: Iterable[str],
-    about: Mapping[str, Any],
-    palette: int | None = None,
-) -> None:
-    """Write a suite with its pictures and manifest into `folder`.
-
-    `palette` is the number of colours that a picture is brought down to, which
-    more than halves its file; None keeps all shades of the edges.
-
-    `about` is what the manifest says beside the hashes: name, version,
-    generator, seed, licence. The same problems give the same bytes.
-    """
-    from PIL.Image import Dither
-
-    hashes = {}
-    lines = []
-    for problem in problems:
-        images = {style: f"{style}/{problem.id}.png" for style in styles}
-        pixels = {}
-        for style, relative in images.items():
-            (folder / relative).parent.mkdir(parents=True, exist_ok=True)
-            picture = render(problem.puzzle, STYLES[style])
-            if palette is not None:
-                picture = picture.quantize(palette, dither=Dither.NONE)
-            picture.save(folder / relative, optimize=True)
-            pixels[style] = pixel_hash(picture)
-        hashes[problem.id] = {"text": text_hash(problem.table), "pixels": pixels}
-        lines.append(json.dumps(to_json(problem, images), ensure_ascii=False))
-    (folder / PROBLEMS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    manifest = json.dumps({**about, "problems": hashes}, indent=1, ensure_ascii=False)
-    (folder / MANIFEST_FILE).write_text(manifest + "\n", encoding="utf-8")
 
 
 def text_hash(table: str) -> str:

@@ -15,13 +15,13 @@ from PIL import Image
 from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.puzzle.generator import PRESETS, generate_problems, solution_fingerprint
 from pytest_crossmath.puzzle.grid import Problem
+from pytest_crossmath.puzzle.saving import save_suite
 from pytest_crossmath.puzzle.solver import count_solutions, propagate
 from pytest_crossmath.puzzle.suite import (
     Suite,
     bundled_suites,
     check_picture,
     load_suite,
-    save_suite,
 )
 
 ABOUT = {"name": "small", "version": 1, "licence": "MIT"}
