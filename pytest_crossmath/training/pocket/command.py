@@ -20,6 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was killed")
     parser.add_argument(
+        "--vision-steps",
+        type=int,
+        default=None,
+        metavar="N",
+        help="align the vision tower in N steps: fewer give a larger gap (default: 175)",
+    )
+    parser.add_argument(
         "--joint-steps",
         type=int,
         default=0,
@@ -45,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
         device=args.device,
         threads=args.threads,
         resume=args.resume,
+        vision_steps=args.vision_steps,
         joint_steps=args.joint_steps,
         most_steps=args.most_steps,
     )
@@ -55,6 +63,8 @@ def _check(args: argparse.Namespace) -> None:
     state = args.out / STATE_FILE
     if args.threads < 1:
         raise OptionError(f"--threads must be at least 1, not {args.threads}")
+    if args.vision_steps is not None and args.vision_steps < 1:
+        raise OptionError(f"--vision-steps must be at least 1, not {args.vision_steps}")
     if args.joint_steps < 0:
         raise OptionError(f"--joint-steps must not be negative, as {args.joint_steps} is")
     if args.most_steps is not None and args.most_steps < 1:

@@ -21,7 +21,7 @@ from pytest_crossmath.training.pocket.evaluation import Examiner, Figures, exami
 from pytest_crossmath.training.pocket.files import FIGURES_FILE
 from pytest_crossmath.training.pocket.loop import Training
 from pytest_crossmath.training.pocket.pictures import Jitter
-from pytest_crossmath.training.pocket.stages import JOINT, PLAN, Stage, shortened
+from pytest_crossmath.training.pocket.stages import JOINT, PLAN, Stage, shortened, with_vision
 
 TARGET = 0.95
 """Share of the mini suite that must be solved as text."""
@@ -42,6 +42,8 @@ class Request:
     """CPU threads; another number may round otherwise and give other weights."""
     resume: bool
     """Whether to go on with the state in `out`."""
+    vision_steps: int | None
+    """Length of the stage that aligns the vision tower; None for the plan's own."""
     joint_steps: int
     """Length of the stage on pictures and text together; 0 leaves it out."""
     most_steps: int | None
@@ -69,7 +71,8 @@ def train_and_judge(request: Request) -> bool:
 def plan_for(request: Request) -> tuple[Stage, ...]:
     """The stages that the request asks for."""
     joint = (replace(JOINT, steps=request.joint_steps),) if request.joint_steps else ()
-    plan = (*PLAN, *joint)
+    own = PLAN if request.vision_steps is None else with_vision(PLAN, request.vision_steps)
+    plan = (*own, *joint)
     return plan if request.most_steps is None else shortened(plan, request.most_steps)
 
 

@@ -69,3 +69,8 @@ JOINT = Stage(
 def shortened(plan: tuple[Stage, ...], steps: int) -> tuple[Stage, ...]:
     """The plan with at most `steps` steps a stage, for tests and trials."""
     return tuple(replace(stage, steps=min(steps, stage.steps)) for stage in plan)
+
+
+def with_vision(plan: tuple[Stage, ...], steps: int) -> tuple[Stage, ...]:
+    """The plan with another length of the stage in which the vision tower learns."""
+    return tuple(stage if stage.forms else replace(stage, steps=steps) for stage in plan)
