@@ -114,6 +114,23 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a model").add_subparsers(
         required=True, metavar="KIND"
     )
+    _add_train_sft(
+        train.add_parser(
+            "sft",
+            help="fine-tune a model on worked solutions",
+            epilog="example: crossmath generate --count 8 --seed 3 --difficulty mini --out lessons;"
+            " crossmath train sft lessons --model pocket --target brief --max-steps 2 --out tuned",
+        )
+    )
+    _add_train_grpo(
+        train.add_parser(
+            "grpo",
+            help="reward a model for right blanks",
+            epilog="example: crossmath generate --count 8 --seed 4 --difficulty mini --out tasks;"
+            " crossmath train grpo tasks --model pocket --max-steps 1 --max-new-tokens 64"
+            " --out rewarded",
+        )
+    )
     _add_train_pocket(
         train.add_parser(
             "pocket",
@@ -408,6 +425,34 @@ def _write_json(path: Path, content: object) -> None:
         path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise OptionError(f"--json {path} cannot be written: {error}") from None
+
+
+def _add_train_sft(parser: argparse.ArgumentParser) -> None:
+    from pytest_crossmath.commands import train
+
+    train.add_sft_arguments(parser)
+    parser.set_defaults(run=_run_train_sft)
+
+
+def _run_train_sft(arguments: argparse.Namespace) -> int:
+    from pytest_crossmath.commands.train import train_sft
+
+    print("\n".join(train_sft(arguments)))
+    return 0
+
+
+def _add_train_grpo(parser: argparse.ArgumentParser) -> None:
+    from pytest_crossmath.commands import train
+
+    train.add_grpo_arguments(parser)
+    parser.set_defaults(run=_run_train_grpo)
+
+
+def _run_train_grpo(arguments: argparse.Namespace) -> int:
+    from pytest_crossmath.commands.train import train_grpo
+
+    print("\n".join(train_grpo(arguments)))
+    return 0
 
 
 def _add_train_pocket(parser: argparse.ArgumentParser) -> None:
