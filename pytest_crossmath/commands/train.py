@@ -78,6 +78,9 @@ def train_sft(arguments: argparse.Namespace) -> list[str]:
             dataset = make_dataset(found, Path(cache), embed=False)
         except ValueError as error:
             raise OptionError(f"suite {suite.name}: {error}: add --target=answer") from None
+        if not trainee.reads_images:
+            # A column of no pictures is taken for pictures.
+            dataset = dataset.remove_columns("images")
         print(f"{len(dataset)} examples of {len(suite.problems)} problems")
         run(
             lambda: sft_trainer(trainee, dataset, recipe, device=arguments.device),
@@ -110,7 +113,7 @@ def train_grpo(arguments: argparse.Namespace) -> list[str]:
     )
     with tempfile.TemporaryDirectory() as cache:
         dataset = make_dataset(found, Path(cache), embed=False)
-        # What is right is the reward's to know. A column of no pictures is taken for pictures.
+        # What is right is the reward's to know.
         unused = ["completion", *([] if _shown(arguments) else ["images"])]
         dataset = dataset.remove_columns(unused)
         print(f"{len(dataset)} prompts of {len(suite.problems)} problems")

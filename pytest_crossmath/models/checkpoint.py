@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,7 +181,10 @@ def with_adapter(model: Any, adapter: Path, *, trainable: bool = False) -> Any:
     from peft import PeftModel
     from peft.utils import get_peft_model_state_dict, load_peft_weights
 
-    tuned: Any = PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
+    with warnings.catch_warnings():
+        # PEFT's way of asking transformers about itself: no user can mend it.
+        warnings.simplefilter("ignore", FutureWarning)
+        tuned: Any = PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
     saved = set(load_peft_weights(str(adapter), device="cpu"))
     # Left to itself PEFT asks the Hub whether an adapter brings whole embedding layers.
     for embeddings in (True, False):

@@ -75,9 +75,9 @@ class LogLines(TrainerCallback):
             if (name.startswith(f"{LOGGED}/") if measured else name in _SHOWN)
         )
         print(f"step {state.global_step}/{state.max_steps}  {seconds:.0f} s  {shown}", flush=True)
-        if not math.isfinite(figures.get("loss", 0.0)):
+        if not all(math.isfinite(figures.get(name, 0.0)) for name in ("loss", "grad_norm")):
             raise ModelError(
-                f"the loss is no number any more at step {state.global_step}: take a smaller"
+                f"loss or gradient are no numbers any more at step {state.global_step}: take a smaller"
                 " --learning-rate, or --dtype=float32"
             )
 
@@ -141,6 +141,8 @@ def training_arguments(recipe: Recipe, device: str) -> dict[str, Any]:
         "gradient_accumulation_steps": recipe.accumulate,
         "gradient_checkpointing": recipe.checkpointing,
         "logging_steps": recipe.log_every,
+        # Else a loss that is no number is logged as 0.
+        "logging_nan_inf_filter": False,
         "save_steps": recipe.save_every,
         "save_total_limit": 2,
         "report_to": list(recipe.report_to),
