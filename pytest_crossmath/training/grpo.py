@@ -18,7 +18,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 
 from pytest_crossmath.models.checkpoint import Checkpoint
 from pytest_crossmath.training.recipe import Recipe
-from pytest_crossmath.training.run import training_arguments
+from pytest_crossmath.training.run import on_one_gpu, training_arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def grpo_trainer(
     return GRPOTrainer(
         trainee.model,
         reward_funcs=reward,
-        args=arguments,
+        args=on_one_gpu(arguments),
         # What is to be written is not shown; a text form has no pictures, and no column of them.
         train_dataset=dataset,
         processing_class=trainee.processor,

@@ -77,8 +77,8 @@ class LogLines(TrainerCallback):
         print(f"step {state.global_step}/{state.max_steps}  {seconds:.0f} s  {shown}", flush=True)
         if not all(math.isfinite(figures.get(name, 0.0)) for name in ("loss", "grad_norm")):
             raise ModelError(
-                f"loss or gradient are no numbers any more at step {state.global_step}: take a smaller"
-                " --learning-rate, or --dtype=float32"
+                f"loss or gradient are no numbers any more at step {state.global_step}: take a"
+                " smaller --learning-rate, or --dtype=float32"
             )
 
 
@@ -151,6 +151,17 @@ def training_arguments(recipe: Recipe, device: str) -> dict[str, Any]:
         "bf16": on_gpu and torch.cuda.is_bf16_supported(),
         "disable_tqdm": True,
     }
+
+
+def on_one_gpu(arguments: Any) -> Any:
+    """Trainer's arguments, such that a process uses one GPU.
+
+    Left alone, a trainer that sees several copies the model to all of them at each step
+    (`DataParallel`), which splits pictures from their rows.
+    """
+    if arguments.n_gpu > 1:
+        arguments._n_gpu = 1  # noqa: SLF001 - there is no other way to say it
+    return arguments
 
 
 def _save(trainer: Any, trainee: Checkpoint, out: Path) -> None:

@@ -9,7 +9,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from pytest_crossmath.models.checkpoint import Checkpoint
 from pytest_crossmath.training.recipe import Recipe
-from pytest_crossmath.training.run import training_arguments
+from pytest_crossmath.training.run import on_one_gpu, training_arguments
 
 
 def sft_trainer(trainee: Checkpoint, dataset: Any, recipe: Recipe, *, device: str) -> Any:
@@ -22,5 +22,8 @@ def sft_trainer(trainee: Checkpoint, dataset: Any, recipe: Recipe, *, device: st
         packing=False,
     )
     return SFTTrainer(
-        trainee.model, arguments, train_dataset=dataset, processing_class=trainee.processor
+        trainee.model,
+        on_one_gpu(arguments),
+        train_dataset=dataset,
+        processing_class=trainee.processor,
     )

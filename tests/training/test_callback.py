@@ -99,7 +99,7 @@ def test_without_a_trainer_figures_go_to_the_history(pocket: HFBackend) -> None:
     callback = CrossmathCallback("mini", every=5, limit=1, modalities=[Modality.TEXT])
     there, control = state(5), None
     given: Any = {"model": pocket.model, "processing_class": pocket.processor}
-    callback.on_step_end(arguments(), there, control, **given)  # type: ignore[arg-type]  # unused
+    callback.on_step_end(arguments(), there, control, **given)
     assert there.log_history == [{"crossmath/text": 1.0, "step": 5}]
 
 

@@ -16,7 +16,6 @@ from pytest_crossmath.models.hf import HFBackend
 from pytest_crossmath.models.registry import ALIASES, pocket_directory
 from pytest_crossmath.prompting import Modality, make_sample
 from pytest_crossmath.puzzle.suite import load_suite
-from pytest_crossmath.training import trainee
 from tests.models.families import write_checkpoint
 from tests.training.conftest import Train
 
@@ -345,7 +344,7 @@ class TestMistakes:
         for file in pocket_directory().iterdir():
             (big / file.name).write_bytes(file.read_bytes())
         (big / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        monkeypatch.setattr(trainee.torch.accelerator, "is_available", lambda: False)
+        monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
         assert train("sft", big, tmp_path / "out") == 2
         line = self._one_line(capsys)
         assert "has 6.5 billion parameters, and there is no GPU here to train it on" in line
