@@ -33,12 +33,13 @@ VISION_STEPS = 100
 LESSONS, TASKS = 3000, 800
 SFT = (
     "--target", "brief", "--learning-rate", "1e-3", "--batch-size", "32", "--accumulate", "1",
-    "--lora-rank", "16", "--epochs", "2", "--eval-limit", "100", "--eval-every", "100",
+    "--lora-rank", "16", "--epochs", "2",
+    "--eval-suite", "mini", "--eval-limit", "100", "--eval-every", "100",
 )  # fmt: skip
 GRPO = (
     "--modality", "image", "--learning-rate", "1e-4", "--batch-size", "64", "--accumulate", "1",
     "--generations", "8", "--temperature", "1.2", "--max-new-tokens", "96", "--max-steps", "200",
-    "--eval-limit", "100", "--eval-every", "50",
+    "--eval-suite", "mini", "--eval-limit", "100", "--eval-every", "50",
 )  # fmt: skip
 PAPER = {
     "base": {"text": 44.0, "image": 3.2, "image+text": 29.6},

@@ -99,13 +99,16 @@ class CrossmathCallback(TrainerCallback):
         self,
         args: TrainingArguments,  # noqa: ARG002 - transformers passes it
         state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002 - the same
+        control: TrainerControl,
         **kwargs: Any,
     ) -> None:
         """Ask the model every few steps, and after the last."""
         last = state.global_step >= state.max_steps
         if state.global_step % self._every == 0 or last:
+            # What is logged here would count as the log of this step: the loss would be lost.
+            should_log = control.should_log
             self._ask(state, **kwargs)
+            control.should_log = should_log
 
     def _ask(self, state: TrainerState, model: Any, processing_class: Any, **_: Any) -> None:
         if not state.is_world_process_zero:

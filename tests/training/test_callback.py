@@ -75,7 +75,7 @@ def test_it_asks_every_few_steps_and_at_both_ends(pocket: HFBackend) -> None:
     callback.attach(trainer)
     assert trainer.callbacks == [callback]
     given: Any = {"model": pocket.model, "processing_class": pocket.processor}
-    control: Any = None
+    control: Any = SimpleNamespace(should_log=False)
     callback.on_train_begin(arguments(), state(0), control, **given)
     for step in range(1, 26):
         callback.on_step_end(arguments(), state(step, most=25), control, **given)
@@ -87,7 +87,7 @@ def test_a_resumed_run_is_not_asked_again_at_its_start(pocket: HFBackend) -> Non
     callback = CrossmathCallback("mini", limit=1)
     trainer = Trainer()
     callback.attach(trainer)
-    control: Any = None
+    control: Any = SimpleNamespace(should_log=False)
     callback.on_train_begin(
         arguments(), state(50), control, model=pocket.model, processing_class=pocket.processor
     )
@@ -97,7 +97,8 @@ def test_a_resumed_run_is_not_asked_again_at_its_start(pocket: HFBackend) -> Non
 def test_without_a_trainer_figures_go_to_the_history(pocket: HFBackend) -> None:
     """Where it was only given as one of the callbacks."""
     callback = CrossmathCallback("mini", every=5, limit=1, modalities=[Modality.TEXT])
-    there, control = state(5), None
+    there = state(5)
+    control: Any = SimpleNamespace(should_log=False)
     given: Any = {"model": pocket.model, "processing_class": pocket.processor}
     callback.on_step_end(arguments(), there, control, **given)
     assert there.log_history == [{"crossmath/text": 1.0, "step": 5}]
@@ -123,7 +124,7 @@ def test_only_one_process_asks(pocket: HFBackend) -> None:
     trainer = Trainer()
     callback.attach(trainer)
     given: Any = {"model": pocket.model, "processing_class": pocket.processor}
-    control: Any = None
+    control: Any = SimpleNamespace(should_log=False)
     callback.on_step_end(arguments(), state(1, first=False), control, **given)
     assert trainer.logged == []
 
@@ -139,7 +140,7 @@ def test_a_model_that_cannot_be_asked_costs_a_measurement_only(
     callback = CrossmathCallback("mini", every=1, limit=1)
     monkeypatch.setattr(callback, "figures", fail)
     given: Any = {"model": pocket.model, "processing_class": pocket.processor}
-    control: Any = None
+    control: Any = SimpleNamespace(should_log=False)
     with pytest.warns(UserWarning, match="nothing was measured: the GPU is full"):
         callback.on_step_end(arguments(), state(1), control, **given)
 
@@ -150,7 +151,7 @@ def test_a_model_that_cannot_be_asked_costs_a_measurement_only(
 def test_scattered_weights_are_refused(spread: dict[str, Any], pocket: HFBackend) -> None:
     """Before training begins, and not when the processes wait for each other."""
     callback = CrossmathCallback("mini", limit=1)
-    control: Any = None
+    control: Any = SimpleNamespace(should_log=False)
     with pytest.raises(ModelError, match="FSDP or ZeRO-3"):
         callback.on_train_begin(
             arguments(**spread), state(0), control,
@@ -173,7 +174,7 @@ def test_mistakes_get_one_line(tmp_path: Path) -> None:
         ({"suite": str(bare)}, "has no pictures"),
     ):
         with pytest.raises(CrossmathError, match=complaint) as caught:
-            CrossmathCallback(**given)  # type: ignore[arg-type]  # of several kinds
+            CrossmathCallback(**given)
         assert "\n" not in str(caught.value)
 
 
