@@ -119,28 +119,23 @@ def test_a_changed_picture_or_text_differs_from_the_manifest(
     assert "s-0001: manifest: original: has other pixels than were hashed" in shown
 
 
-def test_every_example_works_as_printed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "command",
+    ["models", "generate", "verify", "score", "compare", "calibrate", "report", "export",
+     "train sft", "train grpo"],
+)  # fmt: skip
+def test_every_example_works_as_printed(tmp_path: Path, command: str) -> None:
     """The examples in the help can be pasted into a shell."""
-    for command in (
-        "models",
-        "generate",
-        "verify",
-        "score",
-        "compare",
-        "calibrate",
-        "report",
-        "export",
-    ):
-        shown = subprocess.run(  # noqa: S603 - our own command
-            [sys.executable, "-m", "pytest_crossmath.cli", command, "--help"],
-            capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "500"},
-        ).stdout  # fmt: skip
-        example = shown.partition("example: ")[2].strip()
-        bin_folder = Path(sys.executable).parent
-        subprocess.run(  # noqa: S602 - our own example
-            example, shell=True, cwd=tmp_path, capture_output=True, check=True,
-            env={**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"},
-        )  # fmt: skip
+    shown = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "pytest_crossmath.cli", *command.split(), "--help"],
+        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "500"},
+    ).stdout  # fmt: skip
+    example = shown.partition("example: ")[2].strip()
+    bin_folder = Path(sys.executable).parent
+    subprocess.run(  # noqa: S602 - our own example
+        example, shell=True, cwd=tmp_path, capture_output=True, check=True,
+        env={**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["generate", "--help"], ["train", "--help"]])
