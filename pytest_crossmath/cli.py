@@ -199,7 +199,9 @@ def _run_generate(arguments: argparse.Namespace) -> int:
     }
     made_by = f"{_command(arguments)} --seed {arguments.seed} --name {name}"
     try:
-        writer = SuiteWriter(out, styles=styles, palette=arguments.palette, made_by=made_by)
+        writer = SuiteWriter(
+            out, styles=styles, palette=arguments.palette, made_by=made_by, seed=arguments.seed
+        )
         if writer.made:
             print(f"{writer.made} problems are there already: going on")
         endless = numbered(

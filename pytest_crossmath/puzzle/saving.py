@@ -2,7 +2,7 @@
 
 ::
 
-    writer = SuiteWriter(folder, styles=["original"], palette=None, made_by="…")
+    writer = SuiteWriter(folder, styles=["original"], palette=None, made_by="…", seed=1)
     for index, problem in numbered(…, made=writer.made, index=writer.index):
         writer.add(problem, index)
     writer.finish(about)
@@ -32,14 +32,21 @@ class SuiteWriter:
     """A suite that is being made."""
 
     def __init__(
-        self, folder: Path, *, styles: Iterable[str], palette: int | None, made_by: str
+        self,
+        folder: Path,
+        *,
+        styles: Iterable[str],
+        palette: int | None,
+        made_by: str,
+        seed: int = 0,
     ) -> None:
         """Make the folder, or go on where one that was broken off ended.
 
         `palette` is the number of colours that a picture is brought down to, which more than
         halves its file; None keeps all shades of the edges. `made_by` says what makes the suite:
-        only the same goes on. Raises `SuiteError` for a folder that holds anything else, and
-        `OSError` where it cannot be written.
+        only the same goes on. A background that varies is drawn from `seed` and the problem's
+        id, whatever was drawn before. Raises `SuiteError` for a folder that holds anything else,
+        and `OSError` where it cannot be written.
         """
         self.folder = folder
         self.made = 0
@@ -48,7 +55,7 @@ class SuiteWriter:
         """Where their generator stands."""
         self.solutions: set[str] = set()
         """Fingerprints of their solutions."""
-        self._styles, self._palette = tuple(styles), palette
+        self._styles, self._palette, self._seed = tuple(styles), palette, seed
         self._file = folder / UNFINISHED_FILE
         first = {"made_by": made_by, "styles": self._styles, "palette": palette}
         text = json.dumps(first, ensure_ascii=False)
@@ -69,7 +76,7 @@ class SuiteWriter:
         pixels = {}
         for style, relative in images.items():
             (self.folder / relative).parent.mkdir(parents=True, exist_ok=True)
-            picture = render(problem.puzzle, STYLES[style])
+            picture = render(problem.puzzle, STYLES[style], f"{self._seed}/{problem.id}/{style}")
             if self._palette is not None:
                 picture = picture.quantize(self._palette, dither=Dither.NONE)
             picture.save(self.folder / relative, optimize=True)
