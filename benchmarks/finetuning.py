@@ -30,7 +30,7 @@ from pytest_crossmath.reporting.summary import summarize_run
 
 SEED = 1
 VISION_STEPS = 100
-LESSONS, TASKS = 3000, 800
+LESSONS, TASKS = 400, 800
 SFT = (
     "--target", "brief", "--learning-rate", "1e-3", "--batch-size", "32", "--accumulate", "1",
     "--lora-rank", "16", "--epochs", "2",

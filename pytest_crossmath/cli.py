@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import islice
@@ -172,7 +173,10 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
         "--style", nargs="+", default=["original"],
         help="image styles: names, or NAME.toml with fields of a Style",
     )  # fmt: skip
-    parser.add_argument("--palette", type=int, metavar="N", help="colours in a picture, 8 to 256")
+    parser.add_argument(
+        "--palette", type=int, metavar="N",
+        help="colours in a picture, 8 to 256; those on a varied background keep all",
+    )  # fmt: skip
     parser.add_argument("--name", default=None, help="name of the suite (default: the folder's)")
     parser.add_argument(
         "--against", nargs="+", default=[], metavar="SUITE",
@@ -196,8 +200,8 @@ def _run_generate(arguments: argparse.Namespace) -> int:
 
     out: Path = arguments.out
     styles = [_style(style) for style in arguments.style]
-    if arguments.count < 1:
-        raise OptionError("--count must be at least 1")
+    if not 1 <= arguments.count <= sys.maxsize:
+        raise OptionError(f"--count must be from 1 to {sys.maxsize}")
     if arguments.palette is not None and not 8 <= arguments.palette <= 256:
         raise OptionError("--palette must be from 8 to 256")
     begun = (out / UNFINISHED_FILE).is_file()
@@ -216,21 +220,26 @@ def _run_generate(arguments: argparse.Namespace) -> int:
     }
     made_by = f"{_command(arguments)} --seed {arguments.seed} --name {name}"
     try:
-        writer = SuiteWriter(out, styles=styles, palette=arguments.palette, made_by=made_by)
-        if writer.made:
-            print(f"{writer.made} problems are there already: going on")
-        endless = numbered(
-            arguments.difficulty, seed=arguments.seed, prefix=name,
-            exclude=exclude | writer.solutions, made=writer.made, index=writer.index,
-        )  # fmt: skip
-        left = max(arguments.count - writer.made, 0)
-        # On a terminal only: a log needs no bar.
-        for index, problem in tqdm(islice(endless, left), total=left, unit="problem", disable=None):
-            writer.add(problem, index)
-        writer.finish(about)
+        writer = SuiteWriter(
+            out, styles=styles, palette=arguments.palette, made_by=made_by, seed=arguments.seed
+        )
+        with closing(writer):
+            if writer.made:
+                print(f"{writer.made} problems are there already: going on")
+            endless = numbered(
+                arguments.difficulty, seed=arguments.seed, prefix=name,
+                exclude=exclude | writer.solutions, made=writer.made, index=writer.index,
+            )  # fmt: skip
+            total = max(arguments.count, writer.made)
+            left = islice(endless, total - writer.made)
+            # On a terminal only: a log needs no bar.
+            bar = tqdm(left, initial=writer.made, total=total, unit="problem", disable=None)
+            for index, problem in bar:
+                writer.add(problem, index)
+            writer.finish(about)
     except OSError as error:
         raise OptionError(f"--out {out} cannot be written: {error}") from None
-    print(f"{max(arguments.count, writer.made)} problems in {out}")
+    print(f"{total} problems in {out}")
     return 0
 
 
