@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from pytest_crossmath.errors import BackendError, ModelError, OptionError
 from pytest_crossmath.models.backend import Response, Settings
@@ -120,7 +120,9 @@ class CrossmathCallback(TrainerCallback):
             warnings.warn(f"crossmath: nothing was measured: {error}", stacklevel=2)
             return
         if self._trainer is not None:
-            self._trainer.log(figures)
+            # Not the trainer's own: TRL's adds all that it has gathered since its last line, which
+            # the line of this step would then lack.
+            Trainer.log(self._trainer, figures)
         else:
             state.log_history.append({**figures, "step": state.global_step})
 

@@ -36,7 +36,7 @@ def arguments(**given: Any) -> Any:
     return SimpleNamespace(**({"fsdp": "", "deepspeed_plugin": None} | given))
 
 
-class Trainer:
+class Watched:
     """What a callback needs of a trainer."""
 
     def __init__(self) -> None:
@@ -47,9 +47,15 @@ class Trainer:
         """As a trainer of transformers."""
         self.callbacks.append(callback)
 
-    def log(self, figures: dict[str, float]) -> None:
-        """As a trainer of transformers."""
-        self.logged.append(figures)
+
+@pytest.fixture(autouse=True)
+def _log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trainer only keeps what it is to log."""
+
+    def log(trainer: Watched, figures: dict[str, float]) -> None:
+        trainer.logged.append(figures)
+
+    monkeypatch.setattr("transformers.Trainer.log", log)
 
 
 def test_figures_are_those_of_a_run(pocket: HFBackend, tmp_path: Path) -> None:
@@ -71,7 +77,7 @@ def test_figures_are_those_of_a_run(pocket: HFBackend, tmp_path: Path) -> None:
 def test_it_asks_every_few_steps_and_at_both_ends(pocket: HFBackend) -> None:
     """Before the first step, every N, and after the last; into the log of its trainer."""
     callback = CrossmathCallback("mini", every=10, limit=1, modalities=[Modality.TEXT])
-    trainer = Trainer()
+    trainer = Watched()
     callback.attach(trainer)
     assert trainer.callbacks == [callback]
     given: Any = {"model": pocket.model, "processing_class": pocket.processor}
@@ -85,7 +91,7 @@ def test_it_asks_every_few_steps_and_at_both_ends(pocket: HFBackend) -> None:
 def test_a_resumed_run_is_not_asked_again_at_its_start(pocket: HFBackend) -> None:
     """The step that it goes on from was measured before."""
     callback = CrossmathCallback("mini", limit=1)
-    trainer = Trainer()
+    trainer = Watched()
     callback.attach(trainer)
     control: Any = SimpleNamespace(should_log=False)
     callback.on_train_begin(
@@ -121,7 +127,7 @@ def test_the_mode_and_the_random_state_are_left_as_they_were(
 def test_only_one_process_asks(pocket: HFBackend) -> None:
     """The others of a distributed run wait."""
     callback = CrossmathCallback("mini", every=1, limit=1)
-    trainer = Trainer()
+    trainer = Watched()
     callback.attach(trainer)
     given: Any = {"model": pocket.model, "processing_class": pocket.processor}
     control: Any = SimpleNamespace(should_log=False)

@@ -177,7 +177,9 @@ def test_the_gap_is_measured_on_the_way(train: Train, tmp_path: Path) -> None:
     assert [line["step"] for line in measured] == [0, 2, 3]
     assert all(line["crossmath/text"] == 1.0 for line in measured)
     assert all("crossmath/gap/image" in line for line in measured)
-    assert [line["step"] for line in log(out) if "loss" in line] == [1, 2, 3]
+    lines = [line for line in log(out) if "loss" in line]
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    assert all("mean_token_accuracy" in line for line in lines)
 
 
 @pytest.mark.parametrize("kind", ["sft", "grpo"])
