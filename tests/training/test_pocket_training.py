@@ -14,7 +14,8 @@ import torch
 from transformers import AutoProcessor
 
 from pytest_crossmath.errors import CrossmathError
-from pytest_crossmath.prompting import INSTRUCTION, Modality, make_sample
+from pytest_crossmath.forms import Modality
+from pytest_crossmath.prompting import INSTRUCTION, make_sample
 from pytest_crossmath.puzzle.suite import load_suite
 from pytest_crossmath.training.pocket import command, pipeline
 from pytest_crossmath.training.pocket.architecture import Size, build_processor
@@ -210,7 +211,7 @@ def test_the_instruction_itself_is_asked_most_in_the_end() -> None:
 
 def test_joint_steps_add_a_stage(tmp_path: Path) -> None:
     """Pictures and text are trained together only where that is asked for."""
-    request = pipeline.Request(tmp_path, 1, "cpu", 1, False, 0, None)
+    request = pipeline.Request(tmp_path, 1, "cpu", 1, False, None, 0, None)
     assert pipeline.plan_for(request) == PLAN
     longer = pipeline.plan_for(replace(request, joint_steps=7))
     assert longer[:-1] == PLAN
