@@ -19,11 +19,11 @@ import pytest
 from pytest_crossmath.errors import OptionError
 
 if TYPE_CHECKING:
+    from pytest_crossmath.forms import Modality
     from pytest_crossmath.gating.gatekeeper import Baseline
     from pytest_crossmath.gating.gates import Gate
     from pytest_crossmath.models.backend import Settings
     from pytest_crossmath.models.registry import ModelSpec
-    from pytest_crossmath.prompting import Modality
     from pytest_crossmath.puzzle.suite import Suite
 
 CACHE_MODES = ("on", "off", "refresh")
@@ -312,7 +312,7 @@ def parse_stop_early(text: str | None, gates: Sequence[Gate]) -> str | None:
 
 def parse_modalities(text: str | None) -> tuple[Modality, ...]:
     """``text,image`` as modalities; all of them for None."""
-    from pytest_crossmath.prompting import Modality
+    from pytest_crossmath.forms import Modality
 
     names = [modality.value for modality in Modality]
     return tuple(Modality(name) for name in _parse_list("modality", text or ",".join(names), names))

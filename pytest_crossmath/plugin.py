@@ -15,9 +15,9 @@ from pytest_crossmath.options import SNAPSHOT_EXTENSION, add_options, build_conf
 
 if TYPE_CHECKING:
     from pytest_crossmath.distribution import GpuAssignment
+    from pytest_crossmath.forms import Modality
     from pytest_crossmath.inference.engine import Answer, Engine
     from pytest_crossmath.models.backend import Response
-    from pytest_crossmath.prompting import Modality
     from pytest_crossmath.puzzle.grid import Problem
     from pytest_crossmath.scoring import Score
     from pytest_crossmath.session import CrossmathSession

@@ -16,10 +16,10 @@ same words whichever form the puzzle has, so that a gap can only come from the f
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 
 from pytest_crossmath.errors import OptionError, SuiteError
+from pytest_crossmath.forms import ImagePart, Modality, Part, TextPart
 from pytest_crossmath.puzzle.grid import Problem
 
 INSTRUCTION = """\
@@ -34,41 +34,6 @@ Copy this grid as a markdown table, exactly as it is: one line for each row, one
 square, ? for a square with a question mark, and nothing in a square that is not part of the grid. \
 Do not solve it."""
 """What a model is asked about a picture that it missed, to find out what it saw."""
-
-
-class Modality(StrEnum):
-    """The form in which a puzzle is given."""
-
-    TEXT = "text"
-    IMAGE = "image"
-    IMAGE_TEXT = "image+text"
-
-    @property
-    def shows_table(self) -> bool:
-        """Whether the prompt holds the markdown table."""
-        return self is not Modality.IMAGE
-
-    @property
-    def shows_image(self) -> bool:
-        """Whether the prompt holds the picture."""
-        return self is not Modality.TEXT
-
-
-@dataclass(frozen=True, slots=True)
-class TextPart:
-    """A piece of text in a prompt."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ImagePart:
-    """A picture in a prompt."""
-
-    path: Path
-
-
-Part = TextPart | ImagePart
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from pytest_crossmath.closing import check_files, write_files
 from pytest_crossmath.diagnosis import diagnose
 from pytest_crossmath.distribution import Scopes, stretches
 from pytest_crossmath.errors import ModelError
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.gating.early import EarlyStop, was_told
 from pytest_crossmath.gating.gatekeeper import Gatekeeper
 from pytest_crossmath.gating.sequential import random_order
@@ -34,7 +35,7 @@ from pytest_crossmath.models.backend import Backend
 from pytest_crossmath.models.registry import ModelSpec, load_backend
 from pytest_crossmath.options import CrossmathConfig
 from pytest_crossmath.progress import Progress
-from pytest_crossmath.prompting import Modality, Sample, make_sample
+from pytest_crossmath.prompting import Sample, make_sample
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.reporting.record import RecordWriter, check_writable, default_path, relative
 from pytest_crossmath.reporting.report import Comparison, Report

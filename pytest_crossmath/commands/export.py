@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pytest_crossmath.errors import OptionError
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.options import parse_choice
-from pytest_crossmath.prompting import INSTRUCTION, Modality, load_instruction
+from pytest_crossmath.prompting import INSTRUCTION, load_instruction
 from pytest_crossmath.puzzle.suite import Suite, bundled_suites, check_pictures, load_suite
 from pytest_crossmath.training.export import (
     Example,

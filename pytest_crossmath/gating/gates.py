@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pytest_crossmath.errors import OptionError
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.gating.rates import Form
-from pytest_crossmath.prompting import Modality
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)\s*%")
 _FRACTION = re.compile(r"[01]?\.\d{1,6}|0")

@@ -26,6 +26,7 @@ from PIL import Image
 from transformers import PaliGemmaProcessor
 
 from pytest_crossmath.errors import BackendError, ModelError
+from pytest_crossmath.forms import ImagePart
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings, one_line
 from pytest_crossmath.models.checkpoint import (
     Source,
@@ -41,7 +42,7 @@ from pytest_crossmath.models.checkpoint import (
 from pytest_crossmath.models.decoding import Decoded, decode
 from pytest_crossmath.models.memory import free_memory, largest_batch, measured_need
 from pytest_crossmath.models.registry import base_of_adapter, base_revision
-from pytest_crossmath.prompting import ImagePart, Sample
+from pytest_crossmath.prompting import Sample
 from pytest_crossmath.scoring import Finish
 
 _DEFAULT_NEW_TOKENS = 2048

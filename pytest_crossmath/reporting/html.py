@@ -19,13 +19,13 @@ from typing import Any
 
 from pytest_crossmath.diagnosis import Cause
 from pytest_crossmath.errors import ComparisonError, RecordError
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.gating.comparison import Change, check_comparable
 from pytest_crossmath.gating.gatekeeper import Baseline, Gatekeeper
 from pytest_crossmath.gating.verdicts import Verdict
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.inference.transcript import Transcript
-from pytest_crossmath.prompting import Modality
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.suite import Suite
 from pytest_crossmath.reporting.gates import WORDS, measured, sees

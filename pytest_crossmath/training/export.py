@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import ModelError
-from pytest_crossmath.prompting import INSTRUCTION, Modality, Sample, TextPart, make_sample
+from pytest_crossmath.forms import Modality, TextPart
+from pytest_crossmath.prompting import INSTRUCTION, Sample, make_sample
 from pytest_crossmath.puzzle.suite import Suite
 from pytest_crossmath.training.reasoning import answer_only, worked_solution
 
