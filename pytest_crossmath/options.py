@@ -81,11 +81,12 @@ OPTIONS = (
            " checkpoint or LoRA directory, hf:ORG/NAME[@REVISION], openai:NAME@URL,"
            " replay:FILE.jsonl; repeatable",
            repeatable=True, is_path=True),
-    Option("suite", "SUITE", "mini, standard, a folder with problems.jsonl, or a JSONL file, also"
-           " of the published CrossMath layout (default: standard; mini for pocket alone)",
+    Option("suite", "SUITE", "mini, standard, a folder with problems.jsonl, a JSONL file, also of"
+           " the published CrossMath layout, or your copy of a dataset: mathverse:PATH, mmmu:PATH"
+           " (default: standard; mini for pocket alone)",
            is_path=True),
-    Option("modality", "LIST", "forms to ask: text,image,image+text (default: all)"),
-    Option("style", "LIST", "image styles, or all (default: the suite's first)"),
+    Option("modality", "LIST", "forms to ask: text,image,image+text (default: all that there are)"),
+    Option("style", "LIST", "image styles, or all (default: the suite's first; of questions all)"),
     Option("limit", "N", "only the first N problems"),
     Option("samples", "K", "samples per problem and form (default: 1)"),
     Option("prompt", "FILE", "instruction to use instead of the built-in one", is_path=True),
@@ -144,8 +145,8 @@ class CrossmathConfig:
     """Image styles; empty where no form has an image."""
     samples: int
     """Samples per problem and form."""
-    instruction: str
-    """What is asked of the model."""
+    instruction: str | None
+    """What is asked of the model; None for our own words."""
     settings: Settings
     """How to generate."""
     record: Path | None
@@ -206,7 +207,7 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
     """
     from pytest_crossmath.gating.gates import check_gates
     from pytest_crossmath.models.backend import API_KEY_ENV, Settings
-    from pytest_crossmath.prompting import INSTRUCTION, load_instruction
+    from pytest_crossmath.prompting import load_instruction
 
     values = {option.name: _value(config, option) for option in OPTIONS}
     if not values["model"]:
@@ -214,10 +215,11 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
     models = parse_models(values["model"])
     gates = parse_gates(values)
     baseline = parse_baseline(values["compare"], gates)
-    suite = _suite(values, models)
-    modalities = parse_modalities(values["modality"])
+    suite = _suite(values, models, config.rootpath)
+    modalities = _modalities(values["modality"], suite)
     styles = _styles(values["style"], suite, modalities)
-    check_gates(gates, modalities=modalities, styles=styles)
+    check_gates(gates, modalities=modalities, styles=styles, shapes=suite.shapes)
+    _check_questions(suite, models, diagnose=bool(values["diagnose"]))
     prompt = values["prompt"]
     record, html, markdown = (
         Path(values[name]) if values[name] else None for name in ("record", "html", "markdown")
@@ -229,7 +231,7 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
         modalities=modalities,
         styles=styles,
         samples=parse_positive("samples", values["samples"]) or 1,
-        instruction=load_instruction(Path(prompt)) if prompt else INSTRUCTION,
+        instruction=load_instruction(Path(prompt)) if prompt else None,
         settings=Settings(
             max_new_tokens=parse_positive("max-new-tokens", values["max-new-tokens"]),
             temperature=parse_temperature(values["temperature"]),
@@ -386,30 +388,67 @@ def _parse_list(name: str, text: str, choices: Sequence[str]) -> tuple[str, ...]
     return tuple(dict.fromkeys(parse_choice(name, word, choices) for word in words))
 
 
-def _suite(values: Mapping[str, Any], models: Sequence[ModelSpec]) -> Suite:
+def _suite(values: Mapping[str, Any], models: Sequence[ModelSpec], root: Path) -> Suite:
     from pytest_crossmath.models.registry import is_pocket, recorded_suite
-    from pytest_crossmath.puzzle.suite import Suite, bundled_suites, load_suite
+    from pytest_crossmath.puzzle.suite import bundled_suites, load_suite
 
     default = _POCKET_SUITE if all(map(is_pocket, models)) else _DEFAULT_SUITE
     recorded = {recorded_suite(spec) for spec in models}
     if len(recorded) == 1 and (name := recorded.pop()) in bundled_suites():
         default = str(name)
-    suite = load_suite(values["suite"] or default)
-    limit = parse_positive("limit", values["limit"])
-    return Suite(suite.name, suite.problems[:limit], suite.digest)
+    suite = load_suite(values["suite"] or default, root=root)
+    return suite.cut(parse_positive("limit", values["limit"]))
+
+
+def _modalities(text: str | None, suite: Suite) -> tuple[Modality, ...]:
+    """The modalities that are asked for; of questions all that the suite offers, by default."""
+    if not suite.questions:
+        return parse_modalities(text)
+    if text is None:
+        return suite.modalities
+    for modality in (asked := parse_modalities(text)):
+        if modality not in suite.modalities:
+            raise OptionError(
+                f"--crossmath-modality: suite {suite.name} offers no {modality}; it offers:"
+                f" {', '.join(suite.modalities)}"
+            )
+    return asked
+
+
+def _check_questions(suite: Suite, models: Sequence[ModelSpec], *, diagnose: bool) -> None:
+    """Raise `OptionError` for what makes sense of grids alone."""
+    if not suite.questions:
+        return
+    if diagnose:
+        raise OptionError(
+            f"--crossmath-diagnose compares grids, and suite {suite.name} holds questions:"
+            " leave it out"
+        )
+    for spec in models:
+        if spec.kind == "reference":
+            raise OptionError(
+                f"model {spec.name} solves cross-math grids, and suite {suite.name} holds"
+                " questions: name another model"
+            )
 
 
 def _styles(text: str | None, suite: Suite, modalities: Sequence[Modality]) -> tuple[str, ...]:
     if not any(modality.shows_image for modality in modalities):
         return ()
-    if not suite.styles:
+    if not suite.styles and not suite.questions:
         raise OptionError(
             f"suite {suite.name} has no pictures: run it with --crossmath-modality=text"
         )
     from pytest_crossmath.puzzle.suite import check_pictures
 
-    chosen = suite.styles if text == "all" else suite.styles[:1]
+    if text not in {None, "", "all"} and not suite.styles:
+        raise OptionError(f"suite {suite.name} has no styles: leave --crossmath-style out")
+    everything = text == "all" or bool(suite.questions)
+    chosen = suite.styles if everything else suite.styles[:1]
     styles = chosen if text in (None, "", "all") else _parse_list("style", text, suite.styles)
+    for modality in modalities:
+        if not suite.chosen([modality], styles):
+            raise OptionError(f"--crossmath-style={text}: suite {suite.name} has no {modality} so")
     check_pictures(suite, styles)
     return tuple(styles)
 
@@ -439,7 +478,9 @@ def _from_ini_file(config: pytest.Config, option: Option, text: str) -> str:
     """The value with its path, where it is one, taken from the ini file's folder."""
     if not option.is_path or config.inipath is None:
         return text
-    head, path = re.match(r"((?:[\w.+-]+=)?(?:replay:)?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]  # matches anything
+    head, path = re.match(
+        r"((?:[\w.+-]+=)?(?:replay:|mathverse:|mmmu:)?)(.*)", text, re.DOTALL
+    ).groups()  # type: ignore[union-attr]  # matches anything
     there = config.inipath.parent / path
     is_ours = option.name in {"record", "prompt", "compare", "html", "markdown"} or there.exists()
     return f"{head}{there}" if is_ours else text

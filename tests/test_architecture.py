@@ -19,10 +19,13 @@ HEAVY = ("torch", "transformers", "PIL", "numpy", "scipy", "tabulate", "peft", "
 FLOORS = {
     "errors": 0,
     "workspace": 0,
+    "forms": 0,
     "puzzle.grid": 0,
     "puzzle": 1,
     "prompting": 1,
     "scoring": 1,
+    "spoken": 1,
+    "questions": 1,
     "diagnosis": 1,
     "models": 2,
     "inference": 3,

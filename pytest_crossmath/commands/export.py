@@ -11,7 +11,13 @@ from pytest_crossmath.errors import OptionError
 from pytest_crossmath.forms import Modality
 from pytest_crossmath.options import parse_choice
 from pytest_crossmath.prompting import INSTRUCTION, load_instruction
-from pytest_crossmath.puzzle.suite import Suite, bundled_suites, check_pictures, load_suite
+from pytest_crossmath.puzzle.suite import (
+    Suite,
+    bundled_suites,
+    check_pictures,
+    load_grids,
+    load_suite,
+)
 from pytest_crossmath.training.export import (
     Example,
     Target,
@@ -48,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def export(arguments: argparse.Namespace) -> list[str]:
     """Write the training set. Gives lines to print. Raises `CrossmathError`."""
     out: Path = arguments.out
-    suite = load_suite(arguments.suite)
+    suite = load_grids(arguments.suite, "crossmath export")
     evaluates = arguments.format == LMMS_EVAL
     if not evaluates and suite.digest in {load_suite(name).digest for name in bundled_suites()}:
         raise OptionError(

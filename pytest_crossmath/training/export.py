@@ -27,6 +27,7 @@ from typing import Any
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.forms import Modality, TextPart
 from pytest_crossmath.prompting import INSTRUCTION, Sample, make_sample
+from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.suite import Suite
 from pytest_crossmath.training.reasoning import answer_only, worked_solution
 
@@ -49,6 +50,8 @@ class Example:
 
     id: str
     """Problem, modality and style."""
+    problem: Problem
+    """The problem."""
     sample: Sample
     """What is asked."""
     target: str
@@ -69,7 +72,7 @@ class Example:
         """Where the picture is put, relative to the folder."""
         if self.picture is None:
             return None
-        return f"{IMAGES}/{self.sample.problem.id}-{self.sample.style}.png"
+        return f"{IMAGES}/{self.problem.id}-{self.sample.style}.png"
 
 
 def examples(
@@ -93,7 +96,7 @@ def examples(
             for style in styles if modality.shows_image else (None,):
                 sample = make_sample(problem, modality, style=style, instruction=instruction)
                 id = "-".join(filter(None, (problem.id, modality.value, style)))
-                yield Example(id, sample, said)
+                yield Example(id, problem, sample, said)
 
 
 def write_trl(found: Iterable[Example], folder: Path) -> int:
@@ -267,8 +270,8 @@ def _trl(example: Example) -> dict[str, Any]:
         "completion": [{"role": "assistant", "content": example.target}],
         "images": [example.picture_name] if example.picture_name else [],
         "id": example.id,
-        "key": list(example.sample.problem.key),
-        "steps": list(example.sample.problem.steps),
+        "key": list(example.problem.key),
+        "steps": list(example.problem.steps),
     }
 
 
@@ -301,7 +304,7 @@ def _openai(example: Example) -> dict[str, Any]:
 
 
 def _lmms(example: Example) -> dict[str, Any]:
-    problem = example.sample.problem
+    problem = example.problem
     return {
         "id": example.id,
         "problem": problem.id,

@@ -1,0 +1,202 @@
+r"""Extraction: the answer in a response, by the usual rules, and whether it is right.
+
+The first rule that finds something decides:
+
+1. the last ``<answer>…</answer>``, outside of thinking
+2. the last ``\boxed{…}``
+3. what follows the last "answer is", "answer:" or "correct option is"
+4. for a choice: a line that is nothing but its letter, ``(B)``, ``B.`` or ``**B**``, or its
+   text; a letter so marked where no other is; the text of exactly one choice in the last line.
+   For a number: the last line, where that is a number as a whole
+
+Nothing is drawn by lot: where no rule finds anything there is no answer. Takes time in
+proportion to the length of a response.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+
+from pytest_crossmath.questions.question import Kind, Question
+from pytest_crossmath.questions.values import (
+    LONGEST,
+    holds_number,
+    is_number,
+    normalised,
+    same_text,
+    same_value,
+)
+from pytest_crossmath.spoken import PLAIN, answer_block
+
+_FRAME = " \t\r\n*_`$\"'“”‘’.。,;!"
+_BOXED = ("\\boxed{", "\\fbox{")
+_SAID = re.compile(
+    r"\b(?:answer|correct\s(?:option|choice))\b[\s*_]{0,6}"
+    r"(?:is|should\sbe|would\sbe|must\sbe|:|=)[\s*_:]{0,6}",
+    re.IGNORECASE,
+)
+_TRIED = 20
+_SENTENCE_END = re.compile(r"\n|\.(?:\s|$)")
+_LONE = re.compile(r"[(\[{]?([A-Za-z])[)\]}]?[.:]?")
+_LEADING = re.compile(
+    r"(?:(?:option|choice|answer)\s{1,3})?"
+    r"(?:[(\[]([A-Z])[)\]]|([A-Z])\s?(?:[:)]|\.(?![A-Za-z])))",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(r"(?:option|choice)\s{1,3}[(\[]?([A-Z])(?![A-Za-z])", re.IGNORECASE)
+_MARKED = re.compile(r"\(([A-Z])\)|\*\*\(?([A-Z])[).:]{0,2}\*\*|\\text(?:bf)?\{\(?([A-Z])\)?\}")
+_LONG_ENOUGH = 4
+"""Characters of a choice's text from which it may stand inside a line."""
+
+
+def read_answer(question: Question, spoken: str) -> str | None:
+    """The answer in a response without its thinking; of a choice its letter where it has one."""
+    block = answer_block(spoken)
+    for found in (_boxed(block or ""), block, _boxed(spoken)):
+        if found is not None and (answer := _as_answer(question, found)):
+            return answer
+    for found in _said(spoken):
+        if answer := _as_said(question, found):
+            return answer
+    if question.kind is Kind.CHOICE:
+        return _unmarked_choice(question, spoken)
+    last = _last_line(spoken)
+    return _bare(last) if question.kind is Kind.NUMBER and is_number(last) else None
+
+
+def is_right(question: Question, answer: str) -> bool:
+    """Whether an answer is the right one, or one that is accepted."""
+    wanted = (*question.key, *question.accepted)
+    if question.kind is Kind.CHOICE:
+        return answer in wanted
+    if question.kind is Kind.NUMBER and any(same_value(answer, one) for one in wanted):
+        return True
+    return any(same_text(answer, one) for one in wanted)
+
+
+def _as_answer(question: Question, found: str) -> str | None:
+    """What stands in a place that is for the answer: it is one, whatever it is."""
+    bare = _bare(found)
+    if not bare or len(bare) > LONGEST:
+        return None
+    if question.kind is Kind.CHOICE:
+        said = (_letter(question, _bare(one)) for one in _said(bare))
+        return _letter(question, bare) or next(filter(None, said), bare)
+    return bare
+
+
+def _as_said(question: Question, found: str) -> str | None:
+    """What stands behind "the answer is", if it can be one."""
+    bare = _bare(found)
+    if not bare or len(bare) > LONGEST:
+        return None
+    if question.kind is Kind.CHOICE:
+        return _letter(question, bare)
+    if question.kind is Kind.NUMBER and not holds_number(bare):
+        return None
+    return bare
+
+
+def _said(spoken: str) -> Iterator[str]:
+    for found in reversed(deque(_SAID.finditer(spoken), maxlen=_TRIED)):
+        rest = spoken[found.end() : found.end() + LONGEST]
+        end = _SENTENCE_END.search(rest)
+        yield rest[: end.start()] if end else rest
+
+
+def _boxed(text: str) -> str | None:
+    """What stands in the last box; None where there is none, or it is not closed."""
+    start = max(text.rfind(mark) + len(mark) if mark in text else -1 for mark in _BOXED)
+    if start < 0:
+        return None
+    depth = 1
+    for at in range(start, min(len(text), start + 2 * LONGEST)):
+        depth += {"{": 1, "}": -1}.get(text[at], 0)
+        if depth == 0:
+            return text[start:at]
+    return None
+
+
+def _letter(question: Question, bare: str) -> str | None:
+    """The choice that a short text names: by its letter, or by its text."""
+    letters = question.letters
+    if (lone := _LONE.fullmatch(bare)) and lone[1].upper() in letters:
+        return lone[1].upper()
+    if (by_text := _by_text(question, bare)) is not None:
+        return by_text
+    marked = _only(_MARKED.finditer(bare), letters)
+    first = _LEADING.match(bare) or _NAMED.match(bare)
+    if first is not None:
+        letter = next(group for group in first.groups() if group).upper()
+        return letter if letter in letters and marked in {None, letter} else None
+    return marked
+
+
+def _by_text(question: Question, bare: str) -> str | None:
+    """The one choice whose text this is, or whose number."""
+    for same in (same_text, same_value):
+        found = [
+            letter
+            for letter, choice in zip(question.letters, question.choices, strict=False)
+            if same(bare, choice)
+        ]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def _unmarked_choice(question: Question, spoken: str) -> str | None:
+    lines = (_last_line(spoken), spoken.lstrip().partition("\n")[0])
+    for line in lines:
+        bare = _bare(line)
+        if 0 < len(bare) <= LONGEST:
+            if (lone := _LONE.fullmatch(bare)) and lone[1] in question.letters:
+                return lone[1]
+            if (whole := _whole_choice(question, bare)) is not None:
+                return whole
+    return _only(_MARKED.finditer(spoken), question.letters) or _in_line(question, lines[0])
+
+
+def _whole_choice(question: Question, bare: str) -> str | None:
+    """A line that is a choice as it was listed, with its letter or without."""
+    if (by_text := _by_text(question, bare)) is not None:
+        return by_text
+    if first := _LEADING.match(bare):
+        letter = next(group for group in first.groups() if group).upper()
+        place = question.letters.find(letter)
+        if 0 <= place < len(question.choices) and same_text(
+            bare[first.end() :], question.choices[place]
+        ):
+            return letter
+    return None
+
+
+def _in_line(question: Question, line: str) -> str | None:
+    """The only choice whose text stands in a line, as whole words."""
+    words = f" {' '.join(line[-LONGEST:].casefold().split())} "
+    found = [
+        letter
+        for letter, choice in zip(question.letters, question.choices, strict=False)
+        if len(normalised(choice)) >= _LONG_ENOUGH
+        and re.search(rf"(?<!\w){re.escape(' '.join(choice.casefold().split()))}(?!\w)", words)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _only(found: Iterator[re.Match[str]], letters: str) -> str | None:
+    """The letter of all matches, where it is one and the same."""
+    named = {next(group for group in match.groups() if group) for match in found}
+    letter = named.pop() if len(named) == 1 else ""
+    return letter if letter and letter in letters else None
+
+
+def _last_line(spoken: str) -> str:
+    return spoken.rstrip().rpartition("\n")[2]
+
+
+def _bare(text: str) -> str:
+    """A text on one line, without what frames it; what is too long stays so."""
+    plain = " ".join(text[: 4 * LONGEST].translate(PLAIN).split())
+    return plain.strip(_FRAME)
