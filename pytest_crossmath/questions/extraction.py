@@ -45,6 +45,8 @@ _LEADING = re.compile(
     r"(?:[(\[]([A-Z])[)\]]|([A-Z])\s?(?:[:)]|\.(?![A-Za-z])))",
     re.IGNORECASE,
 )
+_FIRST = re.compile(r"[(\[]?([A-Z])[)\]]?(?=\s?[,;]|\s(?:because|since|as|which|for)\b)")
+_SECOND = re.compile(r"(?:,|\b(?:and|or))\s?[(\[]?[A-Z]\b")
 _NAMED = re.compile(r"(?:option|choice)\s{1,3}[(\[]?([A-Z])(?![A-Za-z])", re.IGNORECASE)
 _MARKED = re.compile(r"\(([A-Z])\)|\*\*\(?([A-Z])[).:]{0,2}\*\*|\\text(?:bf)?\{\(?([A-Z])\)?\}")
 _LONG_ENOUGH = 4
@@ -93,6 +95,9 @@ def _as_said(question: Question, found: str) -> str | None:
     if not bare or len(bare) > LONGEST:
         return None
     if question.kind is Kind.CHOICE:
+        first = _FIRST.match(bare)
+        if first and first[1] in question.letters and not _SECOND.search(bare, first.end()):
+            return first[1]
         return _letter(question, bare)
     if question.kind is Kind.NUMBER and not holds_number(bare):
         return None
@@ -126,12 +131,12 @@ def _letter(question: Question, bare: str) -> str | None:
         return lone[1].upper()
     if (by_text := _by_text(question, bare)) is not None:
         return by_text
-    marked = _only(_MARKED.finditer(bare), letters)
+    marked = _named(_MARKED.finditer(bare))
     first = _LEADING.match(bare) or _NAMED.match(bare)
     if first is not None:
-        letter = next(group for group in first.groups() if group).upper()
-        return letter if letter in letters and marked in {None, letter} else None
-    return marked
+        letter = str(first[first.lastindex or 0]).upper()
+        return letter if letter in letters and marked <= {letter} else None
+    return _only(marked, letters)
 
 
 def _by_text(question: Question, bare: str) -> str | None:
@@ -148,15 +153,14 @@ def _by_text(question: Question, bare: str) -> str | None:
 
 
 def _unmarked_choice(question: Question, spoken: str) -> str | None:
-    lines = (_last_line(spoken), spoken.lstrip().partition("\n")[0])
-    for line in lines:
-        bare = _bare(line)
-        if 0 < len(bare) <= LONGEST:
-            if (lone := _LONE.fullmatch(bare)) and lone[1] in question.letters:
-                return lone[1]
-            if (whole := _whole_choice(question, bare)) is not None:
-                return whole
-    return _only(_MARKED.finditer(spoken), question.letters) or _in_line(question, lines[0])
+    last = _bare(_last_line(spoken))
+    for bare in (last, _bare(spoken.lstrip().partition("\n")[0])):
+        if (lone := _LONE.fullmatch(bare)) and lone[1] in question.letters:
+            return lone[1]
+    if 0 < len(last) <= LONGEST and (whole := _whole_choice(question, last)) is not None:
+        return whole
+    marked = _named(_MARKED.finditer(spoken))
+    return _only(marked, question.letters) or _in_line(question, last)
 
 
 def _whole_choice(question: Question, bare: str) -> str | None:
@@ -164,7 +168,7 @@ def _whole_choice(question: Question, bare: str) -> str | None:
     if (by_text := _by_text(question, bare)) is not None:
         return by_text
     if first := _LEADING.match(bare):
-        letter = next(group for group in first.groups() if group).upper()
+        letter = str(first[first.lastindex or 0]).upper()
         place = question.letters.find(letter)
         if 0 <= place < len(question.choices) and same_text(
             bare[first.end() :], question.choices[place]
@@ -185,10 +189,14 @@ def _in_line(question: Question, line: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _only(found: Iterator[re.Match[str]], letters: str) -> str | None:
-    """The letter of all matches, where it is one and the same."""
-    named = {next(group for group in match.groups() if group) for match in found}
-    letter = named.pop() if len(named) == 1 else ""
+def _named(found: Iterator[re.Match[str]]) -> set[str]:
+    """The letters of all matches."""
+    return {str(match[match.lastindex or 0]) for match in found}
+
+
+def _only(named: set[str], letters: str) -> str | None:
+    """The one letter that is named, where there is one."""
+    letter = next(iter(named)) if len(named) == 1 else ""
     return letter if letter and letter in letters else None
 
 
