@@ -14,6 +14,7 @@ Source of the fields: https://github.com/ZrrSkywalker/MathVerse and the dataset 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,9 +50,9 @@ def load_mathverse(path: Path, pictures: Pictures) -> tuple[Question, ...]:
     Raises `SuiteError` with file, row and field for whatever is wrong.
     """
     files = [path]
-    if path.is_dir():
+    if os.path.isdir(path):
         files = [f for f in files_below(path) if "testmini" in str(f.relative_to(path))]
-    elif path.suffix not in SUFFIXES or not path.is_file():
+    elif path.suffix not in SUFFIXES or not os.path.isfile(path):
         raise SuiteError(
             f"mathverse:{path}: there is no such file or folder; it takes testmini.json,"
             " testmini.parquet, or a folder with them"

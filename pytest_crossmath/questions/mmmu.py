@@ -15,6 +15,7 @@ Source of the fields: the datasets MMMU/MMMU and MMMU/MMMU_Pro.
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,11 +47,11 @@ def load_mmmu(path: Path, pictures: Pictures) -> tuple[Question, ...]:
     Raises `SuiteError` with file, row and field for whatever is wrong.
     """
     files = [path]
-    if path.is_dir():
+    if os.path.isdir(path):
         below = files_below(path)
         by_split = ([f for f in below if f.name.startswith(split)] for split in _SPLITS)
         files = next((found for found in by_split if found), [])
-    elif path.suffix not in SUFFIXES or not path.is_file():
+    elif path.suffix not in SUFFIXES or not os.path.isfile(path):
         raise SuiteError(
             f"mmmu:{path}: there is no such file or folder; it takes a parquet file, or a folder"
             " of them"
