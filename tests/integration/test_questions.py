@@ -305,3 +305,21 @@ def test_paths_of_an_ini_file(pytester: pytest.Pytester) -> None:
     (pytester.path / "elsewhere").mkdir()
     result = pytester.runpytest("crossmath", "--rootdir=.", "-c", "tox.ini", "-q")
     result.assert_outcomes(passed=12)
+
+
+def test_a_checkpoint_sees_several_pictures(
+    pytester: pytest.Pytester, tiny_llava: Path, record_lines: RecordLines
+) -> None:
+    """In one batch with questions that have one; alone each gets the same response."""
+    data = write_parquet(pytester.path / "a.parquet", mmmu_rows(count=5))
+    asked = [f"--crossmath-model=tiny={tiny_llava}", f"--crossmath-suite=mmmu:{data}"]
+    result = pytester.runpytest("crossmath", *asked, "--crossmath-batch-size=5")
+    assert result.parseoutcomes().get("error", 0) == 0
+    together = {line["problem"]: line["response"] for line in record_lines()[1:-1]}
+    assert len(together) == 5
+    pytester.runpytest(
+        "crossmath", *asked, "--crossmath-batch-size=1", "--crossmath-cache=off",
+        "--crossmath-record=alone.jsonl",
+    )  # fmt: skip
+    lines = map(json.loads, (pytester.path / "alone.jsonl").read_text().splitlines()[1:-1])
+    assert {line["problem"]: line["response"] for line in lines} == together
