@@ -19,7 +19,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 
-from pytest_crossmath.questions.question import Kind, Question
+from pytest_crossmath.questions.question import LETTERS, Kind, Question
 from pytest_crossmath.questions.values import (
     LONGEST,
     holds_number,
@@ -49,6 +49,8 @@ _FIRST = re.compile(r"[(\[]?([A-Z])[)\]]?(?=\s?[,;]|\s(?:because|since|as|which|
 _SECOND = re.compile(r"(?:,|\b(?:and|or))\s?[(\[]?[A-Z]\b")
 _NAMED = re.compile(r"(?:option|choice)\s{1,3}[(\[]?([A-Z])(?![A-Za-z])", re.IGNORECASE)
 _MARKED = re.compile(r"\(([A-Z])\)|\*\*\(?([A-Z])[).:]{0,2}\*\*|\\text(?:bf)?\{\(?([A-Z])\)?\}")
+_LISTED = re.compile(r"[(\[]?([A-Z])[)\]]?\s?[.:)]?\s?(?=\S)")
+_BETWEEN = re.compile(r"[\s,;&/()\[\]]+")
 _LONG_ENOUGH = 4
 """Characters of a choice's text from which it may stand inside a line."""
 
@@ -72,10 +74,22 @@ def is_right(question: Question, answer: str) -> bool:
     """Whether an answer is the right one, or one that is accepted."""
     wanted = (*question.key, *question.accepted)
     if question.kind is Kind.CHOICE:
-        return answer in wanted
+        given = named_letters(answer)
+        return bool(given) and any(given == named_letters(one) for one in wanted)
     if question.kind is Kind.NUMBER and any(same_value(answer, one) for one in wanted):
         return True
     return any(same_text(answer, one) for one in wanted)
+
+
+def named_letters(text: str) -> frozenset[str]:
+    """The letters of a text that is nothing but letters of choices; else none.
+
+    >>> sorted(named_letters("(C) and D"))
+    ['C', 'D']
+    """
+    words = [word for word in _BETWEEN.split(text) if word and word.casefold() != "and"]
+    single = all(len(word) == 1 and word in LETTERS for word in words)
+    return frozenset(words) if single else frozenset()
 
 
 def _as_answer(question: Question, found: str) -> str | None:
@@ -98,7 +112,7 @@ def _as_said(question: Question, found: str) -> str | None:
         first = _FIRST.match(bare)
         if first and first[1] in question.letters and not _SECOND.search(bare, first.end()):
             return first[1]
-        return _letter(question, bare)
+        return _letter(question, bare) or (bare if len(named_letters(bare)) > 1 else None)
     if question.kind is Kind.NUMBER and not holds_number(bare):
         return None
     return bare
@@ -129,8 +143,8 @@ def _letter(question: Question, bare: str) -> str | None:
     letters = question.letters
     if (lone := _LONE.fullmatch(bare)) and lone[1].upper() in letters:
         return lone[1].upper()
-    if (by_text := _by_text(question, bare)) is not None:
-        return by_text
+    if (whole := _whole_choice(question, bare)) is not None:
+        return whole
     marked = _named(_MARKED.finditer(bare))
     first = _LEADING.match(bare) or _NAMED.match(bare)
     if first is not None:
@@ -167,13 +181,11 @@ def _whole_choice(question: Question, bare: str) -> str | None:
     """A line that is a choice as it was listed, with its letter or without."""
     if (by_text := _by_text(question, bare)) is not None:
         return by_text
-    if first := _LEADING.match(bare):
-        letter = str(first[first.lastindex or 0]).upper()
-        place = question.letters.find(letter)
-        if 0 <= place < len(question.choices) and same_text(
-            bare[first.end() :], question.choices[place]
-        ):
-            return letter
+    if listed := _LISTED.match(bare):
+        place = question.letters.find(listed[1])
+        texts = question.choices[place : place + 1] if place >= 0 else ()
+        if any(same_text(bare[listed.end() :], text) for text in texts):
+            return listed[1]
     return None
 
 

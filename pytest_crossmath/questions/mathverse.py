@@ -22,6 +22,7 @@ from pathlib import Path
 from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.forms import ImagePart, Modality, Part, Shape
 from pytest_crossmath.puzzle.layouts import check_id
+from pytest_crossmath.questions.extraction import named_letters
 from pytest_crossmath.questions.pairing import Row, paired, picture_first, text_parts
 from pytest_crossmath.questions.question import LETTERS, Kind, Question
 from pytest_crossmath.questions.tables import SUFFIXES, Pictures, Record, files_below, read_rows
@@ -38,9 +39,12 @@ VERSIONS: dict[str, Shape] = {
 """What a version is to us."""
 
 _COLUMNS = (
-    "problem_index", "problem_version", "question", "image", "answer", "question_type", "metadata",
+    "problem_index", "problem_version", "question", "question_for_eval", "image", "answer",
+    "question_type", "metadata",
 )  # fmt: skip
-_TYPES = {"multi-choice": Kind.CHOICE, "free-form": None}
+_CHOICE_TYPE = "multi-choice"
+_TYPES = (_CHOICE_TYPE, "free-form")
+_HEADING = re.compile(r"Choices?:")
 _CHOICE = re.compile(r"^\(?([A-Z])\)?\s?[:.]\s?(.*)$", re.MULTILINE)
 
 
@@ -72,10 +76,12 @@ def _rows(file: Path, pictures: Pictures) -> Iterator[Row]:
             )
         shape = VERSIONS[version]
         question = record.text("question")
-        kind, key = _answer(record)
+        listed = record.fields.get("question_for_eval")
+        choices = _choices(listed if isinstance(listed, str) else question)
+        kind, key = _answer(record, choices)
         yield Row(
             _id(record), shape, _parts(record, shape, question, pictures, folders), kind, key,
-            record.origin, choices=_choices(question) if kind is Kind.CHOICE else (),
+            record.origin, choices=choices if kind is Kind.CHOICE else (),
             group=_subject(record),
         )  # fmt: skip
 
@@ -100,27 +106,31 @@ def _parts(
     return picture_first(image, "" if modality is Modality.IMAGE else question)
 
 
-def _answer(record: Record) -> tuple[Kind, str]:
+def _answer(record: Record, choices: tuple[str, ...]) -> tuple[Kind, str]:
+    """Kind and key: letters, also where the answer of a choice is its text."""
     kind = record.text("question_type")
     key = " ".join(record.text("answer").split())
     if kind not in _TYPES:
         raise record.error(
             f"the field 'question_type' must be {' or '.join(_TYPES)}, not {kind[:40]!r}"
         )
-    if _TYPES[kind] is Kind.CHOICE:
-        letter = key.strip("().")
-        if len(letter) != 1 or letter not in LETTERS:
-            raise record.error(f"the field 'answer' must be the letter of a choice, not {key!r}")
-        return Kind.CHOICE, letter
     if not key or not key.isprintable():
         raise record.error("the field 'answer' is empty or holds control characters")
+    if kind == _CHOICE_TYPE:
+        by_text = [letter for letter, text in zip(LETTERS, choices, strict=False) if text == key]
+        letters = sorted(named_letters(key.upper())) or by_text
+        if not letters:
+            raise record.error(
+                f"the field 'answer' must be a letter or the text of a choice, not {key[:40]!r}"
+            )
+        return Kind.CHOICE, ", ".join(letters)
     return (Kind.NUMBER if is_number(key) else Kind.TEXT), key
 
 
 def _choices(question: str) -> tuple[str, ...]:
     """The texts of the choices that a question lists below itself, from A without a gap."""
-    _, mark, listed = question.partition("Choices:")
-    found = _CHOICE.findall(listed) if mark else []
+    parts = _HEADING.split(question, maxsplit=1)
+    found = _CHOICE.findall(parts[1]) if len(parts) > 1 else []
     letters = "".join(letter for letter, _ in found)
     in_order = letters and LETTERS.startswith(letters)
     return tuple(" ".join(text.split()) for _, text in found) if in_order else ()

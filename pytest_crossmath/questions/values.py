@@ -31,7 +31,7 @@ _SIGNS = {
     **dict.fromkeys(map(ord, "×·∙⋅"), "*"),
     ord("÷"): "/",
     **dict.fromkeys(map(ord, "≈≃≅"), "="),
-    **dict.fromkeys(map(ord, "°˚º$€£¥"), " "),
+    **dict.fromkeys(map(ord, "°˚º$€£¥~"), " "),
     ord("²"): "^2",
     ord("³"): "^3",
 }
@@ -63,7 +63,7 @@ _UNIT = (
 )
 _LETTER_UNIT = "[gslhVAWJNKCF]"
 _UNITS = re.compile(
-    rf"(?:(?:(?<=[\d)π.])|\s){_UNIT}|\s{_LETTER_UNIT})(?:\s?\^?\{{?[23]\}}?)?"
+    rf"(?:(?:(?<=[\d)π.])|\s){_UNIT}|\s{_LETTER_UNIT})(?:\s{{0,3}}\^?\{{?[23]\}}?)?"
     rf"(?:/(?:{_UNIT}|{_LETTER_UNIT})(?:\^?[23])?)?\.?$"
 )
 """A unit at the end of a number. One of a single letter stands apart: 2h is an expression."""

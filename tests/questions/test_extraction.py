@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +27,8 @@ CHOICES = [
     ("<answer>B: 60°</answer>", "B"),
     ("<answer>option B</answer>", "B"),
     ("<answer>The answer is B.</answer>", "B"),
+    ("<answer>B 60°</answer>", "B"),
+    ("<answer>C.none of them</answer>", "C"),
     ("<answer>60</answer>", "B"),
     ("<answer>None of them</answer>", "C"),
     ("<answer>75°</answer>", "75°"),
@@ -89,6 +93,24 @@ def test_choices_that_only_a_picture_has(text: str) -> None:
     assert score_response(PICTURED, text).outcome is (
         Outcome.UNPARSED if text == "b" else Outcome.SOLVED
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("<answer>B, D</answer>", True),
+        ("<answer>(D) and (B)</answer>", True),
+        ("The answer is B and D.", True),
+        ("<answer>B</answer>", False),
+        ("<answer>A, B, D</answer>", False),
+        ("<answer>BD</answer>", False),
+        ("B or D", False),
+    ],
+)
+def test_several_right_letters(text: str, right: bool) -> None:
+    """All of them are wanted, in any order, and no other."""
+    question = replace(CHOICE, key=("B, D",))
+    assert (score_response(question, text).outcome is Outcome.SOLVED) is right
 
 
 @pytest.mark.parametrize(("text", "answer", "right"), NUMBERS)

@@ -90,6 +90,24 @@ def test_another_answer_is_another_question(tmp_path: Path) -> None:
     assert other.key == ("C",)
 
 
+@pytest.mark.parametrize(("answer", "key"), [("C\nD", "C, D"), ("(b)", "B"), ("3cm", "C")])
+def test_answers_of_choices(tmp_path: Path, answer: str, key: str) -> None:
+    """Several letters in one, and the text of a choice instead of its letter."""
+    rows = [row for row in mathverse_rows(1, answers=[answer])
+            if row["problem_version"] != "Vision Only"]  # fmt: skip
+    [question] = load_mathverse(write_mathverse(tmp_path, rows), Pictures(tmp_path))
+    assert (question.kind, question.key) == (Kind.CHOICE, (key,))
+
+
+def test_choices_of_a_picture(tmp_path: Path) -> None:
+    """They are taken from the text that is there for evaluation."""
+    row = mathverse_rows(1)[4]
+    row |= {"question_for_eval": "How long?\nChoice:\nA.one\nB.two\nC.three", "answer": "three"}
+    file = write_mathverse(tmp_path, [row]) / "testmini.json"
+    [question] = load_mathverse(file, Pictures(tmp_path))
+    assert (question.choices, question.key) == (("one", "two", "three"), ("C",))
+
+
 def test_an_answer_in_words_is_text(tmp_path: Path) -> None:
     """Free form that is no number."""
     rows = mathverse_rows(2, answers=["B", "y = 2x + 1"])
@@ -102,7 +120,7 @@ def test_an_answer_in_words_is_text(tmp_path: Path) -> None:
         ({"problem_version": "Sound Only"}, "'problem_version' must be Text Only, Text Dominant"),
         ({"problem_version": None}, "'problem_version' must be a text"),
         ({"question_type": "essay"}, "'question_type' must be multi-choice or free-form"),
-        ({"answer": "BC"}, "'answer' must be the letter of a choice, not 'BC'"),
+        ({"answer": "7cm"}, "'answer' must be a letter or the text of a choice, not '7cm'"),
         ({"answer": 2}, "'answer' must be a text"),
         ({"answer": " ", "question_type": "free-form"}, "'answer' is empty"),
         ({"problem_index": "1 2"}, "'problem_index' must be"),
