@@ -16,13 +16,13 @@ import math
 import re
 from dataclasses import dataclass
 
+from pytest_crossmath.questions.expressions import DEEPEST, evaluate
 from pytest_crossmath.spoken import PLAIN
 
 LONGEST = 300
 """Characters of an answer that are looked at; a longer one is no answer."""
 
 _PLACES, _NEAR = 2, 0.01
-_DEEPEST = 20
 _SIGNS = {
     **PLAIN,
     **dict.fromkeys(
@@ -70,7 +70,6 @@ _UNITS = re.compile(
 _SPAN = re.compile(r"\d-\d")
 _LEFT_SIDE = re.compile(r"[A-Za-z∠△\s_'()]{1,40}=(?=[^=]*$)")
 _DECIMAL = re.compile(r"[+-]?\d*\.(\d+)")
-_NUMBER = re.compile(r"\d{1,40}(?:\.\d{0,40})?(?:[eE][+-]?\d{1,2})?|\.\d{1,40}")
 _LONE = re.compile(
     r"(?<![\w.^])[+-]?(?:\d{1,40}(?:\.\d{1,40})?|\.\d{1,40})(?:\s?/\s?\d{1,40})?%?(?![\w^/]|\.\d)"
 )
@@ -132,7 +131,7 @@ def _plain(text: str) -> str:
     plain = text[: LONGEST + 1].translate(_SIGNS)
     for pattern, replacement in _WORDS:
         plain = pattern.sub(replacement, plain)
-    for _ in range(_DEEPEST):
+    for _ in range(DEEPEST):
         before = plain
         plain = _ROOT.sub(lambda m: f"√({m[1] or m[2]})", plain)
         plain = _FRACTION.sub(lambda m: f"(({m[1] or m[2]})/({m[3] or m[4]}))", plain)
@@ -151,7 +150,7 @@ def _number(text: str) -> _Number | None:
     plain = _UNITS.sub("", plain.strip())
     is_percentage = plain.endswith("%")
     plain = _MIXED.sub(r"\1+\2", plain.removesuffix("%").strip())
-    value = _evaluate(re.sub(r"[\s{}]+", "", plain)) if re.search(r"[\dπ]", plain) else None
+    value = evaluate(re.sub(r"[\s{}]+", "", plain)) if re.search(r"[\dπ]", plain) else None
     if value is None or re.search(r"\d\s+\d", plain):
         return None
     if _SPAN.search(plain) and not re.search("[√π]", plain):
@@ -190,51 +189,3 @@ def _fraction(number: _Number) -> _Number:
         return number
     places = None if number.places is None else number.places + 2
     return _Number(number.value / 100, places, is_percentage=False)
-
-
-def _evaluate(text: str) -> float | None:
-    """The value of an expression of numbers, + - * / √ π and brackets."""
-    try:
-        value, end = _sum(text, 0, 0)
-    except (ValueError, ArithmeticError, IndexError):
-        return None
-    return value if end == len(text) and math.isfinite(value) else None
-
-
-def _sum(text: str, at: int, depth: int) -> tuple[float, int]:
-    value, at = _product(text, at, depth)
-    while at < len(text) and text[at] in "+-":
-        more, end = _product(text, at + 1, depth)
-        value, at = value + (more if text[at] == "+" else -more), end
-    return value, at
-
-
-def _product(text: str, at: int, depth: int) -> tuple[float, int]:
-    value, at = _factor(text, at, depth)
-    while at < len(text) and text[at] in "*/√π(":
-        divides = text[at] == "/"
-        more, at = _factor(text, at + (text[at] in "*/"), depth)
-        value = value / more if divides else value * more
-    return value, at
-
-
-def _factor(text: str, at: int, depth: int) -> tuple[float, int]:
-    if depth > _DEEPEST:
-        raise ValueError(text)
-    if text[at] in "+-":
-        value, end = _factor(text, at + 1, depth + 1)
-        return (value if text[at] == "+" else -value), end
-    if text[at] == "π":
-        return math.pi, at + 1
-    if text[at] == "√":
-        value, end = _factor(text, at + 1, depth + 1)
-        return math.sqrt(value), end
-    if text[at] == "(":
-        value, end = _sum(text, at + 1, depth + 1)
-        if text[end] != ")":
-            raise ValueError(text)
-        return value, end + 1
-    found = _NUMBER.match(text, at)
-    if found is None:
-        raise ValueError(text)
-    return float(found[0]), found.end()
