@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,16 @@ def test_what_each_form_shows(tmp_path: Path) -> None:
     assert make_sample(question, Modality.IMAGE, instruction="Go.").text == "Go."
     with pytest.raises(SuiteError, match="no picture in style 'photo'"):
         make_sample(question, Modality.IMAGE, style="photo")
+
+
+def test_the_lines_of_the_documentation(tmp_path: Path) -> None:
+    """They are a suite as they are printed."""
+    text = (Path(__file__).parents[2] / "docs" / "suites.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"<!-- own tasks -->\n```json\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "own.jsonl").write_text(block, encoding="utf-8")
+    suite = load_suite(str(tmp_path))
+    assert [question.kind for question in suite.questions] == list(Kind)
+    assert suite.styles == ("clean", "photo")
 
 
 def test_styles(tmp_path: Path) -> None:
