@@ -135,7 +135,7 @@ def score_response(problem: Task, text: str, finish: Finish = Finish.STOP) -> Sc
     """Score one response to a problem or a question."""
     if finish is not Finish.REFUSED:
         score = (
-            _score_question(problem, text)
+            _score_question(problem, text, is_whole=finish is Finish.STOP)
             if isinstance(problem, Question)
             else _score_grid(problem, text)
         )
@@ -159,8 +159,8 @@ def _score_grid(problem: Problem, text: str) -> Score | None:
     )  # fmt: skip
 
 
-def _score_question(question: Question, text: str) -> Score | None:
-    answer = read_answer(question, without_thinking(text))
+def _score_question(question: Question, text: str, *, is_whole: bool) -> Score | None:
+    answer = read_answer(question, without_thinking(text), is_whole=is_whole)
     if answer is None:
         return None
     right = is_right(question, answer)

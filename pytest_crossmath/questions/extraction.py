@@ -30,7 +30,7 @@ from pytest_crossmath.questions.values import (
 )
 from pytest_crossmath.spoken import PLAIN, answer_block
 
-_FRAME = " \t\r\n*_`$\"'“”‘’.。,;!"
+_FRAME = " \t\r\n#*_`$\"'“”‘’.。,;!"
 _BOXED = ("\\boxed{", "\\fbox{")
 _SAID = re.compile(
     r"\b(?:answer|correct\s(?:option|choice))\b[\s*_]{0,6}"
@@ -55,12 +55,18 @@ _LONG_ENOUGH = 4
 """Characters of a choice's text from which it may stand inside a line."""
 
 
-def read_answer(question: Question, spoken: str) -> str | None:
-    """The answer in a response without its thinking; of a choice its letter where it has one."""
+def read_answer(question: Question, spoken: str, *, is_whole: bool = True) -> str | None:
+    """The answer in a response without its thinking; of a choice its letter where it has one.
+
+    Of a response that was cut off only the first two rules are used: what it says last may be
+    half of a number, or a thought on the way.
+    """
     block = answer_block(spoken)
     for found in (_boxed(block or ""), block, _boxed(spoken)):
         if found is not None and (answer := _as_answer(question, found)):
             return answer
+    if not is_whole:
+        return None
     for found in _said(spoken):
         if answer := _as_said(question, found):
             return answer

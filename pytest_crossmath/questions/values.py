@@ -76,7 +76,7 @@ _LONE = re.compile(
 _MIXED = re.compile(r"(\d)\s+(\d{1,9}/\d{1,9})$")
 _ARTICLES = re.compile(r"\b(?:an?|the)\s+(?=[a-z])")
 _BRACKETS = re.compile(r"\((\w+)\)")
-_FRAME = " \t\r\n*_`\"'“”‘’.。,;:!"
+_FRAME = " \t\r\n#*_`\"'“”‘’.。,;:!"
 
 
 @dataclass(frozen=True, slots=True)

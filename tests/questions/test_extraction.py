@@ -73,6 +73,8 @@ NUMBERS = [
     ("The answer is: 3.5. Done.", "3.5", False),
     ("x² = 196\nx = 14", "x = 14", True),
     ("14", "14", True),
+    ("196 / 14 is that.\n#### 14", "14", True),
+    ("The answer is approximately 14.00, as we saw.", "approximately 14.00, as we saw", True),
     ("There are 14 or 15.", None, False),
     ("The answer is hard to find.", None, False),
 ]
@@ -134,6 +136,21 @@ def test_the_number_in_a_response(text: str, answer: str | None, right: bool) ->
 def test_a_text_is_compared_normalised(text: str, outcome: Outcome) -> None:
     """With the answers that are accepted beside the key."""
     assert score_response(TEXT, text).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("So x = 14", Outcome.TRUNCATED),
+        ("So\n14", Outcome.TRUNCATED),
+        ("The answer is 14 if", Outcome.TRUNCATED),
+        ("\\boxed{14} is what", Outcome.SOLVED),
+        ("<answer>14</answer> I will now", Outcome.SOLVED),
+    ],
+)
+def test_what_was_cut_off_counts_only_where_it_is_marked(text: str, outcome: Outcome) -> None:
+    """Its end may be half of a number."""
+    assert score_response(NUMBER, text, Finish.LENGTH).outcome is outcome
 
 
 def test_reasons_are_short_and_harmless() -> None:
