@@ -60,7 +60,7 @@ class Sample:
     modality: Modality
     """The form it is given in."""
     style: str | None
-    """Image style; None without an image."""
+    """Image style; None without an image, and where a question has only one."""
     index: int
     """Number of the sample where a problem is asked several times, from 0."""
     content: tuple[Part, ...]

@@ -13,7 +13,10 @@ import pytest
 import pytest_crossmath
 
 PACKAGE = Path(pytest_crossmath.__file__).parent
-HEAVY = ("torch", "transformers", "PIL", "numpy", "scipy", "tabulate", "peft", "jinja2", "openai")
+HEAVY = (
+    "torch", "transformers", "PIL", "numpy", "scipy", "tabulate", "peft", "jinja2", "openai",
+    "pyarrow",
+)  # fmt: skip
 
 # The longest prefix that matches says the floor.
 FLOORS = {
