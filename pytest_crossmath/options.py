@@ -38,8 +38,6 @@ ATTENTIONS = (
 _ONLY_TELLS = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test")
 """Options of pytest under which nothing runs, so that nothing is to be checked."""
 
-_DEFAULT_SUITE, _POCKET_SUITE = "standard", "mini"
-
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -208,6 +206,12 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
     from pytest_crossmath.gating.gates import check_gates
     from pytest_crossmath.models.backend import API_KEY_ENV, Settings
     from pytest_crossmath.prompting import load_instruction
+    from pytest_crossmath.suite_options import (
+        check_questions,
+        chosen_modalities,
+        chosen_styles,
+        chosen_suite,
+    )
 
     values = {option.name: _value(config, option) for option in OPTIONS}
     if not values["model"]:
@@ -215,11 +219,11 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
     models = parse_models(values["model"])
     gates = parse_gates(values)
     baseline = parse_baseline(values["compare"], gates)
-    suite = _suite(values, models, config.rootpath)
-    modalities = _modalities(values["modality"], suite)
-    styles = _styles(values["style"], suite, modalities)
+    suite = chosen_suite(values, models, config.rootpath)
+    modalities = chosen_modalities(values["modality"], suite)
+    styles = chosen_styles(values["style"], suite, modalities)
     check_gates(gates, modalities=modalities, styles=styles, shapes=suite.shapes)
-    _check_questions(suite, models, diagnose=bool(values["diagnose"]))
+    check_questions(suite, models, diagnose=bool(values["diagnose"]))
     prompt = values["prompt"]
     record, html, markdown = (
         Path(values[name]) if values[name] else None for name in ("record", "html", "markdown")
@@ -317,7 +321,7 @@ def parse_modalities(text: str | None) -> tuple[Modality, ...]:
     from pytest_crossmath.forms import Modality
 
     names = [modality.value for modality in Modality]
-    return tuple(Modality(name) for name in _parse_list("modality", text or ",".join(names), names))
+    return tuple(Modality(name) for name in parse_list("modality", text or ",".join(names), names))
 
 
 def parse_positive(name: str, text: str | None) -> int | None:
@@ -381,76 +385,12 @@ def parse_choice(name: str, text: str, choices: Sequence[str]) -> str:
     return text
 
 
-def _parse_list(name: str, text: str, choices: Sequence[str]) -> tuple[str, ...]:
+def parse_list(name: str, text: str, choices: Sequence[str]) -> tuple[str, ...]:
+    """Some of `choices`, with commas between them."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not words:
         raise OptionError(f"--crossmath-{name} is empty. It takes: {', '.join(choices)}")
     return tuple(dict.fromkeys(parse_choice(name, word, choices) for word in words))
-
-
-def _suite(values: Mapping[str, Any], models: Sequence[ModelSpec], root: Path) -> Suite:
-    from pytest_crossmath.models.registry import is_pocket, recorded_suite
-    from pytest_crossmath.puzzle.suite import bundled_suites, load_suite
-
-    default = _POCKET_SUITE if all(map(is_pocket, models)) else _DEFAULT_SUITE
-    recorded = {recorded_suite(spec) for spec in models}
-    if len(recorded) == 1 and (name := recorded.pop()) in bundled_suites():
-        default = str(name)
-    suite = load_suite(values["suite"] or default, root=root)
-    return suite.cut(parse_positive("limit", values["limit"]))
-
-
-def _modalities(text: str | None, suite: Suite) -> tuple[Modality, ...]:
-    """The modalities that are asked for; of questions all that the suite offers, by default."""
-    if not suite.questions:
-        return parse_modalities(text)
-    if text is None:
-        return suite.modalities
-    for modality in (asked := parse_modalities(text)):
-        if modality not in suite.modalities:
-            raise OptionError(
-                f"--crossmath-modality: suite {suite.name} offers no {modality}; it offers:"
-                f" {', '.join(suite.modalities)}"
-            )
-    return asked
-
-
-def _check_questions(suite: Suite, models: Sequence[ModelSpec], *, diagnose: bool) -> None:
-    """Raise `OptionError` for what makes sense of grids alone."""
-    if not suite.questions:
-        return
-    if diagnose:
-        raise OptionError(
-            f"--crossmath-diagnose compares grids, and suite {suite.name} holds questions:"
-            " leave it out"
-        )
-    for spec in models:
-        if spec.kind == "reference":
-            raise OptionError(
-                f"model {spec.name} solves cross-math grids, and suite {suite.name} holds"
-                " questions: name another model"
-            )
-
-
-def _styles(text: str | None, suite: Suite, modalities: Sequence[Modality]) -> tuple[str, ...]:
-    if not any(modality.shows_image for modality in modalities):
-        return ()
-    if not suite.styles and not suite.questions:
-        raise OptionError(
-            f"suite {suite.name} has no pictures: run it with --crossmath-modality=text"
-        )
-    from pytest_crossmath.puzzle.suite import check_pictures
-
-    if text not in {None, "", "all"} and not suite.styles:
-        raise OptionError(f"suite {suite.name} has no styles: leave --crossmath-style out")
-    everything = text == "all" or bool(suite.questions)
-    chosen = suite.styles if everything else suite.styles[:1]
-    styles = chosen if text in (None, "", "all") else _parse_list("style", text, suite.styles)
-    for modality in modalities:
-        if not suite.chosen([modality], styles):
-            raise OptionError(f"--crossmath-style={text}: suite {suite.name} has no {modality} so")
-    check_pictures(suite, styles)
-    return tuple(styles)
 
 
 def _first_given(config: pytest.Config) -> str | None:

@@ -43,6 +43,7 @@ FLOORS = {
     "progress": 5,
     "session": 5,
     "snapshots": 5,
+    "suite_options": 5,
     "collection": 6,
     "builtin": 6,
     "plugin": 6,

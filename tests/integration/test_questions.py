@@ -119,6 +119,23 @@ def test_a_version_alone(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=6)
 
 
+def test_a_style_that_a_form_lacks(pytester: pytest.Pytester) -> None:
+    """Is one line that names it."""
+    line = own_lines(1)[0]
+    line["forms"]["image"] = {"styles": {"plain": {"images": ["q1.png"]}}}
+    line["forms"]["image+text"] = {"styles": {"photo": line["forms"]["image+text"]}}
+    suite = str(write_own(pytester.path, [line]))
+    asked = [f"--crossmath-suite={suite}", answers(pytester.path, suite, lambda *_: "1")]
+    pytester.runpytest("crossmath", *asked).assert_outcomes(passed=3)
+    result = pytester.runpytest("crossmath", *asked, "--crossmath-style=plain")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*suite own has no image+text in these styles"])
+    alone = pytester.runpytest(
+        "crossmath", *asked, "--crossmath-style=photo", "--crossmath-modality=image"
+    )
+    alone.stderr.fnmatch_lines(["*--crossmath-style cannot be 'photo'*It takes: plain"])
+
+
 def test_questions_without_every_form(pytester: pytest.Pytester) -> None:
     """Only the forms that there are become tests; what is paired is what has both."""
     rows = [row for row in mathverse_rows(3) if row["problem_index"] != "2"
@@ -235,7 +252,7 @@ def test_reports_show_questions(
     [
         (["--crossmath-diagnose"], "--crossmath-diagnose compares grids, and suite own holds"),
         (["--crossmath-model=reference"], "model reference solves cross-math grids, and suite own"),
-        (["--crossmath-style=photo"], "suite own has no styles: leave --crossmath-style out"),
+        (["--crossmath-style=photo"], "suite own has no styles as text, image, image+text: leave"),
         (["--crossmath-fail-under=image/photo:5%"], "does not ask style photo: it asks none"),
     ],
 )
