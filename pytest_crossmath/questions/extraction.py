@@ -4,7 +4,8 @@ The first rule that finds something decides:
 
 1. the last ``<answer>…</answer>``, outside of thinking
 2. the last ``\boxed{…}``
-3. what follows the last "answer is", "answer:" or "correct option is"
+3. what follows the last "answer is", "answer:" or "correct option is"; of a choice also the only
+   letter that "is correct"
 4. for a choice: a line that is nothing but its letter, ``(B)``, ``B.`` or ``**B**``, or its
    text; a letter so marked where no other is; the text of exactly one choice in the last line.
    For a number: the last line, where that is a number as a whole
@@ -33,7 +34,7 @@ from pytest_crossmath.spoken import PLAIN, answer_block
 _FRAME = " \t\r\n#*_`$\"'“”‘’.。,;!"
 _BOXED = ("\\boxed{", "\\fbox{")
 _SAID = re.compile(
-    r"\b(?:answer|correct\s(?:option|choice))\b[\s*_]{0,6}"
+    r"\b(?:answer|letter|(?:correct|right|best)\s(?:option|choice))\b[\s*_]{0,6}"
     r"(?:is|should\sbe|would\sbe|must\sbe|:|=)[\s*_:]{0,6}",
     re.IGNORECASE,
 )
@@ -49,7 +50,10 @@ _FIRST = re.compile(r"[(\[]?([A-Z])[)\]]?(?=\s?[,;]|\s(?:because|since|as|which|
 _SECOND = re.compile(r"(?:,|\b(?:and|or))\s?[(\[]?[A-Z]\b")
 _NAMED = re.compile(r"(?:option|choice)\s{1,3}[(\[]?([A-Z])(?![A-Za-z])", re.IGNORECASE)
 _MARKED = re.compile(r"\(([A-Z])\)|\*\*\(?([A-Z])[).:]{0,2}\*\*|\\text(?:bf)?\{\(?([A-Z])\)?\}")
-_LISTED = re.compile(r"[(\[]?([A-Z])[)\]]?\s?[.:)]?\s?(?=\S)")
+_LISTED = re.compile(r"[(\[]?([A-Z])[)\]]?\s?[-.:)–—]?\s?(?=\S)")
+_CORRECT = re.compile(
+    r"(?<![\w.'])[(\[*]{0,3}([A-Z])[)\]*]{0,3}\s(?:is|must\sbe)\s(?:the\s)?(?:correct|right)\b"
+)
 _BETWEEN = re.compile(r"[\s,;&/()\[\]]+")
 _LONG_ENOUGH = 4
 """Characters of a choice's text from which it may stand inside a line."""
@@ -71,7 +75,8 @@ def read_answer(question: Question, spoken: str, *, is_whole: bool = True) -> st
         if answer := _as_said(question, found):
             return answer
     if question.kind is Kind.CHOICE:
-        return _unmarked_choice(question, spoken)
+        called = _only(_named(_CORRECT.finditer(spoken)), question.letters)
+        return called or _unmarked_choice(question, spoken)
     last = _last_line(spoken)
     return _bare(last) if question.kind is Kind.NUMBER and is_number(last) else None
 

@@ -28,6 +28,13 @@ CHOICES = [
     ("<answer>option B</answer>", "B"),
     ("<answer>The answer is B.</answer>", "B"),
     ("<answer>B 60°</answer>", "B"),
+    ("<answer>B - 60°</answer>", "B"),
+    ("<answer>The letter is B</answer>", "B"),
+    ("The right option is B.", "B"),
+    ("Therefore, B is correct.", "B"),
+    ("Option (B) is the correct one.", "B"),
+    ("A is not correct, nor is C.", None),
+    ("A is correct if x > 0, else B is correct.", None),
     ("<answer>C.none of them</answer>", "C"),
     ("<answer>60</answer>", "B"),
     ("<answer>None of them</answer>", "C"),
@@ -177,7 +184,7 @@ def test_any_response_is_read(text: str, question: Question) -> None:
     [
         "<answer>", "</answer>", "<answer>B</answer>", "\\boxed{", "\\boxed{B}", "answer is ",
         "answer:\n", "**", "(A", "(B)", "\n", " ", "a", "{", "B. ", "answer" + " " * 9, "<think>",
-        "\\text{", "answer " * 3 + "is",
+        "\\text{", "answer " * 3 + "is", "B is ", "((( ", "A is correct",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("question", [CHOICE, NUMBER, TEXT], ids=["choice", "number", "text"])
