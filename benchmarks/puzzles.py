@@ -5,12 +5,15 @@ python benchmarks/puzzles.py
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from itertools import islice
+from pathlib import Path
 
 from tabulate import tabulate
 
+from pytest_crossmath.cli import main
 from pytest_crossmath.puzzle.generator import PRESETS, generate_mixed, generate_problems
 from pytest_crossmath.puzzle.reader import read_picture
 from pytest_crossmath.puzzle.render import STYLES, render
@@ -33,11 +36,21 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+def training_set(count: int) -> None:
+    """Make one as users do: mixed problems with two pictures each, written as they are made."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = str(Path(folder) / "learn")
+        arguments = ["--count", str(count), "--seed", "1", "--style", "original", "background"]
+        if main(["generate", *arguments, "--out", out]):
+            raise SystemExit(1)
+
+
 def rates() -> list[tuple[str, str]]:
     """Items a second for each job."""
     problems = load_suite("standard").problems
     styles = list(STYLES.values())
     pictures = [render(p.puzzle, styles[i % 4]) for i, p in enumerate(problems)]
+    varied = [render(p.puzzle, STYLES["background"], p.id) for p in problems]
     jobs: dict[str, tuple[int, Callable[[], object]]] = {
         f"generate, {name}": (
             count,
@@ -53,6 +66,15 @@ def rates() -> list[tuple[str, str]]:
         lambda: [render(p.puzzle, styles[0]) for p in problems],
     )
     jobs["read it again"] = (250, lambda: [read_picture(picture) for picture in pictures])
+    jobs["render it on a background of its own"] = (
+        250,
+        lambda: [render(p.puzzle, STYLES["background"], p.id) for p in problems],
+    )
+    jobs["read that again"] = (250, lambda: [read_picture(picture) for picture in varied])
+    jobs["crossmath generate, mixed, with pictures in two styles"] = (
+        250,
+        lambda: training_set(250),
+    )
     return [(name, f"{count / seconds(job):,.0f}") for name, (count, job) in jobs.items()]
 
 

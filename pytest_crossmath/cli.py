@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import islice
@@ -114,6 +115,23 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a model").add_subparsers(
         required=True, metavar="KIND"
     )
+    _add_train_sft(
+        train.add_parser(
+            "sft",
+            help="fine-tune a model on worked solutions",
+            epilog="example: crossmath generate --count 8 --seed 3 --difficulty mini --out lessons;"
+            " crossmath train sft lessons --model pocket --target brief --max-steps 2 --out tuned",
+        )
+    )
+    _add_train_grpo(
+        train.add_parser(
+            "grpo",
+            help="reward a model for right blanks",
+            epilog="example: crossmath generate --count 8 --seed 4 --difficulty mini --out tasks;"
+            " crossmath train grpo tasks --model pocket --max-steps 1 --max-new-tokens 64"
+            " --out rewarded",
+        )
+    )
     _add_train_pocket(
         train.add_parser(
             "pocket",
@@ -155,7 +173,10 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
         "--style", nargs="+", default=["original"],
         help="image styles: names, or NAME.toml with fields of a Style",
     )  # fmt: skip
-    parser.add_argument("--palette", type=int, metavar="N", help="colours in a picture, 8 to 256")
+    parser.add_argument(
+        "--palette", type=int, metavar="N",
+        help="colours in a picture, 8 to 256; those on a varied background keep all",
+    )  # fmt: skip
     parser.add_argument("--name", default=None, help="name of the suite (default: the folder's)")
     parser.add_argument(
         "--against", nargs="+", default=[], metavar="SUITE",
@@ -179,8 +200,8 @@ def _run_generate(arguments: argparse.Namespace) -> int:
 
     out: Path = arguments.out
     styles = [_style(style) for style in arguments.style]
-    if arguments.count < 1:
-        raise OptionError("--count must be at least 1")
+    if not 1 <= arguments.count <= sys.maxsize:
+        raise OptionError(f"--count must be from 1 to {sys.maxsize}")
     if arguments.palette is not None and not 8 <= arguments.palette <= 256:
         raise OptionError("--palette must be from 8 to 256")
     begun = (out / UNFINISHED_FILE).is_file()
@@ -199,21 +220,26 @@ def _run_generate(arguments: argparse.Namespace) -> int:
     }
     made_by = f"{_command(arguments)} --seed {arguments.seed} --name {name}"
     try:
-        writer = SuiteWriter(out, styles=styles, palette=arguments.palette, made_by=made_by)
-        if writer.made:
-            print(f"{writer.made} problems are there already: going on")
-        endless = numbered(
-            arguments.difficulty, seed=arguments.seed, prefix=name,
-            exclude=exclude | writer.solutions, made=writer.made, index=writer.index,
-        )  # fmt: skip
-        left = max(arguments.count - writer.made, 0)
-        # On a terminal only: a log needs no bar.
-        for index, problem in tqdm(islice(endless, left), total=left, unit="problem", disable=None):
-            writer.add(problem, index)
-        writer.finish(about)
+        writer = SuiteWriter(
+            out, styles=styles, palette=arguments.palette, made_by=made_by, seed=arguments.seed
+        )
+        with closing(writer):
+            if writer.made:
+                print(f"{writer.made} problems are there already: going on")
+            endless = numbered(
+                arguments.difficulty, seed=arguments.seed, prefix=name,
+                exclude=exclude | writer.solutions, made=writer.made, index=writer.index,
+            )  # fmt: skip
+            total = max(arguments.count, writer.made)
+            left = islice(endless, total - writer.made)
+            # On a terminal only: a log needs no bar.
+            bar = tqdm(left, initial=writer.made, total=total, unit="problem", disable=None)
+            for index, problem in bar:
+                writer.add(problem, index)
+            writer.finish(about)
     except OSError as error:
         raise OptionError(f"--out {out} cannot be written: {error}") from None
-    print(f"{max(arguments.count, writer.made)} problems in {out}")
+    print(f"{total} problems in {out}")
     return 0
 
 
@@ -410,6 +436,34 @@ def _write_json(path: Path, content: object) -> None:
         path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise OptionError(f"--json {path} cannot be written: {error}") from None
+
+
+def _add_train_sft(parser: argparse.ArgumentParser) -> None:
+    from pytest_crossmath.commands import train
+
+    train.add_sft_arguments(parser)
+    parser.set_defaults(run=_run_train_sft)
+
+
+def _run_train_sft(arguments: argparse.Namespace) -> int:
+    from pytest_crossmath.commands.train import train_sft
+
+    print("\n".join(train_sft(arguments)))
+    return 0
+
+
+def _add_train_grpo(parser: argparse.ArgumentParser) -> None:
+    from pytest_crossmath.commands import train
+
+    train.add_grpo_arguments(parser)
+    parser.set_defaults(run=_run_train_grpo)
+
+
+def _run_train_grpo(arguments: argparse.Namespace) -> int:
+    from pytest_crossmath.commands.train import train_grpo
+
+    print("\n".join(train_grpo(arguments)))
+    return 0
 
 
 def _add_train_pocket(parser: argparse.ArgumentParser) -> None:

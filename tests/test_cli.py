@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from pytest_crossmath.cli import main
+from pytest_crossmath.puzzle.grid import Problem
+from pytest_crossmath.puzzle.saving import SuiteWriter
 from pytest_crossmath.puzzle.suite import load_suite
 
 
@@ -35,7 +37,8 @@ def test_generate_makes_a_suite(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--count", "0"], "--count must be at least 1"),
+        (["--count", "0"], "--count must be from 1 to "),
+        (["--count", str(10**30)], "--count must be from 1 to "),
         (["--style", "pink"], "--style: there is no 'pink'; it takes original"),
         (["--style", "pink.toml"], "the style pink.toml cannot be read"),
         (["--name", "my suite"], "the field '--name (default: the folder)' must be a non-empty"),
@@ -50,6 +53,35 @@ def test_generate_refuses(
     common = ["generate", "--count", "3", "--seed", "1", "--out", str(tmp_path / "s")]
     assert main([*common, *arguments]) == 2
     assert capsys.readouterr().err.startswith(f"crossmath: {message}")
+
+
+def test_a_bar_shows_how_far_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all problems, those of a run that was broken off included."""
+
+    class BrokenOffError(Exception):
+        pass
+
+    command = ["generate", "--count", "5", "--seed", "1", "--difficulty", "mini"]
+    command += ["--out", str(tmp_path / "s")]
+    add = SuiteWriter.add
+
+    def break_off(writer: SuiteWriter, problem: Problem, index: int = 0) -> None:
+        if writer.made == 3:
+            raise BrokenOffError
+        add(writer, problem, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SuiteWriter, "add", break_off)
+        with pytest.raises(BrokenOffError):
+            main(command)
+    capsys.readouterr()
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(command) == 0
+    bar = capsys.readouterr().err
+    assert "3/5" in bar
+    assert "5/5" in bar
 
 
 def test_generate_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,28 +151,23 @@ def test_a_changed_picture_or_text_differs_from_the_manifest(
     assert "s-0001: manifest: original: has other pixels than were hashed" in shown
 
 
-def test_every_example_works_as_printed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "command",
+    ["models", "generate", "verify", "score", "compare", "calibrate", "report", "export",
+     "train sft", "train grpo"],
+)  # fmt: skip
+def test_every_example_works_as_printed(tmp_path: Path, command: str) -> None:
     """The examples in the help can be pasted into a shell."""
-    for command in (
-        "models",
-        "generate",
-        "verify",
-        "score",
-        "compare",
-        "calibrate",
-        "report",
-        "export",
-    ):
-        shown = subprocess.run(  # noqa: S603 - our own command
-            [sys.executable, "-m", "pytest_crossmath.cli", command, "--help"],
-            capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "500"},
-        ).stdout  # fmt: skip
-        example = shown.partition("example: ")[2].strip()
-        bin_folder = Path(sys.executable).parent
-        subprocess.run(  # noqa: S602 - our own example
-            example, shell=True, cwd=tmp_path, capture_output=True, check=True,
-            env={**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"},
-        )  # fmt: skip
+    shown = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "pytest_crossmath.cli", *command.split(), "--help"],
+        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "500"},
+    ).stdout  # fmt: skip
+    example = shown.partition("example: ")[2].strip()
+    bin_folder = Path(sys.executable).parent
+    subprocess.run(  # noqa: S602 - our own example
+        example, shell=True, cwd=tmp_path, capture_output=True, check=True,
+        env={**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["generate", "--help"], ["train", "--help"]])

@@ -2,10 +2,8 @@
 
 ::
 
-    source = Source("org/name", revision="v2")
-    config = load_config(source)
-    model = load_model(source, config, Settings(attention="eager"), reads_images=True)
-    processor = load_processor(source, config, reads_images=True)
+    loaded = load_checkpoint("org/name", Settings(attention="eager"), revision="v2")
+    loaded.model, loaded.processor, loaded.reads_images
 
 Whatever transformers raises here is a user's mistake more often than not:
 `failure` puts it in one line that says what to do.
@@ -15,6 +13,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ from transformers.utils.import_utils import is_torchvision_available
 
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.backend import SHARDED, Settings, one_line
-from pytest_crossmath.models.registry import ADAPTER_FILE
+from pytest_crossmath.models.registry import ADAPTER_FILE, base_of_adapter, base_revision
 
 _PARTS: dict[str, Any] = {
     "image_processor": AutoImageProcessor,
@@ -75,6 +74,51 @@ class Source:
     def options(self) -> dict[str, Any]:
         """What each ``from_pretrained`` is given."""
         return {"revision": self.revision, "trust_remote_code": self.trust_remote_code}
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A loaded checkpoint, or a LoRA adapter on its base."""
+
+    model: Any
+    """The model, the adapter on it."""
+    processor: Any
+    """Its processor, or its tokenizer where it takes text only."""
+    reads_images: bool
+    """Whether it takes pictures."""
+    source: Source
+    """Where the checkpoint itself, an adapter's base, was read from."""
+    adapter: Path | None
+    """Folder of the adapter; None where there is none."""
+
+
+def load_checkpoint(
+    target: str, settings: Settings, revision: str | None = None, *, trainable: bool = False
+) -> Checkpoint:
+    """Load a directory or a repository of the Hub: a checkpoint, or a LoRA adapter.
+
+    `revision` is the repository's branch, tag or commit. With `trainable` an adapter's weights
+    can be trained on. Raises `ModelError` in one line for whatever transformers says about it.
+    """
+    quieten()
+    trusted = settings.trust_remote_code
+    source = own = Source(target, revision, trusted)
+    try:
+        adapter = adapter_folder(source)
+        if adapter:
+            source = Source(base_of_adapter(adapter), base_revision(adapter), trusted)
+        config = load_config(source)
+        reads_images = takes_images(config)
+        model = load_model(source, config, settings, reads_images=reads_images)
+        if adapter:
+            model = with_adapter(model, adapter, trainable=trainable)
+            own = Source(str(adapter)) if _has_processor(adapter) else source
+        processor = load_processor(own, config, reads_images=reads_images)
+    except ModelError:
+        raise
+    except Exception as error:  # transformers raises many kinds for a user's mistake
+        raise ModelError(failure(source, settings, error)) from error
+    return Checkpoint(model, processor, reads_images, source, adapter)
 
 
 def load_config(source: Source) -> Any:
@@ -132,12 +176,15 @@ def adapter_folder(source: Source) -> Path | None:
     return Path(snapshot_download(source.place, revision=source.revision, allow_patterns=files))
 
 
-def with_adapter(model: Any, adapter: Path) -> Any:
+def with_adapter(model: Any, adapter: Path, *, trainable: bool = False) -> Any:
     """The model with a LoRA adapter on it. PEFT itself ignores weights that fit nowhere."""
     from peft import PeftModel
     from peft.utils import get_peft_model_state_dict, load_peft_weights
 
-    tuned: Any = PeftModel.from_pretrained(model, str(adapter))
+    with warnings.catch_warnings():
+        # PEFT's way of asking transformers about itself: no user can mend it.
+        warnings.simplefilter("ignore", FutureWarning)
+        tuned: Any = PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
     saved = set(load_peft_weights(str(adapter), device="cpu"))
     # Left to itself PEFT asks the Hub whether an adapter brings whole embedding layers.
     for embeddings in (True, False):
@@ -204,6 +251,11 @@ def quieten() -> None:
     logging: Any = transformers.utils.logging
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+
+
+def _has_processor(directory: Path) -> bool:
+    names = ("processor_config.json", "preprocessor_config.json")
+    return any((directory / name).is_file() for name in names)
 
 
 def _processor_class(config: Any) -> Any:

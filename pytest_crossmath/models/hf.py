@@ -25,23 +25,12 @@ import torch
 from PIL import Image
 from transformers import PaliGemmaProcessor
 
-from pytest_crossmath.errors import BackendError, ModelError
+from pytest_crossmath.errors import BackendError
 from pytest_crossmath.forms import ImagePart
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings, one_line
-from pytest_crossmath.models.checkpoint import (
-    Source,
-    adapter_folder,
-    failure,
-    load_config,
-    load_model,
-    load_processor,
-    quieten,
-    takes_images,
-    with_adapter,
-)
+from pytest_crossmath.models.checkpoint import load_checkpoint
 from pytest_crossmath.models.decoding import Decoded, decode
 from pytest_crossmath.models.memory import free_memory, largest_batch, measured_need
-from pytest_crossmath.models.registry import base_of_adapter, base_revision
 from pytest_crossmath.prompting import Sample
 from pytest_crossmath.scoring import Finish
 
@@ -71,25 +60,8 @@ class HFBackend:
         `revision` is the repository's branch, tag or commit. Raises `ModelError`
         in one line for whatever transformers says about it.
         """
-        quieten()
-        trusted = settings.trust_remote_code
-        source = own = Source(target, revision, trusted)
-        try:
-            adapter = adapter_folder(source)
-            if adapter:
-                source = Source(base_of_adapter(adapter), base_revision(adapter), trusted)
-            config = load_config(source)
-            reads_images = takes_images(config)
-            model = load_model(source, config, settings, reads_images=reads_images)
-            if adapter:
-                model = with_adapter(model, adapter)
-                own = Source(str(adapter)) if _has_processor(adapter) else source
-            processor = load_processor(own, config, reads_images=reads_images)
-        except ModelError:
-            raise
-        except Exception as error:  # transformers raises many kinds for a user's mistake
-            raise ModelError(failure(source, settings, error)) from error
-        return cls(model.eval(), processor, reads_images)
+        loaded = load_checkpoint(target, settings, revision)
+        return cls(loaded.model.eval(), loaded.processor, loaded.reads_images)
 
     def suggest_batch_size(self, samples: Sequence[Sample], settings: Settings) -> int:
         """As many as fit a GPU, tried out on the first samples; a moderate number on a CPU."""
@@ -237,11 +209,6 @@ def _seeded(rows: Iterator[Decoded], seed: int) -> Iterator[Decoded]:
         if row is None:
             return
         yield row
-
-
-def _has_processor(directory: Path) -> bool:
-    names = ("processor_config.json", "preprocessor_config.json")
-    return any((directory / name).is_file() for name in names)
 
 
 @contextmanager

@@ -51,6 +51,8 @@ _BOX = 24
 """Side of the square to which a glyph is brought before it is compared."""
 _NOISE = 8
 """Difference of two colours, of 255, that a palette of few colours may make in one."""
+_ROUNDING = 1.5
+"""Distance of a pixel's colour, of 255, from a ramp that it is on."""
 _FAINT = 40
 """Difference of two colours, of 255, below which they are the same to the reader."""
 _INK = 0.4
@@ -165,7 +167,7 @@ def _read_square(square: Pixels) -> tuple[str, bool]:
     """The text in a square, and whether every sign of it is certain."""
     strongest = np.abs(square - square[0, 0]).max()
     if strongest < _FAINT:
-        return "", bool(strongest < _NOISE)
+        return "", _is_even(square)
     fill = np.median(square.reshape(-1, 3), axis=0)
     contrast = np.abs(square - fill).max(axis=2)
     ink = contrast / contrast.max()
@@ -178,6 +180,15 @@ def _read_square(square: Pixels) -> tuple[str, bool]:
         # A bar below the middle is an underscore.
         certain &= sure and (sign != "-" or abs(middle - 0.5) < _OFF_CENTRE)
     return signs, certain
+
+
+def _is_even(square: Pixels) -> bool:
+    """Whether nothing stands out of a square, but lines from edge to edge, which no sign has."""
+    if np.abs(square - np.median(square, axis=(0, 1))).max() < _NOISE:
+        return True
+    rest = square - np.median(square, axis=0)
+    rest -= np.median(rest, axis=1, keepdims=True)
+    return bool(np.abs(rest).max() < _NOISE)
 
 
 def _glyphs(ink: Pixels) -> Iterator[tuple[Pixels, float]]:
@@ -346,10 +357,17 @@ def _empty_boxes(
     empty = [position for position, text in texts.items() if not text]
     if not empty:
         return (), ()
-    fills = {p: np.median(_square(pixels, *p, cell, border).reshape(-1, 3), axis=0) for p in empty}
-    commonest = _commonest(list(fills.values()))
-    other = tuple(p for p, fill in fills.items() if np.abs(fill - commonest).max() > 4)
+    squares = {p: _square(pixels, *p, cell, border) for p in empty}
+    fills = {p: np.median(square.reshape(-1, 3), axis=0) for p, square in squares.items()}
+    other = _of_another_fill(fills)
     if other:
+        ramp = cell * _ramp(np.stack(list(squares.values())))
+        level = {p: fill - p[0] * ramp[0] - p[1] * ramp[1] for p, fill in fills.items()}
+        other = _of_another_fill(level)
+    if other:
+        if BLANK in texts.values():
+            # Which of them are blanks is no question: none is, and none may look like one.
+            return other, ()
         same = tuple(p for p in empty if p not in other)
         # Blanks or background may be the more: with the right ones, signs have their neighbours.
         loose = [len(_with_blanks(texts, boxes).strays) for boxes in (other, same)]
@@ -389,6 +407,28 @@ def _is_framed(pixels: Pixels, row: int, column: int, cell: int, fill: Pixels) -
         if np.abs(across - fill).max() < _FAINT:
             return False
     return True
+
+
+def _of_another_fill(fills: Mapping[Position, Pixels]) -> tuple[Position, ...]:
+    """The squares whose fill is not the commonest."""
+    commonest = _commonest(list(fills.values()))
+    return tuple(p for p, fill in fills.items() if np.abs(fill - commonest).max() > 4)
+
+
+def _ramp(squares: Pixels) -> Pixels:
+    """Change of colour from a pixel to the next, downwards and to the right; 2 x 3.
+
+    It is that which shows inside each of the squares, and none where they show anything else:
+    a box on a gradient has a fill of its own and no ramp, and stays what it is.
+    """
+    size = squares.shape[1]
+    place = np.arange(size, dtype=np.float32) - np.float32((size - 1) / 2)
+    inside = squares - squares.mean(axis=(1, 2), keepdims=True)
+    mean = inside.mean(axis=0)
+    ramp: Pixels = np.stack([place @ mean.mean(axis=1), place @ mean.mean(axis=0)])
+    ramp /= place @ place
+    inside -= place[:, None, None] * ramp[0] + place[:, None] * ramp[1]
+    return ramp if np.abs(inside).max() < _ROUNDING else np.zeros_like(ramp)
 
 
 def _commonest(colours: list[Pixels]) -> Pixels:

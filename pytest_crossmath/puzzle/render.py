@@ -22,6 +22,7 @@ from typing import Any
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from pytest_crossmath.errors import OptionError
+from pytest_crossmath.puzzle.backgrounds import draw_background
 from pytest_crossmath.puzzle.grid import BLANK, Cell, CellKind, Puzzle
 
 # Fonts draw the hyphen that tables use as a dot of a line; this is the sign it stands for.
@@ -29,6 +30,9 @@ GLYPHS = {"-": "\N{MINUS SIGN}"}
 
 Colour = tuple[int, int, int]
 """Red, green and blue, 0 to 255."""
+
+_KINDS = {int: "a number from 0 to 1000", bool: "true or false"}
+"""What the fields of a style take, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class Style:
     """Colour of borders."""
     blank_text: str = BLANK
     """What is written in a blank; an empty string leaves a bare box."""
+    varied_background: bool = False
+    """Whether each picture has a background of its own instead, see `backgrounds`."""
 
     def fill(self, kind: CellKind) -> Colour:
         """Background of a cell of this kind."""
@@ -82,6 +88,7 @@ STYLES: dict[str, Style] = {
         ink=(32, 48, 96),
         line=(110, 110, 130),
     ),
+    "background": Style(varied_background=True),
 }
 """The styles by name; `register_style` adds one."""
 
@@ -124,7 +131,7 @@ def load_style(file: Path) -> Style:
         except (ValueError, AttributeError, TypeError):
             raise OptionError(f"{file}: {name} is no colour such as '#204060'") from None
         if type(values[name]) is not wanted or (wanted is int and not 0 <= value <= 1000):
-            kind = "a number from 0 to 1000" if wanted is int else "a text"
+            kind = _KINDS.get(wanted, "a text")
             raise OptionError(f"{file}: {name} must be {kind}, not {value!r}")
     if (beside := file.parent / values.get("font", "")).is_file():
         values["font"] = str(beside.resolve())
@@ -136,13 +143,17 @@ def load_style(file: Path) -> Style:
     return style
 
 
-def render(puzzle: Puzzle, style: Style) -> Image.Image:
+def render(puzzle: Puzzle, style: Style, seed: str = "") -> Image.Image:
     """The picture of a puzzle, RGB.
 
-    Its size is ``columns x cell + border`` by ``rows x cell + border`` pixels.
+    Its size is ``columns x cell + border`` by ``rows x cell + border`` pixels. A background that
+    varies is drawn from `seed`; other styles have no use for it.
     """
     size = (puzzle.width * style.cell + style.border, puzzle.height * style.cell + style.border)
-    picture = Image.new("RGB", size, style.background)
+    if style.varied_background:
+        picture = draw_background(size, cell=style.cell, border=style.border, seed=seed)
+    else:
+        picture = Image.new("RGB", size, style.background)
     draw = ImageDraw.Draw(picture)
     font = load_font(style.font, style.font_size)
     for (row, column), cell in puzzle.cells():

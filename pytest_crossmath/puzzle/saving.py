@@ -2,7 +2,7 @@
 
 ::
 
-    writer = SuiteWriter(folder, styles=["original"], palette=None, made_by="…")
+    writer = SuiteWriter(folder, styles=["original"], palette=None, made_by="…", seed=1)
     for index, problem in numbered(…, made=writer.made, index=writer.index):
         writer.add(problem, index)
     writer.finish(about)
@@ -32,14 +32,21 @@ class SuiteWriter:
     """A suite that is being made."""
 
     def __init__(
-        self, folder: Path, *, styles: Iterable[str], palette: int | None, made_by: str
+        self,
+        folder: Path,
+        *,
+        styles: Iterable[str],
+        palette: int | None,
+        made_by: str,
+        seed: int = 0,
     ) -> None:
         """Make the folder, or go on where one that was broken off ended.
 
         `palette` is the number of colours that a picture is brought down to, which more than
-        halves its file; None keeps all shades of the edges. `made_by` says what makes the suite:
-        only the same goes on. Raises `SuiteError` for a folder that holds anything else, and
-        `OSError` where it cannot be written.
+        halves its file; None keeps all shades of the edges, as a varied background always does.
+        `made_by` says what makes the suite: only the same goes on. A background that varies is
+        drawn from `seed` and the problem's id, whatever was drawn before. Raises `SuiteError`
+        for a folder that holds anything else, and `OSError` where it cannot be written.
         """
         self.folder = folder
         self.made = 0
@@ -48,7 +55,7 @@ class SuiteWriter:
         """Where their generator stands."""
         self.solutions: set[str] = set()
         """Fingerprints of their solutions."""
-        self._styles, self._palette = tuple(styles), palette
+        self._styles, self._palette, self._seed = tuple(styles), palette, seed
         self._file = folder / UNFINISHED_FILE
         first = {"made_by": made_by, "styles": self._styles, "palette": palette}
         text = json.dumps(first, ensure_ascii=False)
@@ -67,13 +74,16 @@ class SuiteWriter:
 
         images = {style: f"{style}/{problem.id}.png" for style in self._styles}
         pixels = {}
-        for style, relative in images.items():
+        for name, relative in images.items():
+            style = STYLES[name]
             (self.folder / relative).parent.mkdir(parents=True, exist_ok=True)
-            picture = render(problem.puzzle, STYLES[style])
-            if self._palette is not None:
+            picture = render(problem.puzzle, style, f"{self._seed}/{problem.id}/{name}")
+            # With fewer colours a gradient falls into bands that may look like boxes.
+            if self._palette is not None and not style.varied_background:
                 picture = picture.quantize(self._palette, dither=Dither.NONE)
-            picture.save(self.folder / relative, optimize=True)
-            pixels[style] = pixel_hash(picture)
+            # A background takes four times as long to squeeze, for a sixth of its file.
+            picture.save(self.folder / relative, optimize=not style.varied_background)
+            pixels[name] = pixel_hash(picture)
         solution = solution_fingerprint(problem)
         line = {
             "index": index,

@@ -14,94 +14,19 @@ from __future__ import annotations
 
 import base64
 import json
-import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pytest_crossmath.errors import ModelError
-from pytest_crossmath.forms import Modality, TextPart
-from pytest_crossmath.prompting import INSTRUCTION, Sample, make_sample
-from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.puzzle.suite import Suite
-from pytest_crossmath.training.reasoning import answer_only, worked_solution
-
-IMAGES = "images"
-"""Folder of the pictures, in the folder that is made."""
-
-
-class Target(StrEnum):
-    """What a model is to learn to write."""
-
-    STEPS = "steps"
-    """Every step with its equation and value, then the answer."""
-    ANSWER = "answer"
-    """The answer alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One thing to learn: a problem in one form, and what to write."""
-
-    id: str
-    """Problem, modality and style."""
-    problem: Problem
-    """The problem."""
-    sample: Sample
-    """What is asked."""
-    target: str
-    """What is to be written."""
-
-    @property
-    def text(self) -> str:
-        """The text of the prompt."""
-        return "\n".join(p.text for p in self.sample.content if isinstance(p, TextPart))
-
-    @property
-    def picture(self) -> Path | None:
-        """The picture; None in a text example."""
-        return next(iter(self.sample.images), None)
-
-    @property
-    def picture_name(self) -> str | None:
-        """Where the picture is put, relative to the folder."""
-        if self.picture is None:
-            return None
-        return f"{IMAGES}/{self.problem.id}-{self.sample.style}.png"
-
-
-def examples(
-    suite: Suite,
-    *,
-    modalities: Sequence[Modality],
-    styles: Sequence[str],
-    target: Target,
-    seed: int,
-    instruction: str = INSTRUCTION,
-) -> Iterator[Example]:
-    """Each problem in each form: text once, a form with a picture once in each style.
-
-    Raises `ValueError` for a problem that has no worked solution.
-    """
-    for problem in suite.problems:
-        said = (
-            answer_only(problem) if target is Target.ANSWER else worked_solution(problem, seed=seed)
-        )
-        for modality in modalities:
-            for style in styles if modality.shows_image else (None,):
-                sample = make_sample(problem, modality, style=style, instruction=instruction)
-                id = "-".join(filter(None, (problem.id, modality.value, style)))
-                yield Example(id, problem, sample, said)
+from pytest_crossmath.training.dataset import Example, make_dataset, row_of
 
 
 def write_trl(found: Iterable[Example], folder: Path) -> int:
     """A line an example in ``train.jsonl``; gives how many."""
-    return _write_lines(found, folder, _trl)
+    return _write_lines(found, folder, row_of)
 
 
 def write_openai(found: Iterable[Example], folder: Path) -> int:
@@ -128,33 +53,9 @@ def write_parquet(found: Iterable[Example], folder: Path) -> int:
 
     Raises `ModelError` where `datasets` is not installed.
     """
-    try:
-        import datasets  # type: ignore[import-untyped]
-    except ImportError:
-        raise ModelError("parquet needs datasets: pip install 'pytest-crossmath[train]'") from None
-    message = [{"role": datasets.Value("string"), "content": datasets.Value("string")}]
-    features = datasets.Features(
-        {
-            "prompt": message,
-            "completion": message,
-            "images": datasets.List(datasets.Image()),
-            "id": datasets.Value("string"),
-            "key": datasets.List(datasets.Value("string")),
-            "steps": datasets.List(datasets.Value("int32")),
-        }
-    )
-
-    def rows() -> Iterator[dict[str, Any]]:
-        for example in found:
-            picture = example.picture
-            shown = [{"bytes": picture.read_bytes(), "path": None}] if picture else []
-            yield {**_trl(example), "images": shown}
-
     # Through a file of its own and not in memory, and not into the user's cache.
     with tempfile.TemporaryDirectory() as cache:
-        made = datasets.Dataset.from_generator(
-            rows, features=features, cache_dir=cache, fingerprint=secrets.token_hex(8)
-        )
+        made = make_dataset(found, Path(cache), embed=True)
         made.to_parquet(folder / "train.parquet")
         return int(made.num_rows)
 
@@ -261,18 +162,6 @@ def _copy_picture(example: Example, folder: Path) -> None:
         with suppress(shutil.SameFileError):
             if not target.exists():
                 shutil.copyfile(example.picture, target)
-
-
-def _trl(example: Example) -> dict[str, Any]:
-    # An empty list, not null: TRL's collator wants the column in every row.
-    return {
-        "prompt": [{"role": "user", "content": example.text}],
-        "completion": [{"role": "assistant", "content": example.target}],
-        "images": [example.picture_name] if example.picture_name else [],
-        "id": example.id,
-        "key": list(example.problem.key),
-        "steps": list(example.problem.steps),
-    }
 
 
 def _llava(example: Example) -> dict[str, Any]:

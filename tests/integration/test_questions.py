@@ -272,6 +272,7 @@ def test_what_makes_sense_of_grids_alone(
         ["verify", "own.jsonl"],
         ["verify", "mini", "--against", "own.jsonl"],
         ["export", "own.jsonl", "--format", "trl", "--out", "x"],
+        ["export", "own.jsonl", "--format", "lmms-eval", "--out", "x"],
         ["generate", "--count", "1", "--seed", "1", "--against", "own.jsonl", "--out", "x"],
     ],
     ids=lambda command: command[0],

@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from pytest_crossmath.puzzle import backgrounds
 from pytest_crossmath.puzzle.generator import PRESETS, generate_problem
 from pytest_crossmath.puzzle.grid import Problem, Puzzle
 from pytest_crossmath.puzzle.markdown import parse_table
 from pytest_crossmath.puzzle.reader import ALPHABET, read_picture
-from pytest_crossmath.puzzle.render import GLYPHS, STYLES, Style, render
+from pytest_crossmath.puzzle.render import GLYPHS, STYLES, Style, load_font, render
 from pytest_crossmath.puzzle.suite import bundled_suites, load_suite
 
 
@@ -46,7 +47,7 @@ def test_every_bundled_picture_is_read_exactly() -> None:
 def test_round_trip(seed: int, difficulty: str, style: str) -> None:
     """What is rendered is read again, for any puzzle in any style."""
     puzzle = generate_problem(PRESETS[difficulty], random.Random(seed), "x").puzzle
-    reading = read_picture(render(puzzle, STYLES[style]))
+    reading = read_picture(render(puzzle, STYLES[style], str(seed)))
     assert reading.puzzle == puzzle
     assert not reading.doubts
 
@@ -151,6 +152,50 @@ def test_ink_that_is_hardly_there_is_in_doubt() -> None:
     picture = render(puzzle, STYLES["original"])
     row, column = puzzle.blanks[0]
     ImageDraw.Draw(picture).text((column * 55 + 6, row * 55 + 6), "14", fill=(217, 217, 217))
+    assert read_picture(picture).certain is None
+
+
+TEXTURES = ["gradient", "lines", "dots", "noise"]
+SPARSE = parse_table("| 7 | - | ? | = | 2 |" + "\n|   |   |   |   |   |" * 4)
+
+
+@pytest.mark.parametrize("texture", TEXTURES)
+@pytest.mark.parametrize("text", ["5", "-", "1", "777", "=", "250"])
+def test_a_pale_sign_on_a_texture_is_in_doubt(
+    texture: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the background has is told from what is written on it."""
+    monkeypatch.setattr(backgrounds, "_TEXTURES", (texture,))
+    font = load_font(Style().font, Style().font_size)
+    overlooked = []
+    for seed in range(4):
+        picture = render(SPARSE, STYLES["background"], str(seed))
+        assert read_picture(picture).certain == SPARSE
+        red, green, blue = picture.getpixel((2 * 55 + 28, 3 * 55 + 28))  # type: ignore[misc]  # RGB
+        ImageDraw.Draw(picture).text(
+            (2 * 55 + 28, 3 * 55 + 28), text, fill=(red - 20, green - 20, blue - 20), font=font,
+            anchor="mm",
+        )  # fmt: skip
+        if read_picture(picture).certain is not None:
+            overlooked.append(seed)
+    assert overlooked == []
+
+
+@pytest.mark.parametrize("texture", TEXTURES)
+def test_a_bare_box_on_a_texture_is_in_doubt(texture: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fill of its own makes it one, though the background's changes, too."""
+    monkeypatch.setattr(backgrounds, "_TEXTURES", (texture,))
+    for seed in range(4):
+        picture = render(SPARSE, STYLES["background"], str(seed))
+        ImageDraw.Draw(picture).rectangle((110, 165, 166, 221), fill=(190, 190, 190))
+        assert read_picture(picture).certain is None
+
+
+def test_boxes_in_two_places_are_no_gradient() -> None:
+    """Two fills far apart, each flat, would lie on a ramp that neither shows."""
+    picture = render(SPARSE, STYLES["original"])
+    ImageDraw.Draw(picture).rectangle((0, 57, 110, 277), fill=(230, 230, 230))
+    ImageDraw.Draw(picture).rectangle((111, 57, 220, 277), fill=(242, 242, 242))
     assert read_picture(picture).certain is None
 
 

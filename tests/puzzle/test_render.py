@@ -46,6 +46,15 @@ def test_the_same_puzzle_gives_the_same_pixels() -> None:
     assert render(puzzle, STYLE).tobytes() == render(puzzle, Style()).tobytes()
 
 
+def test_a_varied_background_depends_on_its_seed_alone() -> None:
+    """Another seed gives another picture where the style says so, and in no other style."""
+    puzzle = parse_table(TABLE)
+    for name, style in STYLES.items():
+        one, again, other = (render(puzzle, style, seed).tobytes() for seed in ("1", "1", "2"))
+        assert one == again
+        assert (one != other) == (name == "background")
+
+
 def test_every_cell_has_the_colour_of_its_kind() -> None:
     """The corners inside a cell show its fill, so no text runs over the border."""
     puzzle = parse_table(TABLE)
@@ -138,6 +147,7 @@ cell = 70
 ink = "#204060"
 border = 3
 blank_text = ""
+varied_background = true
 font = "font_source_serif_pro/files/SourceSerifPro-Bold.ttf"
 """
 
@@ -146,7 +156,7 @@ def test_a_style_from_a_file(tmp_path: Path) -> None:
     """Only what differs is named; colours are written as on the web."""
     (tmp_path / "s.toml").write_text(STYLE_FILE)
     assert load_style(tmp_path / "s.toml") == replace(
-        Style(), cell=70, ink=(32, 64, 96), border=3, blank_text="",
+        Style(), cell=70, ink=(32, 64, 96), border=3, blank_text="", varied_background=True,
         font="font_source_serif_pro/files/SourceSerifPro-Bold.ttf",
     )  # fmt: skip
 
@@ -157,6 +167,8 @@ def test_a_style_from_a_file(tmp_path: Path) -> None:
         ("cell", "cannot be read"),
         ("cells = 3", "there is no 'cells'; a style has cell, font_size"),
         ('cell = "3"', "cell must be a number from 0 to 1000"),
+        ("varied_background = 1", "varied_background must be true or false"),
+        ("cell = true", "cell must be a number from 0 to 1000"),
         ("cell = -1", "cell must be a number from 0 to 1000"),
         ("ink = 3", "ink is no colour such as '#204060'"),
         ('ink = "inky"', "ink is no colour"),

@@ -93,6 +93,21 @@ def test_trl(learn: Path, suite: Suite, tmp_path: Path) -> None:
     assert pixels(out / image["images"][0]) == pixels(problem.images["original"])
 
 
+def test_each_style_is_an_example(tmp_path: Path) -> None:
+    """A plain picture and one on a background of its own, of the same problem."""
+    learn, out = tmp_path / "pairs", tmp_path / "out"
+    arguments = ["--count", "2", "--seed", "5", "--difficulty", "mini"]
+    styles = ["--style", "original", "background"]
+    assert main(["generate", *arguments, *styles, "--out", str(learn)]) == 0
+    assert export(learn, out, "trl", "--modality", "image") == 0
+    rows = lines(out / "train.jsonl")
+    shown = [pixels(out / row["images"][0]) for row in rows]
+    problems = load_suite(str(learn)).problems
+    assert shown == [pixels(p.images[style]) for p in problems for style in styles[1:]]
+    assert len(set(shown)) == 4
+    assert rows[0]["completion"] == rows[1]["completion"]
+
+
 def test_llava(learn: Path, suite: Suite, tmp_path: Path) -> None:
     """One list; the mark of a picture only where there is one."""
     out = tmp_path / "out"

@@ -10,9 +10,10 @@ from pytest_crossmath.puzzle.grid import Puzzle
 from pytest_crossmath.puzzle.markdown import parse_table
 from pytest_crossmath.puzzle.suite import load_suite, taken_solutions
 from pytest_crossmath.training.pocket.data import draw_problem
+from pytest_crossmath.training.pocket.evaluation import read_answer
 from pytest_crossmath.training.pocket.pictures import Jitter, draw_picture, shifted
-from pytest_crossmath.training.pocket.traces import read_answer, write_trace
 from pytest_crossmath.training.pocket.wordings import OTHER_WORDINGS, WordingMix, draw_wording
+from pytest_crossmath.training.reasoning import brief_solution
 
 PUZZLE = parse_table("| 7 | - | ? | = | 2 |")
 
@@ -20,7 +21,7 @@ PUZZLE = parse_table("| 7 | - | ? | = | 2 |")
 def test_trace_walks_in_solving_order_and_answers_in_reading_order() -> None:
     """Each line uses the values of the lines above it; the answer follows the key."""
     problem = load_suite("mini").problems[0]
-    assert write_trace(problem).splitlines() == [
+    assert brief_solution(problem).splitlines() == [
         "column 5: 1 × ? = 1 → r3c5 = 1",
         "row 5: ? - 16 = 1 → r5c1 = 17",
         "column 1: ? - 3 = 17 → r1c1 = 20",
@@ -31,7 +32,7 @@ def test_trace_walks_in_solving_order_and_answers_in_reading_order() -> None:
 def test_every_trace_answers_with_the_key() -> None:
     """Reading the answer back off a trace gives the key, for the whole suite."""
     for problem in load_suite("mini").problems:
-        assert read_answer(write_trace(problem)) == list(problem.key)
+        assert read_answer(brief_solution(problem)) == list(problem.key)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pytest_crossmath.training.pocket.tokenizer import (
     cell_token,
     place_tokens,
 )
-from pytest_crossmath.training.pocket.traces import write_trace
+from pytest_crossmath.training.reasoning import brief_solution
 
 TOKENIZER = build_tokenizer()
 
@@ -60,7 +60,7 @@ def test_any_text_comes_back(text: str) -> None:
 def test_traces_come_back() -> None:
     """A trace survives encoding and decoding."""
     for problem in load_suite("mini").problems:
-        trace = write_trace(problem)
+        trace = brief_solution(problem)
         assert TOKENIZER.decode(TOKENIZER(trace)["input_ids"], skip_special_tokens=True) == trace
 
 

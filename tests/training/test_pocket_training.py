@@ -211,17 +211,38 @@ def test_the_instruction_itself_is_asked_most_in_the_end() -> None:
 
 def test_joint_steps_add_a_stage(tmp_path: Path) -> None:
     """Pictures and text are trained together only where that is asked for."""
-    request = pipeline.Request(tmp_path, 1, "cpu", 1, False, None, 0, None)
+    request = pipeline.Request(
+        out=tmp_path,
+        seed=1,
+        device="cpu",
+        threads=1,
+        resume=False,
+        vision_steps=None,
+        joint_steps=0,
+        most_steps=None,
+    )
     assert pipeline.plan_for(request) == PLAN
     longer = pipeline.plan_for(replace(request, joint_steps=7))
     assert longer[:-1] == PLAN
     assert longer[-1].steps == 7
 
 
+def test_vision_steps_set_the_length_of_the_alignment_alone(tmp_path: Path) -> None:
+    """The stages of the language model stay as they are."""
+    request = pipeline.Request(
+        out=tmp_path, seed=1, device="cpu", threads=1, resume=False, vision_steps=9,
+        joint_steps=0, most_steps=None,
+    )  # fmt: skip
+    plan = pipeline.plan_for(request)
+    assert plan[:-1] == PLAN[:-1]
+    assert (plan[-1].name, plan[-1].steps) == ("eyes", 9)
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
         (["--threads", "0"], "--threads must be at least 1"),
+        (["--vision-steps", "0"], "--vision-steps must be at least 1"),
         (["--joint-steps", "-1"], "--joint-steps must not be negative"),
         (["--most-steps", "0"], "--most-steps must be at least 1"),
         (["--resume"], "leave --resume out"),

@@ -11,9 +11,8 @@ import pytest_crossmath
 from pytest_crossmath.forms import Modality
 from pytest_crossmath.prompting import Sample, make_sample
 from pytest_crossmath.puzzle.suite import load_suite
-from pytest_crossmath.training.pocket.evaluation import Examiner
+from pytest_crossmath.training.pocket.evaluation import Examiner, read_answer
 from pytest_crossmath.training.pocket.tokenizer import build_tokenizer
-from pytest_crossmath.training.pocket.traces import read_answer
 
 FOLDER = Path(pytest_crossmath.__file__).parent / "models" / "pocket"
 PROBLEMS = load_suite("mini").problems

@@ -28,8 +28,8 @@ from pytest_crossmath.training.pocket.tokenizer import (
     USER,
     cell_token,
 )
-from pytest_crossmath.training.pocket.traces import write_trace
 from pytest_crossmath.training.pocket.wordings import WordingMix, draw_wording
+from pytest_crossmath.training.reasoning import brief_solution
 
 GRID_WEIGHT = 0.25
 """Weight of a cell of the grid in the loss."""
@@ -118,7 +118,7 @@ class Batcher:
         elif form.shows_image:
             picture = IMAGE * (problem.puzzle.width * problem.puzzle.height)
         table = f"\n\n{problem.table}" if form.shows_table else ""
-        return f"{USER}{picture}{wording}{table}{ASSISTANT}{write_trace(problem)}{END}"
+        return f"{USER}{picture}{wording}{table}{ASSISTANT}{brief_solution(problem)}{END}"
 
     def _weights(self, ids: Tensor) -> Tensor:
         tokenizer = self.processor.tokenizer

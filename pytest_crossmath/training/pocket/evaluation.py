@@ -20,7 +20,6 @@ from pytest_crossmath.prompting import INSTRUCTION, make_sample
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.render import STYLES
 from pytest_crossmath.training.pocket.pictures import shifted
-from pytest_crossmath.training.pocket.traces import read_answer
 
 STYLE = "original"
 _BATCH_SIZE = 40
@@ -162,3 +161,9 @@ def score_answers(
         depths[max(problem.steps)] = solved_there + fine, asked + 1
     blanks = [fine for right in rights for fine in right]
     return Figures(name, len(problems), sum(solved), sum(blanks) / len(blanks), depths)
+
+
+def read_answer(text: str) -> list[str]:
+    """The values in the last answer of a response; none where there is no answer."""
+    _, found, rest = text.rpartition("<answer>")
+    return [value.strip() for value in rest.partition("</answer>")[0].split(",")] if found else []

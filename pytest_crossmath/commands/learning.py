@@ -1,0 +1,79 @@
+"""What commands have in common that take a suite to learn from."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from pytest_crossmath.errors import OptionError
+from pytest_crossmath.forms import Modality
+from pytest_crossmath.options import parse_choice
+from pytest_crossmath.prompting import INSTRUCTION, load_instruction
+from pytest_crossmath.puzzle.suite import (
+    Suite,
+    bundled_suites,
+    check_pictures,
+    load_grids,
+    load_suite,
+)
+from pytest_crossmath.training.dataset import Example, Target, examples
+
+
+def add_example_arguments(parser: argparse.ArgumentParser, *, modalities: str) -> None:
+    """Declare which examples are made of a suite; `modalities` is the default."""
+    parser.add_argument(
+        "--modality", default=modalities, metavar="LIST",
+        help=f"forms to learn from, of text,image,image+text (default: {modalities})",
+    )  # fmt: skip
+    parser.add_argument("--style", nargs="+", metavar="NAME", help="image styles (default: all)")
+    parser.add_argument("--seed", type=int, default=0, help="of whatever is drawn (default: 0)")
+    parser.add_argument("--prompt", type=Path, metavar="FILE", help="your own instruction")
+
+
+def add_target_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare what is to be written."""
+    parser.add_argument(
+        "--target", choices=[target.value for target in Target], default=Target.STEPS.value,
+        help="what is to be written: the solution in steps (default), the steps in a few signs,"
+        " or the answer alone",
+    )  # fmt: skip
+
+
+def load_learning_suite(name: str) -> Suite:
+    """The suite. Raises `OptionError` for a bundled one, which is for testing."""
+    suite = load_grids(name, "a training set")
+    if suite.digest in {load_suite(bundled).digest for bundled in bundled_suites()}:
+        raise OptionError(
+            f"suite {suite.name} is for testing: a model that learnt it cannot be tested with it."
+            " Make problems to learn from with crossmath generate"
+        )
+    return suite
+
+
+def chosen_modalities(arguments: argparse.Namespace) -> list[Modality]:
+    """The forms that `--modality` names. Raises `OptionError`."""
+    words = [word.strip() for word in arguments.modality.split(",") if word.strip()]
+    if not words:
+        raise OptionError("--modality names no form: write --modality=image,text")
+    return [Modality(parse_choice("modality", word, list(Modality))) for word in words]
+
+
+def chosen_examples(
+    arguments: argparse.Namespace, suite: Suite, target: Target
+) -> Iterator[Example]:
+    """The examples that the arguments ask for. Raises `OptionError` or `SuiteError`."""
+    modalities = chosen_modalities(arguments)
+    styles = arguments.style or list(suite.styles)
+    if any(modality.shows_image for modality in modalities):
+        if not styles:
+            raise OptionError(f"suite {suite.name} has no pictures: add --modality=text")
+        for style in styles:
+            if style not in suite.styles:
+                known = ", ".join(suite.styles) or "none"
+                raise OptionError(f"suite {suite.name} has no style {style!r}; it has: {known}")
+        check_pictures(suite, styles)
+    return examples(
+        suite, modalities=modalities, styles=styles, target=target, seed=arguments.seed,
+        instruction=load_instruction(arguments.prompt) if arguments.prompt else INSTRUCTION,
+    )  # fmt: skip

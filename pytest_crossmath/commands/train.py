@@ -1,0 +1,295 @@
+"""`crossmath train sft|grpo SUITE --model MODEL --out DIR`: fine-tune a model on puzzles.
+
+Torch and TRL are imported when a command runs, not when its options are declared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_crossmath.commands.learning import (
+    add_example_arguments,
+    add_target_argument,
+    chosen_examples,
+    chosen_modalities,
+    load_learning_suite,
+)
+from pytest_crossmath.errors import ModelError, OptionError
+from pytest_crossmath.forms import Modality
+from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.registry import ModelSpec, check_spec, is_pocket, parse_spec
+from pytest_crossmath.prompting import INSTRUCTION, load_instruction
+from pytest_crossmath.puzzle.suite import Suite
+from pytest_crossmath.training.dataset import Target, make_dataset
+from pytest_crossmath.training.recipe import LoraTargets, Recipe
+
+if TYPE_CHECKING:
+    from pytest_crossmath.training.callback import CrossmathCallback
+
+_UNASKED = {"run", "out", "resume", "device", "log_every", "save_every", "report_to"}
+"""Options that a run can be resumed with other values of."""
+
+
+def add_sft_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of supervised fine-tuning."""
+    _add_common(parser, modalities=",".join(Modality), epochs=2.0, rate=2e-5, batch=4, accumulate=4)
+    add_target_argument(parser)
+
+
+def add_grpo_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of reinforcement learning."""
+    image = Modality.IMAGE.value
+    _add_common(parser, modalities=image, epochs=1.0, rate=1e-6, batch=8, accumulate=4, steps=200)
+    add = parser.add_argument_group("completions and their reward").add_argument
+    add("--generations", type=int, default=4, metavar="N",
+        help="completions of a prompt that are compared (default: 4)")  # fmt: skip
+    add("--temperature", type=float, default=1.0, metavar="T", help="of sampling (default: 1)")
+    add("--max-new-tokens", type=int, default=2048, metavar="N",
+        help="most tokens in a completion (default: 2048)")  # fmt: skip
+    add("--beta", type=float, default=0.0, metavar="B",
+        help="weight of the divergence from the model as it came (default: 0)")  # fmt: skip
+    add("--depth-weight", type=float, default=1.0, metavar="W",
+        help="a blank of step k weighs 1 + W * (k - 1) (default: 1)")  # fmt: skip
+    add("--format-weight", type=float, default=0.0, metavar="W",
+        help="share of the reward for an answer in the right form (default: 0)")  # fmt: skip
+
+
+def train_sft(arguments: argparse.Namespace) -> list[str]:
+    """Fine-tune a model on worked solutions. Gives lines to print. Raises `CrossmathError`."""
+    _check(arguments)
+    suite, spec = load_learning_suite(arguments.suite), _model(arguments)
+    target = Target(arguments.target)
+    found = chosen_examples(arguments, suite, target)
+    callbacks = _callbacks(arguments, spec)
+    recipe = _prepared(arguments, suite)
+
+    from pytest_crossmath.training.run import run
+    from pytest_crossmath.training.sft import sft_trainer
+    from pytest_crossmath.training.trainee import load_trainee
+
+    trainee = load_trainee(spec, _settings(arguments), recipe, with_pictures=_shown(arguments))
+    with tempfile.TemporaryDirectory() as cache:
+        try:
+            dataset = make_dataset(found, Path(cache), embed=False)
+        except ValueError as error:
+            raise OptionError(f"suite {suite.name}: {error}: add --target=answer") from None
+        if not trainee.reads_images:
+            # A column of no pictures is taken for pictures.
+            dataset = dataset.remove_columns("images")
+        print(f"{len(dataset)} examples of {len(suite.problems)} problems")
+        run(
+            lambda: sft_trainer(trainee, dataset, recipe, device=arguments.device),
+            callbacks, trainee, recipe, resume=arguments.resume,
+        )  # fmt: skip
+    return _closing(recipe)
+
+
+def train_grpo(arguments: argparse.Namespace) -> list[str]:
+    """Reward a model for right blanks. Gives lines to print. Raises `CrossmathError`."""
+    _check(arguments)
+    _check_rollouts(arguments)
+    suite, spec = load_learning_suite(arguments.suite), _model(arguments)
+    found = chosen_examples(arguments, suite, Target.ANSWER)
+    callbacks = _callbacks(arguments, spec)
+    recipe = _prepared(arguments, suite)
+
+    from pytest_crossmath.training.grpo import Rollouts, grpo_trainer
+    from pytest_crossmath.training.reward import crossmath_reward
+    from pytest_crossmath.training.run import run
+    from pytest_crossmath.training.trainee import load_trainee
+
+    trainee = load_trainee(spec, _settings(arguments), recipe, with_pictures=_shown(arguments))
+    reward = crossmath_reward(
+        suite.problems,
+        depth_weight=arguments.depth_weight, format_weight=arguments.format_weight,
+    )  # fmt: skip
+    rollouts = Rollouts(
+        arguments.generations, arguments.temperature, arguments.max_new_tokens, arguments.beta
+    )
+    with tempfile.TemporaryDirectory() as cache:
+        dataset = make_dataset(found, Path(cache), embed=False)
+        # What is right is the reward's to know.
+        unused = ["completion", *([] if _shown(arguments) else ["images"])]
+        dataset = dataset.remove_columns(unused)
+        print(f"{len(dataset)} prompts of {len(suite.problems)} problems")
+        run(
+            lambda: grpo_trainer(
+                trainee, dataset, recipe, rollouts, reward, device=arguments.device
+            ),
+            callbacks, trainee, recipe, resume=arguments.resume,
+        )  # fmt: skip
+    return _closing(recipe)
+
+
+def _add_common(
+    parser: argparse.ArgumentParser,
+    *,
+    modalities: str,
+    epochs: float,
+    rate: float,
+    batch: int,
+    accumulate: int,
+    steps: int | None = None,
+) -> None:
+    parser.add_argument("suite", help="suite to learn from, such as one of `crossmath generate`")
+    parser.add_argument("--model", required=True, help="as in --crossmath-model; also an adapter")
+    parser.add_argument("--out", type=Path, required=True, help="folder to make")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with a run that was broken off"
+    )
+    add_example_arguments(parser, modalities=modalities)
+    add = parser.add_argument_group("how to train").add_argument
+    add("--epochs", type=float, default=epochs, metavar="N",
+        help=f"passes over the examples (default: {epochs:g})")  # fmt: skip
+    add("--max-steps", type=int, default=steps, metavar="N",
+        help=f"optimizer steps, whatever --epochs says (default: {steps or 'none'})")  # fmt: skip
+    add("--learning-rate", type=float, default=rate, metavar="R",
+        help=f"the highest (default: {rate:g})")  # fmt: skip
+    add("--schedule", default="cosine", choices=["cosine", "linear", "constant_with_warmup"])
+    add("--warmup", type=float, default=0.03, metavar="W",
+        help="share of the steps in which the rate rises (default: 0.03)")  # fmt: skip
+    add("--batch-size", type=int, default=batch, metavar="N",
+        help=f"at once on a device (default: {batch})")  # fmt: skip
+    add("--accumulate", type=int, default=accumulate, metavar="N",
+        help=f"batches in a step (default: {accumulate})")  # fmt: skip
+    add("--lora-rank", type=int, default=16, metavar="R",
+        help="rank of the adapter; 0 trains the whole model (default: 16)")  # fmt: skip
+    add("--lora-alpha", type=float, default=32.0, metavar="A", help="its weight (default: 32)")
+    add("--lora-dropout", type=float, default=0.0, metavar="P", help="default: 0")
+    add("--lora-targets", choices=[t.value for t in LoraTargets], default=LoraTargets.ALL.value,
+        help="layers that get one: all linear ones (default), or the language model's")  # fmt: skip
+    add("--checkpointing", action="store_true", help="less memory, a fifth slower")
+    add = parser.add_argument_group("where, and what is told").add_argument
+    add("--device", default="auto", choices=["auto", "cpu"])
+    add("--dtype", default="auto", choices=["auto", "float32", "bfloat16", "float16"])
+    add("--trust-remote-code", action="store_true", help="run Python code that a checkpoint brings")
+    add("--log-every", type=int, default=10, metavar="N", help="steps (default: 10)")
+    add("--save-every", type=int, default=100, metavar="N", help="steps (default: 100)")
+    add("--report-to", nargs="+", default=[], metavar="NAME",
+        help="trackers, such as wandb or tensorboard (default: none)")  # fmt: skip
+    add = parser.add_argument_group("measuring on the way").add_argument
+    add("--eval-every", type=int, metavar="N", help="ask a suite every N steps (default: never)")
+    add("--eval-suite", metavar="SUITE", help="default: standard; mini for pocket")
+    add("--eval-limit", type=int, metavar="N", help="its first N problems (default: all)")
+    add("--eval-max-new-tokens", type=int, metavar="N", help="default: the model's own")
+
+
+_AT_LEAST: Mapping[str, float] = {
+    "epochs": 0.0, "max_steps": 1, "learning_rate": 0.0, "warmup": 0.0, "batch_size": 1,
+    "accumulate": 1, "lora_rank": 0, "lora_alpha": 0.0, "lora_dropout": 0.0, "log_every": 1,
+    "save_every": 1, "eval_every": 1, "eval_limit": 1, "eval_max_new_tokens": 1, "generations": 2,
+    "max_new_tokens": 1, "beta": 0.0, "depth_weight": 0.0, "format_weight": 0.0, "temperature": 0.0,
+}  # fmt: skip
+_AT_MOST: Mapping[str, float] = {"lora_dropout": 1.0, "format_weight": 1.0}
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    for name, given in vars(arguments).items():
+        option = f"--{name.replace('_', '-')}"
+        # Written so that what is no number fails too.
+        if name in _AT_LEAST and given is not None and not given >= _AT_LEAST[name]:
+            raise OptionError(f"{option} must be at least {_AT_LEAST[name]:g}, not {given:g}")
+        if name in _AT_MOST and not given <= _AT_MOST[name]:
+            raise OptionError(f"{option} must be at most {_AT_MOST[name]:g}, not {given:g}")
+    for package in ("trl", "datasets", "peft", "torch", "transformers"):
+        if importlib.util.find_spec(package) is None:
+            raise ModelError(f"training needs {package}: pip install 'pytest-crossmath[train]'")
+    if arguments.eval_every is None and (arguments.eval_suite or arguments.eval_limit):
+        raise OptionError("--eval-suite and --eval-limit want --eval-every")
+
+
+def _check_rollouts(arguments: argparse.Namespace) -> None:
+    modalities = chosen_modalities(arguments)
+    if len({modality.shows_image for modality in modalities}) > 1:
+        raise OptionError(
+            "--modality: a batch of GRPO has either pictures or none: train on image,image+text, or"
+            " on text in a run of its own"
+        )
+    completions = arguments.batch_size * arguments.accumulate
+    if completions % arguments.generations:
+        raise OptionError(
+            f"--batch-size times --accumulate is {completions}, which --generations"
+            f" {arguments.generations} does not divide"
+        )
+    if arguments.temperature == 0:
+        raise OptionError("--temperature 0 gives equal completions, which teach nothing")
+
+
+def _model(arguments: argparse.Namespace) -> ModelSpec:
+    spec = parse_spec(arguments.model)
+    check_spec(spec)
+    return spec
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    return Settings(
+        dtype=arguments.dtype, device=arguments.device,
+        trust_remote_code=arguments.trust_remote_code,
+    )  # fmt: skip
+
+
+def _shown(arguments: argparse.Namespace) -> bool:
+    return any(modality.shows_image for modality in chosen_modalities(arguments))
+
+
+def _callbacks(arguments: argparse.Namespace, spec: ModelSpec) -> list[CrossmathCallback]:
+    if arguments.eval_every is None:
+        return []
+
+    from pytest_crossmath.training.callback import CrossmathCallback
+
+    return [
+        CrossmathCallback(
+            arguments.eval_suite or ("mini" if is_pocket(spec) else "standard"),
+            every=arguments.eval_every,
+            limit=arguments.eval_limit,
+            settings=replace(_settings(arguments), max_new_tokens=arguments.eval_max_new_tokens),
+            instruction=load_instruction(arguments.prompt) if arguments.prompt else INSTRUCTION,
+        )
+    ]
+
+
+def _prepared(arguments: argparse.Namespace, suite: Suite) -> Recipe:
+    from pytest_crossmath.training.run import prepare
+
+    recipe = Recipe(
+        out=arguments.out,
+        seed=arguments.seed,
+        epochs=arguments.epochs,
+        max_steps=arguments.max_steps,
+        learning_rate=arguments.learning_rate,
+        schedule=arguments.schedule,
+        warmup=arguments.warmup,
+        batch_size=arguments.batch_size,
+        accumulate=arguments.accumulate,
+        lora_rank=arguments.lora_rank,
+        lora_alpha=arguments.lora_alpha,
+        lora_dropout=arguments.lora_dropout,
+        lora_targets=LoraTargets(arguments.lora_targets),
+        checkpointing=arguments.checkpointing,
+        log_every=arguments.log_every,
+        save_every=arguments.save_every,
+        report_to=tuple(arguments.report_to),
+    )
+    prepare(recipe, _asked(arguments, suite), resume=arguments.resume)
+    return recipe
+
+
+def _asked(arguments: argparse.Namespace, suite: Suite) -> dict[str, Any]:
+    """The options that make a run what it is, with what its suite holds."""
+    options = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in vars(arguments).items()
+        if name not in _UNASKED and not name.startswith("eval_")
+    }
+    return {**options, "suite_digest": suite.digest}
+
+
+def _closing(recipe: Recipe) -> list[str]:
+    return [f"trained: {recipe.out}; ask it with pytest --crossmath-model={recipe.out}"]

@@ -1,0 +1,169 @@
+"""The modality gap while a model is trained: a callback for any trainer of transformers.
+
+::
+
+    callback = CrossmathCallback("mini", every=100, limit=50)
+    trainer = SFTTrainer(model, …)
+    callback.attach(trainer)
+    trainer.train()
+
+Every 100 steps, and before the first, the model is asked 50 problems in each form. What it
+solves goes to the trainer's log, and from there to whatever it reports to, as
+``crossmath/text``, ``crossmath/image``, … and ``crossmath/gap/image``, fractions from 0 to 1.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from pytest_crossmath.errors import BackendError, ModelError, OptionError
+from pytest_crossmath.forms import Modality
+from pytest_crossmath.models.backend import Response, Settings
+from pytest_crossmath.models.hf import HFBackend
+from pytest_crossmath.prompting import INSTRUCTION, Sample, make_sample
+from pytest_crossmath.puzzle.suite import Suite, check_pictures, load_grids
+from pytest_crossmath.scoring import Outcome, score_response
+
+_BATCH_SIZE = 16
+LOGGED = "crossmath"
+"""First part of the names in the log."""
+
+
+class CrossmathCallback(TrainerCallback):
+    """Asks the model a suite every few steps, and logs what it solves in each form.
+
+    `suite` is a bundled name, a folder or a file; `limit` takes its first problems only.
+    Decoding is greedy unless `settings` say otherwise. Raises `SuiteError` for a suite that
+    cannot be read, and `OptionError` for one without a picture where a form wants one.
+    """
+
+    def __init__(
+        self,
+        suite: str = "mini",
+        *,
+        every: int = 100,
+        limit: int | None = None,
+        modalities: Sequence[Modality] = tuple(Modality),
+        style: str | None = None,
+        settings: Settings | None = None,
+        instruction: str = INSTRUCTION,
+    ) -> None:
+        if every < 1 or (limit is not None and limit < 1):
+            raise OptionError("a callback asks every step at most, and one problem at least")
+        loaded = load_grids(suite, "CrossmathCallback")
+        if any(modality.shows_image for modality in modalities):
+            style = _style(loaded, style)
+            check_pictures(loaded, [style])
+        self._every = every
+        self._settings = settings or Settings()
+        self._trainer: Any = None
+        self._samples = [
+            make_sample(
+                problem, modality, style=style if modality.shows_image else None,
+                instruction=instruction,
+            )
+            for modality in modalities
+            for problem in loaded.problems[:limit]
+        ]  # fmt: skip
+
+    def attach(self, trainer: Any) -> None:
+        """Add the callback to a trainer, and its figures to that trainer's log.
+
+        Given to a trainer as one of its `callbacks` instead, it only adds them to the
+        trainer's history.
+        """
+        self._trainer = trainer
+        trainer.add_callback(self)
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002 - transformers passes it
+        **kwargs: Any,
+    ) -> None:
+        """Ask the model as it came. Raises `ModelError` where its weights are scattered."""
+        if args.fsdp or (args.deepspeed_plugin and args.deepspeed_plugin.zero_stage == 3):
+            raise ModelError(
+                "CrossmathCallback cannot ask a model whose weights are spread by FSDP or ZeRO-3:"
+                " leave it out, and ask the checkpoints with pytest --crossmath-model=DIR"
+            )
+        if state.global_step == 0:
+            self._ask(state, **kwargs)
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,  # noqa: ARG002 - transformers passes it
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Ask the model every few steps, and after the last."""
+        last = state.global_step >= state.max_steps
+        if state.global_step % self._every == 0 or last:
+            # What is logged here would count as the log of this step: the loss would be lost.
+            should_log = control.should_log
+            self._ask(state, **kwargs)
+            control.should_log = should_log
+
+    def _ask(self, state: TrainerState, model: Any, processing_class: Any, **_: Any) -> None:
+        if not state.is_world_process_zero:
+            return
+        try:
+            figures = self.figures(model, processing_class)
+        except BackendError as error:
+            # A training run is worth more than one of its measurements.
+            warnings.warn(f"crossmath: nothing was measured: {error}", stacklevel=2)
+            return
+        if self._trainer is not None:
+            self._trainer.log(figures)
+        else:
+            state.log_history.append({**figures, "step": state.global_step})
+
+    def figures(self, model: Any, processor: Any) -> dict[str, float]:
+        """What a model solves now, by form, and its gaps to text; its mode is as it was after."""
+        reads_images = hasattr(processor, "image_processor")
+        asked = [sample for sample in self._samples if reads_images or not sample.images]
+        backend = HFBackend(model, processor, reads_images)
+        was_training = model.training
+        model.eval()
+        try:
+            size = self._settings.batch_size or _BATCH_SIZE
+            answers = dict(backend.generate(asked, self._settings, batch_size=size))
+        finally:
+            model.train(was_training)
+        solved: dict[Modality, list[bool]] = {}
+        for index, sample in enumerate(asked):
+            solved.setdefault(sample.modality, []).append(_is_solved(sample, answers[index]))
+        return named_rates({modality: fmean(found) for modality, found in solved.items()})
+
+
+def _style(suite: Suite, wanted: str | None) -> str:
+    if not suite.styles:
+        raise OptionError(f"suite {suite.name} has no pictures: ask it as text only")
+    if wanted is not None and wanted not in suite.styles:
+        known = ", ".join(suite.styles)
+        raise OptionError(f"suite {suite.name} has no style {wanted!r}; it has: {known}")
+    return wanted or suite.styles[0]
+
+
+def named_rates(solved: dict[Modality, float]) -> dict[str, float]:
+    """Rates by form, and each form's gap to text, under their names in the log."""
+    named = {f"{LOGGED}/{modality.value}": rate for modality, rate in solved.items()}
+    if Modality.TEXT in solved:
+        named |= {
+            f"{LOGGED}/gap/{modality.value}": solved[Modality.TEXT] - rate
+            for modality, rate in solved.items()
+            if modality is not Modality.TEXT
+        }
+    return named
+
+
+def _is_solved(sample: Sample, response: Response) -> bool:
+    score = score_response(sample.problem, response.text, response.finish)
+    return score.outcome is Outcome.SOLVED

@@ -1,0 +1,158 @@
+"""Examples to learn from: a problem in one form, and what a model is to write.
+
+>>> from pytest_crossmath.puzzle.suite import load_suite
+>>> wanted = {"modalities": [Modality.TEXT], "styles": [], "target": Target.ANSWER, "seed": 1}
+>>> first = next(examples(load_suite("mini"), **wanted))
+>>> first.id, first.target, first.picture
+('mini-0001-text', '<answer>20, 1, 17</answer>', None)
+
+`make_dataset` gives them to trainers, in the columns that TRL takes.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pytest_crossmath.errors import ModelError
+from pytest_crossmath.forms import Modality
+from pytest_crossmath.prompting import INSTRUCTION, Sample, make_sample
+from pytest_crossmath.puzzle.grid import Problem
+from pytest_crossmath.puzzle.suite import Suite
+from pytest_crossmath.training.reasoning import answer_only, brief_solution, worked_solution
+
+IMAGES = "images"
+"""Folder of the pictures, in the folder that is made."""
+
+
+class Target(StrEnum):
+    """What a model is to learn to write."""
+
+    STEPS = "steps"
+    """Every step with its equation and value, then the answer."""
+    BRIEF = "brief"
+    """Every step in a few signs, then the answer."""
+    ANSWER = "answer"
+    """The answer alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One thing to learn: a problem in one form, and what to write."""
+
+    id: str
+    """Problem, modality and style."""
+    problem: Problem
+    """The problem."""
+    sample: Sample
+    """What is asked."""
+    target: str
+    """What is to be written."""
+
+    @property
+    def text(self) -> str:
+        """The text of the prompt."""
+        return self.sample.text
+
+    @property
+    def picture(self) -> Path | None:
+        """The picture; None in a text example."""
+        return next(iter(self.sample.images), None)
+
+    @property
+    def picture_name(self) -> str | None:
+        """Where the picture is put, relative to the folder."""
+        if self.picture is None:
+            return None
+        return f"{IMAGES}/{self.problem.id}-{self.sample.style}.png"
+
+
+def examples(
+    suite: Suite,
+    *,
+    modalities: Sequence[Modality],
+    styles: Sequence[str],
+    target: Target,
+    seed: int,
+    instruction: str = INSTRUCTION,
+) -> Iterator[Example]:
+    """Each problem in each form: text once, a form with a picture once in each style.
+
+    Raises `ValueError` for a problem that has no worked solution.
+    """
+    for problem in suite.problems:
+        said = _said(problem, target, seed)
+        for modality in modalities:
+            for style in styles if modality.shows_image else (None,):
+                sample = make_sample(problem, modality, style=style, instruction=instruction)
+                id = "-".join(filter(None, (problem.id, modality.value, style)))
+                yield Example(id, problem, sample, said)
+
+
+def row_of(example: Example) -> dict[str, Any]:
+    """An example in TRL's columns, its picture by name, with what a reward needs."""
+    # An empty list, not null: TRL's collator wants the column in every row.
+    return {
+        "prompt": [{"role": "user", "content": example.text}],
+        "completion": [{"role": "assistant", "content": example.target}],
+        "images": [example.picture_name] if example.picture_name else [],
+        "id": example.id,
+        "problem": example.problem.id,
+        "key": list(example.problem.key),
+        "steps": list(example.problem.steps),
+    }
+
+
+def make_dataset(found: Iterable[Example], cache: Path, *, embed: bool) -> Any:
+    """A `datasets.Dataset` of the examples, kept in files under `cache`.
+
+    Pictures are in it where `embed` says so, else they are read from where they lie when a
+    row is asked for. Raises `ModelError` where `datasets` is not installed.
+    """
+    try:
+        import datasets  # type: ignore[import-untyped]
+    except ImportError:
+        raise ModelError(
+            "training sets need datasets: pip install 'pytest-crossmath[train]'"
+        ) from None
+    message = [{"role": datasets.Value("string"), "content": datasets.Value("string")}]
+    features = datasets.Features(
+        {
+            "prompt": message,
+            "completion": message,
+            "images": datasets.List(datasets.Image()),
+            "id": datasets.Value("string"),
+            "problem": datasets.Value("string"),
+            "key": datasets.List(datasets.Value("string")),
+            "steps": datasets.List(datasets.Value("int32")),
+        }
+    )
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for example in found:
+            pictures = [_shown(example.picture, embed=embed)] if example.picture else []
+            yield {**row_of(example), "images": pictures}
+
+    datasets.disable_progress_bars()
+    # A fingerprint of its own: else `datasets` hashes the generator, which it cannot pickle.
+    return datasets.Dataset.from_generator(
+        rows, features=features, cache_dir=str(cache), fingerprint=secrets.token_hex(8)
+    )
+
+
+def _said(problem: Problem, target: Target, seed: int) -> str:
+    if target is Target.ANSWER:
+        return answer_only(problem)
+    return (
+        brief_solution(problem) if target is Target.BRIEF else worked_solution(problem, seed=seed)
+    )
+
+
+def _shown(picture: Path, *, embed: bool) -> dict[str, Any]:
+    if embed:
+        return {"bytes": picture.read_bytes(), "path": None}
+    return {"bytes": None, "path": str(picture.resolve())}

@@ -1,0 +1,62 @@
+"""Reinforcement learning with TRL: a model tries, and right blanks are rewarded.
+
+Group relative policy optimisation (GRPO): several completions of a prompt are compared
+with each other. A prompt to which all are equally good teaches nothing.
+
+Source: CrossMath (arXiv 2604.16256), section on reinforcement learning; DeepSeekMath
+(arXiv 2402.03300).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
+
+from pytest_crossmath.models.checkpoint import Checkpoint
+from pytest_crossmath.training.recipe import Recipe
+from pytest_crossmath.training.run import on_one_gpu, training_arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Rollouts:
+    """How completions are drawn and compared."""
+
+    generations: int
+    """Completions of a prompt that are compared with each other."""
+    temperature: float
+    """Softmax temperature of sampling."""
+    max_new_tokens: int
+    """Most tokens in a completion; a longer one is cut off, and has no answer."""
+    beta: float
+    """Weight of the divergence from the model as it came; 0 does without."""
+
+
+def grpo_trainer(
+    trainee: Checkpoint,
+    dataset: Any,
+    recipe: Recipe,
+    rollouts: Rollouts,
+    reward: Callable[..., list[float | None]],
+    *,
+    device: str,
+) -> Any:
+    """TRL's trainer over prompts, with one reward function."""
+    arguments = GRPOConfig(
+        **training_arguments(recipe, device),
+        num_generations=rollouts.generations,
+        temperature=rollouts.temperature,
+        max_completion_length=rollouts.max_new_tokens,
+        beta=rollouts.beta,
+    )
+    return GRPOTrainer(
+        trainee.model,
+        reward_funcs=reward,
+        args=on_one_gpu(arguments),
+        # What is to be written is not shown; a text form has no pictures, and no column of them.
+        train_dataset=dataset,
+        processing_class=trainee.processor,
+    )

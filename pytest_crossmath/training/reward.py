@@ -1,0 +1,77 @@
+r"""The reward of a completion: its right blanks, the deeper ones counting more.
+
+>>> from pytest_crossmath.puzzle.suite import load_suite
+>>> problem = load_suite("mini").problems[0]
+>>> problem.key, problem.steps
+(('20', '1', '17'), (2, 1, 1))
+>>> reward_of(problem, "<answer>9, 1, 17</answer>")
+0.5
+>>> reward_of(problem, "<answer>2, 3, 4</answer>", format_weight=0.2)
+0.2
+
+With TRL's `GRPOTrainer` in a script of your own::
+
+    GRPOTrainer(model=…, reward_funcs=crossmath_reward(load_suite("learn").problems), …)
+
+where the rows have a column `problem` with ids, as those of `crossmath export` do.
+
+Source: CrossMath (arXiv 2604.16256), section on reinforcement learning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from pytest_crossmath.puzzle.grid import Problem
+from pytest_crossmath.scoring import score_response
+
+
+def reward_of(
+    problem: Problem, text: str, *, depth_weight: float = 1.0, format_weight: float = 0.0
+) -> float:
+    """The reward of one response, from 0 to 1.
+
+    A blank of step k weighs ``1 + depth_weight * (k - 1)``, and the reward is the weight of the
+    right blanks over that of all. `format_weight` is the share of the reward that an answer gets
+    for being there in the right form, with as many values as there are blanks.
+    """
+    score = score_response(problem, text)
+    weights = [1.0 + depth_weight * (step - 1) for step in score.steps]
+    right = sum(w for w, fine in zip(weights, score.right, strict=True) if fine) / sum(weights)
+    formed = score.answer is not None and len(score.answer) == len(score.key)
+    return (1.0 - format_weight) * right + format_weight * formed
+
+
+def crossmath_reward(
+    problems: Iterable[Problem], *, depth_weight: float = 1.0, format_weight: float = 0.0
+) -> Callable[..., list[float | None]]:
+    """`reward_of` as a reward function of TRL, for rows that say their `problem`."""
+    by_id = {problem.id: problem for problem in problems}
+
+    def crossmath_reward(
+        completions: Sequence[Any],
+        problem: Sequence[str],
+        **_: object,
+    ) -> list[float | None]:  # TRL's type; none is missing
+        return [
+            reward_of(
+                by_id[id], _text(completion), depth_weight=depth_weight, format_weight=format_weight
+            )
+            for completion, id in zip(completions, problem, strict=True)
+        ]
+
+    return crossmath_reward
+
+
+def _text(completion: Any) -> str:
+    """The text of a completion: TRL gives messages for messages, and a text for a text."""
+    if isinstance(completion, str):
+        return completion
+    return "\n".join(_content(message["content"]) for message in completion)
+
+
+def _content(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text", "") for part in content)

@@ -1,0 +1,405 @@
+"""`crossmath train sft` and `grpo`: models trained in earnest, if for a few steps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pytest_crossmath.cli import main
+from pytest_crossmath.forms import Modality
+from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.hf import HFBackend
+from pytest_crossmath.models.registry import ALIASES, pocket_directory
+from pytest_crossmath.prompting import make_sample
+from pytest_crossmath.puzzle.suite import load_suite
+from tests.models.families import write_checkpoint
+from tests.training.conftest import Train
+
+QUICK = ("--batch-size", "4", "--accumulate", "1")
+BOLD = (*QUICK, "--learning-rate", "2e-3", "--target", "answer")
+"""Teaches `pocket`, which writes steps, to write the answer at once."""
+
+pytestmark = pytest.mark.filterwarnings("default")  # TRL, PEFT and datasets warn of each other
+
+
+@pytest.fixture(scope="module")
+def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Qwen2-VL of random weights: an architecture quite unlike `pocket`."""
+    folder = tmp_path_factory.mktemp("qwen")
+    write_checkpoint("qwen2_vl", folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is looked for on the Hub."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+
+def log(out: Path) -> list[dict[str, float]]:
+    """The lines of a run's log."""
+    text = (out / "training-log.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def losses(out: Path) -> list[float]:
+    """The losses of a run, in order."""
+    return [line["loss"] for line in log(out) if "loss" in line]
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    """The weights of an adapter."""
+    return load_file(out / "adapter_model.safetensors")
+
+
+def changed(out: Path) -> set[str]:
+    """Names of the layers that an adapter changes; its second factor starts as zero."""
+    return {name for name, factor in weights(out).items() if ".lora_B." in name and factor.any()}
+
+
+def answer(model: Path, lessons: Path) -> str:
+    """What a model says to the first lesson as text."""
+    backend = HFBackend.load(str(model), Settings(device="cpu"))
+    sample = make_sample(load_suite(str(lessons)).problems[0], Modality.TEXT)
+    [(_, response)] = backend.generate([sample], Settings(max_new_tokens=40), batch_size=1)
+    return response.text
+
+
+def test_a_model_learns_what_it_is_shown(
+    train: Train, lessons: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The loss falls, and the adapter, asked like any model, writes what it was taught."""
+    out = tmp_path / "tuned"
+    assert train("sft", "pocket", out, *BOLD, "--max-steps", "36", "--lora-alpha", "64") == 0
+    first, last = losses(out)[0], losses(out)[-1]
+    assert 0.0 < last < first / 3
+    assert answer(pocket_directory(), lessons).startswith(("row", "column"))
+    assert answer(out, lessons).startswith("<answer>")
+    said = capsys.readouterr().out
+    assert "18 examples of 6 problems" in said
+    assert "step 36/36" in said
+    assert f"pytest --crossmath-model={out}" in said
+
+
+def test_an_adapter_names_the_bundled_model_and_not_its_folder(
+    train: Train, tmp_path: Path
+) -> None:
+    """So it can be used where the package lies elsewhere."""
+    out = tmp_path / "tuned"
+    assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 0
+    config = json.loads((out / "adapter_config.json").read_text(encoding="utf-8"))
+    assert config["base_model_name_or_path"] == "pocket"
+    assert config["r"] == 16
+
+
+@pytest.mark.parametrize(
+    ("modality", "sees"), [("text", False), ("image", True), ("text,image,image+text", True)]
+)
+def test_pictures_train_the_eyes(train: Train, tmp_path: Path, modality: str, sees: bool) -> None:
+    """With pictures among the examples vision tower and projector change, else only the rest."""
+    out = tmp_path / "tuned"
+    options = (*BOLD, "--max-steps", "3", "--modality", modality)
+    assert train("sft", "pocket", out, *options) == 0
+    parts = {"language_model", *(("vision_tower", "multi_modal_projector") if sees else ())}
+    assert {part for part in ("language_model", "vision_tower", "multi_modal_projector")
+            if any(part in name for name in changed(out))} == parts  # fmt: skip
+
+
+def test_the_language_model_alone(train: Train, tmp_path: Path) -> None:
+    """`--lora-targets=language` puts nothing on the vision tower."""
+    out = tmp_path / "tuned"
+    assert train("sft", "pocket", out, *QUICK, "--max-steps", "1", "--lora-targets=language") == 0
+    assert weights(out)
+    assert all("language_model" in name for name in weights(out))
+
+
+def test_a_whole_model_can_be_trained(train: Train, lessons: Path, tmp_path: Path) -> None:
+    """Rank 0 trains all weights, and saves a checkpoint and no adapter."""
+    out = tmp_path / "tuned"
+    assert train("sft", "pocket", out, *BOLD, "--max-steps", "12", "--lora-rank", "0") == 0
+    assert not (out / "adapter_config.json").exists()
+    assert answer(out, lessons).startswith("<answer>")
+
+
+def test_a_run_goes_on_where_it_was_broken_off(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights are those of a run in one go, bit for bit."""
+    options = (*BOLD, "--max-steps", "6", "--save-every", "2", "--seed", "5")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert train("sft", "pocket", whole, *options) == 0
+
+    from pytest_crossmath.training.run import LogLines
+
+    on_log = LogLines.on_log
+
+    def interrupt(self: LogLines, *args: Any, **kwargs: Any) -> None:
+        on_log(self, *args, **kwargs)
+        if args[1].global_step == 5:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LogLines, "on_log", interrupt)
+        assert train("sft", "pocket", broken, *options) == 130
+    assert not (broken / "adapter_model.safetensors").exists()
+    assert train("sft", "pocket", broken, *options, "--resume") == 0
+    steps = [line["step"] for line in log(broken) if "loss" in line]
+    assert steps == [1, 2, 3, 4, 5, 5, 6]
+    ours, theirs = weights(broken), weights(whole)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_starts_anew(
+    train: Train, tmp_path: Path
+) -> None:
+    """There is nothing to go on from, and nothing is wrong."""
+    out = tmp_path / "tuned"
+    options = (*QUICK, "--max-steps", "1")
+    assert train("sft", "pocket", out, *options) == 0
+    for file in sorted(out.rglob("*"), reverse=True):
+        if file.name != "training.json":
+            file.rmdir() if file.is_dir() else file.unlink()
+    assert train("sft", "pocket", out, *options, "--resume") == 0
+    assert (out / "adapter_model.safetensors").is_file()
+
+
+def test_the_gap_is_measured_on_the_way(train: Train, tmp_path: Path) -> None:
+    """Before the first step, every few, and at the end, in the log of the run."""
+    out = tmp_path / "tuned"
+    options = ("--eval-every", "2", "--eval-limit", "3", "--eval-max-new-tokens", "60")
+    assert train("sft", "pocket", out, *QUICK, "--max-steps", "3", *options) == 0
+    measured = [line for line in log(out) if "crossmath/text" in line]
+    assert [line["step"] for line in measured] == [0, 2, 3]
+    assert all(line["crossmath/text"] == 1.0 for line in measured)
+    assert all("crossmath/gap/image" in line for line in measured)
+    assert [line["step"] for line in log(out) if "loss" in line] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("kind", ["sft", "grpo"])
+def test_another_architecture(
+    train: Train, qwen: Path, lessons: Path, tmp_path: Path, kind: str
+) -> None:
+    """Qwen2-VL is trained by the same command, and its adapter asked like any other."""
+    out = tmp_path / "tuned"
+    extra = ("--max-new-tokens", "8") if kind == "grpo" else ()
+    options = (*QUICK, "--max-steps", "2", *extra)
+    assert train(kind, qwen, out, *options) == 0
+    config = json.loads((out / "adapter_config.json").read_text(encoding="utf-8"))
+    assert config["base_model_name_or_path"] == str(qwen)
+    assert answer(out, lessons)
+
+
+def test_supervised_then_reinforced(train: Train, tmp_path: Path) -> None:
+    """GRPO goes on with the adapter of a fine-tuned model, and makes one adapter of both."""
+    tuned, out = tmp_path / "tuned", tmp_path / "rewarded"
+    assert train("sft", "pocket", tuned, *QUICK, "--max-steps", "1") == 0
+    options = ("--max-steps", "2", "--max-new-tokens", "48", "--learning-rate", "1e-3")
+    # Hot, so that completions differ.
+    assert train("grpo", tuned, out, *QUICK, *options, "--temperature", "1.5") == 0
+    before, after = weights(tuned), weights(out)
+    assert before.keys() == after.keys()
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_each_completion_is_held_against_its_own_problem(train: Train, tmp_path: Path) -> None:
+    """`pocket`, which solves these problems, is rewarded for nearly every completion."""
+    out = tmp_path / "rewarded"
+    options = ("--max-steps", "2", "--max-new-tokens", "60", "--modality", "text")
+    assert train("grpo", "pocket", out, "--batch-size", "24", "--accumulate", "1", *options) == 0
+    rewards = [line["reward"] for line in log(out) if "reward" in line]
+    assert len(rewards) == 2
+    assert min(rewards) > 0.8
+
+
+def test_trackers_of_transformers_get_the_figures(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--report-to` names what transformers reports to; one that is not there is told."""
+    out = tmp_path / "tuned"
+    options = (*QUICK, "--max-steps", "1", "--report-to", "nowhere")
+    assert train("sft", "pocket", out, *options) == 2
+
+
+class TestMistakes:
+    """A mistake is told in one line, before anything is loaded or made."""
+
+    @pytest.mark.parametrize(
+        ("kind", "options", "complaint"),
+        [
+            ("sft", ["--batch-size", "0"], "--batch-size must be at least 1, not 0"),
+            ("sft", ["--learning-rate", "-1"], "--learning-rate must be at least 0"),
+            ("sft", ["--learning-rate", "nan"], "--learning-rate must be at least 0, not nan"),
+            ("sft", ["--lora-dropout", "2"], "--lora-dropout must be at most 1"),
+            ("sft", ["--max-steps", "0"], "--max-steps must be at least 1"),
+            ("sft", ["--modality", "sound"], "modality"),
+            ("sft", ["--modality", ","], "--modality names no form"),
+            ("sft", ["--style", "neon"], "no style 'neon'; it has: original"),
+            ("sft", ["--prompt", "nowhere.txt"], "cannot read nowhere.txt"),
+            ("sft", ["--resume"], "there is no run in"),
+            ("sft", ["--eval-limit", "3"], "want --eval-every"),
+            ("sft", ["--eval-every", "3", "--eval-suite", "nowhere"], "no suite 'nowhere'"),
+            ("grpo", ["--modality", "text,image"], "a batch of GRPO has either pictures or none"),
+            ("grpo", ["--generations", "3"], "which --generations 3 does not divide"),
+            ("grpo", ["--generations", "1"], "--generations must be at least 2"),
+            ("grpo", ["--temperature", "0"], "equal completions"),
+            ("grpo", ["--format-weight", "1.5"], "--format-weight must be at most 1"),
+        ],
+    )
+    def test_options(
+        self,
+        train: Train,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        kind: str,
+        options: list[str],
+        complaint: str,
+    ) -> None:
+        """Options that cannot be."""
+        out = tmp_path / "out"
+        assert train(kind, "pocket", out, *options) == 2
+        assert complaint in self._one_line(capsys)
+        assert not out.exists()
+
+    @pytest.mark.parametrize(
+        ("model", "complaint"),
+        [
+            ("poket", "did you mean pocket"),
+            ("./nowhere", "there is no directory ./nowhere"),
+            ("reference", "has no weights here that could be trained"),
+            ("openai:gpt@http://127.0.0.1:1/v1", "has no weights here that could be trained"),
+        ],
+    )
+    def test_models(
+        self,
+        train: Train,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        model: str,
+        complaint: str,
+    ) -> None:
+        """Models that are not there, or cannot be trained."""
+        assert train("sft", model, tmp_path / "out") == 2
+        assert complaint in self._one_line(capsys)
+
+    @pytest.mark.parametrize("suite", ["mini", "standard"])
+    def test_suites_for_testing(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], suite: str
+    ) -> None:
+        """What a model is tested with it must not learn."""
+        status = main(["train", "sft", suite, "--model", "pocket", "--out", str(tmp_path / "out")])
+        assert status == 2
+        assert f"suite {suite} is for testing" in self._one_line(capsys)
+
+    def test_a_folder_that_is_in_use(
+        self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Nothing is written over, and a run is not resumed as another."""
+        out = tmp_path / "tuned"
+        assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 0
+        capsys.readouterr()
+        assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 2
+        assert "is not empty: add --resume or name another folder" in self._one_line(capsys)
+        assert train("sft", "pocket", out, *QUICK, "--max-steps", "2", "--resume") == 2
+        assert "has max_steps 1, not 2" in self._one_line(capsys)
+
+    def test_a_missing_package(
+        self,
+        train: Train,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The extra to install is named."""
+        import importlib.util
+
+        find = importlib.util.find_spec
+
+        def without_trl(name: str, package: str | None = None) -> Any:
+            return None if name == "trl" else find(name, package)
+
+        monkeypatch.setattr(importlib.util, "find_spec", without_trl)
+        assert train("sft", "pocket", tmp_path / "out") == 2
+        line = self._one_line(capsys)
+        assert "training needs trl: pip install 'pytest-crossmath[train]'" in line
+
+    def test_a_big_model_without_a_gpu(
+        self,
+        train: Train,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """It is counted before its weights are loaded, and the machine that it needs is named."""
+        config = json.loads((pocket_directory() / "config.json").read_text(encoding="utf-8"))
+        config["text_config"] |= {
+            "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
+            "num_attention_heads": 32, "num_key_value_heads": 32, "head_dim": 128,
+        }  # fmt: skip
+        big = tmp_path / "big"
+        big.mkdir()
+        for file in pocket_directory().iterdir():
+            (big / file.name).write_bytes(file.read_bytes())
+        (big / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+        assert train("sft", big, tmp_path / "out") == 2
+        line = self._one_line(capsys)
+        assert "has 6.5 billion parameters, and there is no GPU here to train it on" in line
+
+    def test_a_text_model(
+        self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It cannot learn from pictures, and can from text."""
+        from transformers import LlamaConfig, LlamaForCausalLM
+
+        from tests.models.families import TEXT
+
+        model = tmp_path / "llama"
+        LlamaForCausalLM(LlamaConfig(**TEXT)).save_pretrained(model)
+        qwen = tmp_path / "qwen"
+        write_checkpoint("qwen2_vl", qwen)
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            (model / name).write_bytes((qwen / name).read_bytes())
+        (model / "chat_template.jinja").write_text(
+            "{% for m in messages %}Q: {{ m.content if m.content is string else "
+            "m.content[0].text }}\nA:{% endfor %}"
+        )
+        assert train("sft", model, tmp_path / "out", *QUICK) == 2
+        assert "takes text only: add --modality=text" in self._one_line(capsys)
+        options = (*QUICK, "--max-steps", "1", "--modality", "text")
+        assert train("sft", model, tmp_path / "text", *options) == 0
+
+    def test_an_architecture_that_trl_does_not_take(
+        self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """What it says is told in one line, with the model that it is about."""
+        model = tmp_path / "mllama"
+        write_checkpoint("mllama", model)
+        assert train("sft", model, tmp_path / "out", *QUICK, "--max-steps", "1") == 2
+        assert f"{model} cannot be trained: RuntimeError: " in self._one_line(capsys)
+
+    def test_a_loss_that_is_no_number(
+        self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The run ends with what to do, and not with weights that are none."""
+        options = (*QUICK, "--max-steps", "9", "--learning-rate", "1e30", "--warmup", "0")
+        out = tmp_path / "out"
+        assert train("sft", "pocket", out, *options) == 2
+        assert "loss or gradient are no numbers any more at step" in self._one_line(capsys)
+        assert not (out / "adapter_model.safetensors").exists()
+
+    @staticmethod
+    def _one_line(capsys: pytest.CaptureFixture[str]) -> str:
+        told = [line for line in capsys.readouterr().err.splitlines() if "crossmath: " in line]
+        assert len(told) == 1
+        return told[0]
+
+
+def test_the_aliases_are_models_that_can_be_named(train: Train, tmp_path: Path) -> None:
+    """A model of the Hub that is not in the cache is told in one line, as in a run."""
+    assert train("sft", next(iter(ALIASES)), tmp_path / "out") == 2
