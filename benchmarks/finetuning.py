@@ -21,10 +21,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.gating.rates import Form, measured, tally
 from pytest_crossmath.gating.stats import Interval, gap_interval
 from pytest_crossmath.inference.run import Run
-from pytest_crossmath.prompting import Modality
 from pytest_crossmath.reporting.record import read_record
 from pytest_crossmath.reporting.summary import summarize_run
 

@@ -31,7 +31,8 @@ from PIL import Image
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from pytest_crossmath.models.registry import pocket_directory
-from pytest_crossmath.prompting import ImagePart, Modality, make_sample
+from pytest_crossmath.forms import ImagePart, Modality
+from pytest_crossmath.prompting import make_sample
 from pytest_crossmath.puzzle.suite import load_suite
 
 torch.set_num_threads(1)

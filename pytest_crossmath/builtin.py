@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.judging import judge
-from pytest_crossmath.puzzle.grid import Problem
+from pytest_crossmath.questions.question import Task
 from pytest_crossmath.scoring import Score
 
 
 def test_problem(
-    crossmath_problem: Problem,
+    crossmath_problem: Task,
+    crossmath_modality: Modality,
+    crossmath_style: str | None,
     crossmath_score: Score,
     crossmath_strict: bool,
     crossmath_regressed: bool,
 ) -> None:
     """A problem in one form: passes if solved, is an expected failure if missed."""
     judge(
-        crossmath_problem, crossmath_score, strict=crossmath_strict, regressed=crossmath_regressed
-    )
+        crossmath_problem, (crossmath_modality, crossmath_style), crossmath_score,
+        strict=crossmath_strict, regressed=crossmath_regressed,
+    )  # fmt: skip

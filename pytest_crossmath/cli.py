@@ -196,7 +196,7 @@ def _run_generate(arguments: argparse.Namespace) -> int:
     from pytest_crossmath.puzzle.generator import numbered
     from pytest_crossmath.puzzle.layouts import check_id
     from pytest_crossmath.puzzle.saving import UNFINISHED_FILE, SuiteWriter
-    from pytest_crossmath.puzzle.suite import load_suite, taken_solutions
+    from pytest_crossmath.puzzle.suite import load_grids, taken_solutions
 
     out: Path = arguments.out
     styles = [_style(style) for style in arguments.style]
@@ -209,7 +209,7 @@ def _run_generate(arguments: argparse.Namespace) -> int:
         raise OptionError(f"{out} is there already: name another folder")
     name = arguments.name or out.resolve().name
     check_id("--name (default: the folder)", name)
-    against = [load_suite(suite) for suite in arguments.against]
+    against = [load_grids(suite, "--against") for suite in arguments.against]
     exclude = taken_solutions(*against, apart_from=name if arguments.rebuild else None)
     about = {
         "name": name,
@@ -279,11 +279,13 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
 def _run_verify(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from pytest_crossmath.puzzle.suite import find_suite, load_suite
+    from pytest_crossmath.puzzle.suite import find_suite, load_grids
     from pytest_crossmath.puzzle.verify import verify, verify_manifest
 
-    against = [problem for name in arguments.against for problem in load_suite(name).problems]
-    suite = load_suite(arguments.suite)
+    suite, *others = (
+        load_grids(name, "crossmath verify") for name in (arguments.suite, *arguments.against)
+    )
+    against = [problem for other in others for problem in other.problems]
     if arguments.json and os.path.exists(arguments.json):
         raise OptionError(f"--json {arguments.json} is there already: name another file")
     report = verify(
@@ -335,7 +337,7 @@ def _run_score(arguments: argparse.Namespace) -> int:
         if form.missing:
             print(
                 f"crossmath: {form.model}, {form.form}: {len(form.missing)} of"
-                f" {len(suite.problems)} problems have no response and count nowhere"
+                f" {len(suite.tasks)} problems have no response and count nowhere"
                 f" (first: {form.missing[0]})",
                 file=sys.stderr,
             )
@@ -346,7 +348,7 @@ def _run_score(arguments: argparse.Namespace) -> int:
                 " another to the same sample, which counts instead; number samples with 'sample'",
                 file=sys.stderr,
             )
-    known = {problem.id for problem in suite.problems}
+    known = {task.id for task in suite.tasks}
     if strangers := [r.problem for r in responses if r.problem not in known]:
         print(
             f"crossmath: {len(strangers)} responses are to no problem of {suite.name} and count"

@@ -24,7 +24,8 @@ from enum import StrEnum
 from pytest_crossmath.errors import CrossmathError
 from pytest_crossmath.puzzle.grid import BLANK, Cell, Problem, Puzzle
 from pytest_crossmath.puzzle.solver import propagate
-from pytest_crossmath.scoring import same_number, without_thinking
+from pytest_crossmath.scoring import same_number
+from pytest_crossmath.spoken import without_thinking
 
 _SIGNS = str.maketrans(
     {"*": "×", "x": "×", "X": "×", "✕": "×", "·": "×", "/": "÷", ":": "÷", "−": "-", "–": "-"}

@@ -6,28 +6,34 @@ from typing import NoReturn
 
 import pytest
 
-from pytest_crossmath.puzzle.grid import Problem
+from pytest_crossmath.forms import Shape
+from pytest_crossmath.questions.question import Question, Task
+from pytest_crossmath.reporting.questions import question_lines
 from pytest_crossmath.reporting.terminal import draw_answer
 from pytest_crossmath.scoring import Outcome, Score
 
 
-def judge(problem: Problem, score: Score, *, strict: bool, regressed: bool) -> None:
-    """End the test as the outcome says: return, xfail, or fail with the grid drawn."""
+def judge(task: Task, shape: Shape, score: Score, *, strict: bool, regressed: bool) -> None:
+    """End the test as the outcome says: return, xfail, or fail with grid or question shown."""
     if score.outcome is Outcome.SOLVED:
         return
     if regressed:
-        _fail(problem, score, f"regressed: solved in the snapshot, now {score.reason}")
+        _fail(task, shape, score, f"regressed: solved in the snapshot, now {score.reason}")
     if strict:
-        _fail(problem, score, score.reason)
+        _fail(task, shape, score, score.reason)
     # The exception and not pytest.xfail(): that does nothing under --runxfail.
     raise pytest.xfail.Exception(score.reason)
 
 
-def _fail(problem: Problem, score: Score, reason: str) -> NoReturn:
-    lines = [
-        f"{reason}; wrong blanks are drawn as !given/right",
-        "",
-        *draw_answer(problem, score),
-    ]
-    lines += ["", *(str(equation) for equation in problem.puzzle.equations)]
+def _fail(task: Task, shape: Shape, score: Score, reason: str) -> NoReturn:
+    if isinstance(task, Question):
+        lines = [reason, "", *question_lines(task, shape, score)]
+    else:
+        lines = [
+            f"{reason}; wrong blanks are drawn as !given/right",
+            "",
+            *draw_answer(task, score),
+            "",
+            *(str(equation) for equation in task.puzzle.equations),
+        ]
     pytest.fail("\n".join(lines), pytrace=False)

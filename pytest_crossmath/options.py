@@ -19,11 +19,11 @@ import pytest
 from pytest_crossmath.errors import OptionError
 
 if TYPE_CHECKING:
+    from pytest_crossmath.forms import Modality
     from pytest_crossmath.gating.gatekeeper import Baseline
     from pytest_crossmath.gating.gates import Gate
     from pytest_crossmath.models.backend import Settings
     from pytest_crossmath.models.registry import ModelSpec
-    from pytest_crossmath.prompting import Modality
     from pytest_crossmath.puzzle.suite import Suite
 
 CACHE_MODES = ("on", "off", "refresh")
@@ -37,8 +37,6 @@ ATTENTIONS = (
 """Attention implementations by transformers' names. A kernel of the Hub is none: it is code."""
 _ONLY_TELLS = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test")
 """Options of pytest under which nothing runs, so that nothing is to be checked."""
-
-_DEFAULT_SUITE, _POCKET_SUITE = "standard", "mini"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +79,12 @@ OPTIONS = (
            " checkpoint or LoRA directory, hf:ORG/NAME[@REVISION], openai:NAME@URL,"
            " replay:FILE.jsonl; repeatable",
            repeatable=True, is_path=True),
-    Option("suite", "SUITE", "mini, standard, a folder with problems.jsonl, or a JSONL file, also"
-           " of the published CrossMath layout (default: standard; mini for pocket alone)",
+    Option("suite", "SUITE", "mini, standard, a folder with problems.jsonl, a JSONL file, also of"
+           " the published CrossMath layout, or your copy of a dataset: mathverse:PATH, mmmu:PATH"
+           " (default: standard; mini for pocket alone)",
            is_path=True),
-    Option("modality", "LIST", "forms to ask: text,image,image+text (default: all)"),
-    Option("style", "LIST", "image styles, or all (default: the suite's first)"),
+    Option("modality", "LIST", "forms to ask: text,image,image+text (default: all that there are)"),
+    Option("style", "LIST", "image styles, or all (default: the suite's first; of questions all)"),
     Option("limit", "N", "only the first N problems"),
     Option("samples", "K", "samples per problem and form (default: 1)"),
     Option("prompt", "FILE", "instruction to use instead of the built-in one", is_path=True),
@@ -144,8 +143,8 @@ class CrossmathConfig:
     """Image styles; empty where no form has an image."""
     samples: int
     """Samples per problem and form."""
-    instruction: str
-    """What is asked of the model."""
+    instruction: str | None
+    """What is asked of the model; None for our own words."""
     settings: Settings
     """How to generate."""
     record: Path | None
@@ -206,7 +205,13 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
     """
     from pytest_crossmath.gating.gates import check_gates
     from pytest_crossmath.models.backend import API_KEY_ENV, Settings
-    from pytest_crossmath.prompting import INSTRUCTION, load_instruction
+    from pytest_crossmath.prompting import load_instruction
+    from pytest_crossmath.suite_options import (
+        check_questions,
+        chosen_modalities,
+        chosen_styles,
+        chosen_suite,
+    )
 
     values = {option.name: _value(config, option) for option in OPTIONS}
     if not values["model"]:
@@ -214,10 +219,11 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
     models = parse_models(values["model"])
     gates = parse_gates(values)
     baseline = parse_baseline(values["compare"], gates)
-    suite = _suite(values, models)
-    modalities = parse_modalities(values["modality"])
-    styles = _styles(values["style"], suite, modalities)
-    check_gates(gates, modalities=modalities, styles=styles)
+    suite = chosen_suite(values, models, config.rootpath)
+    modalities = chosen_modalities(values["modality"], suite)
+    styles = chosen_styles(values["style"], suite, modalities)
+    check_gates(gates, modalities=modalities, styles=styles, shapes=suite.shapes)
+    check_questions(suite, models, diagnose=bool(values["diagnose"]))
     prompt = values["prompt"]
     record, html, markdown = (
         Path(values[name]) if values[name] else None for name in ("record", "html", "markdown")
@@ -229,7 +235,7 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
         modalities=modalities,
         styles=styles,
         samples=parse_positive("samples", values["samples"]) or 1,
-        instruction=load_instruction(Path(prompt)) if prompt else INSTRUCTION,
+        instruction=load_instruction(Path(prompt)) if prompt else None,
         settings=Settings(
             max_new_tokens=parse_positive("max-new-tokens", values["max-new-tokens"]),
             temperature=parse_temperature(values["temperature"]),
@@ -312,10 +318,10 @@ def parse_stop_early(text: str | None, gates: Sequence[Gate]) -> str | None:
 
 def parse_modalities(text: str | None) -> tuple[Modality, ...]:
     """``text,image`` as modalities; all of them for None."""
-    from pytest_crossmath.prompting import Modality
+    from pytest_crossmath.forms import Modality
 
     names = [modality.value for modality in Modality]
-    return tuple(Modality(name) for name in _parse_list("modality", text or ",".join(names), names))
+    return tuple(Modality(name) for name in parse_list("modality", text or ",".join(names), names))
 
 
 def parse_positive(name: str, text: str | None) -> int | None:
@@ -379,39 +385,12 @@ def parse_choice(name: str, text: str, choices: Sequence[str]) -> str:
     return text
 
 
-def _parse_list(name: str, text: str, choices: Sequence[str]) -> tuple[str, ...]:
+def parse_list(name: str, text: str, choices: Sequence[str]) -> tuple[str, ...]:
+    """Some of `choices`, with commas between them."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not words:
         raise OptionError(f"--crossmath-{name} is empty. It takes: {', '.join(choices)}")
     return tuple(dict.fromkeys(parse_choice(name, word, choices) for word in words))
-
-
-def _suite(values: Mapping[str, Any], models: Sequence[ModelSpec]) -> Suite:
-    from pytest_crossmath.models.registry import is_pocket, recorded_suite
-    from pytest_crossmath.puzzle.suite import Suite, bundled_suites, load_suite
-
-    default = _POCKET_SUITE if all(map(is_pocket, models)) else _DEFAULT_SUITE
-    recorded = {recorded_suite(spec) for spec in models}
-    if len(recorded) == 1 and (name := recorded.pop()) in bundled_suites():
-        default = str(name)
-    suite = load_suite(values["suite"] or default)
-    limit = parse_positive("limit", values["limit"])
-    return Suite(suite.name, suite.problems[:limit], suite.digest)
-
-
-def _styles(text: str | None, suite: Suite, modalities: Sequence[Modality]) -> tuple[str, ...]:
-    if not any(modality.shows_image for modality in modalities):
-        return ()
-    if not suite.styles:
-        raise OptionError(
-            f"suite {suite.name} has no pictures: run it with --crossmath-modality=text"
-        )
-    from pytest_crossmath.puzzle.suite import check_pictures
-
-    chosen = suite.styles if text == "all" else suite.styles[:1]
-    styles = chosen if text in (None, "", "all") else _parse_list("style", text, suite.styles)
-    check_pictures(suite, styles)
-    return tuple(styles)
 
 
 def _first_given(config: pytest.Config) -> str | None:
@@ -439,7 +418,9 @@ def _from_ini_file(config: pytest.Config, option: Option, text: str) -> str:
     """The value with its path, where it is one, taken from the ini file's folder."""
     if not option.is_path or config.inipath is None:
         return text
-    head, path = re.match(r"((?:[\w.+-]+=)?(?:replay:)?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]  # matches anything
+    head, path = re.match(
+        r"((?:[\w.+-]+=)?(?:replay:|mathverse:|mmmu:)?)(.*)", text, re.DOTALL
+    ).groups()  # type: ignore[union-attr]  # matches anything
     there = config.inipath.parent / path
     is_ours = option.name in {"record", "prompt", "compare", "html", "markdown"} or there.exists()
     return f"{head}{there}" if is_ours else text

@@ -14,11 +14,12 @@ import pytest
 from pytest_crossmath.options import SNAPSHOT_EXTENSION, add_options, build_config, is_active
 
 if TYPE_CHECKING:
+    from pytest_crossmath.asked import Form
     from pytest_crossmath.distribution import GpuAssignment
+    from pytest_crossmath.forms import Modality
     from pytest_crossmath.inference.engine import Answer, Engine
     from pytest_crossmath.models.backend import Response
-    from pytest_crossmath.prompting import Modality
-    from pytest_crossmath.puzzle.grid import Problem
+    from pytest_crossmath.questions.question import Task
     from pytest_crossmath.scoring import Score
     from pytest_crossmath.session import CrossmathSession
 
@@ -186,6 +187,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     session = metafunc.config.stash.get(_active, None)
     if session is None:
         return
+    from pytest_crossmath.asked import asked_tasks, forms
+
     mark = pytest.mark.crossmath
     taken = {name for m in metafunc.definition.iter_markers("parametrize") for name in _names(m)}
     asked = set(metafunc.fixturenames) - taken
@@ -193,18 +196,27 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         names = [spec.name for spec in session.config.models]
         models = [pytest.param(n, id=n, marks=mark(model=n)) for n in names]
         metafunc.parametrize("crossmath_model", models, indirect=True, scope="session")
-    if "crossmath_problem" in asked:
-        problems = [
-            pytest.param(p, id=p.id, marks=mark(problem=p.id, difficulty=p.difficulty))
-            for p in session.config.suite.problems
+    if {"crossmath_problem", "crossmath_modality"} <= asked:
+        # Together: a question need not have every form.
+        both = [
+            pytest.param(p, f, id=id, marks=(_of_problem(p), _of_form(f)))
+            for id, p, f in asked_tasks(session.config)
         ]
-        metafunc.parametrize("crossmath_problem", problems, indirect=True)
-    if "crossmath_modality" in asked:
-        forms = [
-            pytest.param(f, id=id, marks=mark(modality=f.modality.value, style=f.style))
-            for id, f in session.forms()
-        ]
-        metafunc.parametrize("crossmath_modality", forms, indirect=True)
+        metafunc.parametrize(["crossmath_problem", "crossmath_modality"], both, indirect=True)
+    elif "crossmath_problem" in asked:
+        tasks = [pytest.param(p, id=p.id, marks=_of_problem(p)) for p in session.config.suite.tasks]
+        metafunc.parametrize("crossmath_problem", tasks, indirect=True)
+    elif "crossmath_modality" in asked:
+        shown = [pytest.param(f, id=id, marks=_of_form(f)) for id, f in forms(session.config)]
+        metafunc.parametrize("crossmath_modality", shown, indirect=True)
+
+
+def _of_problem(problem: Task) -> pytest.MarkDecorator:
+    return pytest.mark.crossmath(problem=problem.id, difficulty=problem.difficulty)
+
+
+def _of_form(form: Form) -> pytest.MarkDecorator:
+    return pytest.mark.crossmath(modality=form.modality.value, style=form.style)
 
 
 def _names(mark: pytest.Mark) -> list[str]:
@@ -231,9 +243,9 @@ def crossmath_model(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def crossmath_problem(request: pytest.FixtureRequest) -> Problem:
-    """The problem: its table, key, steps and pictures."""
-    problem: Problem = _parameter(request)
+def crossmath_problem(request: pytest.FixtureRequest) -> Task:
+    """The problem: its table, key, steps and pictures; of a suite of questions, the question."""
+    problem: Task = _parameter(request)
     return problem
 
 
@@ -255,7 +267,7 @@ def crossmath_style(request: pytest.FixtureRequest, crossmath_modality: Modality
 def _crossmath_answer(
     request: pytest.FixtureRequest,
     crossmath_model: Engine,
-    crossmath_problem: Problem,
+    crossmath_problem: Task,
     crossmath_modality: Modality,  # noqa: ARG001 - asked for its parameter
 ) -> Answer:
     session = request.config.stash[_active]
@@ -282,7 +294,7 @@ def crossmath_score(_crossmath_answer: Answer) -> Score:
 def crossmath_regressed(
     request: pytest.FixtureRequest,
     crossmath_model: Engine,
-    crossmath_problem: Problem,
+    crossmath_problem: Task,
     crossmath_score: Score,
 ) -> bool:
     """Whether the snapshot of verdicts says that the problem was solved before, and now is not."""

@@ -15,18 +15,33 @@ same words whichever form the puzzle has, so that a gap can only come from the f
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 
 from pytest_crossmath.errors import OptionError, SuiteError
-from pytest_crossmath.puzzle.grid import Problem
+from pytest_crossmath.forms import ImagePart, Modality, Part, TextPart
+from pytest_crossmath.questions.question import Kind, Question, Task
 
 INSTRUCTION = """\
 Solve this cross-math puzzle. Equations run across and down, and every ? stands for a positive \
 integer. Work step by step, then end with the missing integers, row by row from left to right, \
 as <answer>first, second, ...</answer>."""
 """What every model is asked in every modality."""
+
+
+QUESTION_INSTRUCTIONS = {
+    Kind.CHOICE: """\
+Answer this multiple-choice question. Work step by step, then end with the letter of the right \
+choice, as <answer>letter</answer>.""",
+    Kind.NUMBER: """\
+Answer this question. Work step by step, then end with the number alone, as \
+<answer>number</answer>.""",
+    Kind.TEXT: """\
+Answer this question. Work step by step, then end with the answer alone, as short as it can be, as \
+<answer>short answer</answer>.""",
+}
+"""What a model is asked of a question, by what its answer is; the same words in every form."""
 
 
 TRANSCRIBE = """\
@@ -36,51 +51,16 @@ Do not solve it."""
 """What a model is asked about a picture that it missed, to find out what it saw."""
 
 
-class Modality(StrEnum):
-    """The form in which a puzzle is given."""
-
-    TEXT = "text"
-    IMAGE = "image"
-    IMAGE_TEXT = "image+text"
-
-    @property
-    def shows_table(self) -> bool:
-        """Whether the prompt holds the markdown table."""
-        return self is not Modality.IMAGE
-
-    @property
-    def shows_image(self) -> bool:
-        """Whether the prompt holds the picture."""
-        return self is not Modality.TEXT
-
-
-@dataclass(frozen=True, slots=True)
-class TextPart:
-    """A piece of text in a prompt."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ImagePart:
-    """A picture in a prompt."""
-
-    path: Path
-
-
-Part = TextPart | ImagePart
-
-
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One request to a model: a problem in one form."""
+    """One request to a model: a task in one form."""
 
-    problem: Problem
-    """The problem."""
+    problem: Task
+    """The problem, or the question."""
     modality: Modality
     """The form it is given in."""
     style: str | None
-    """Image style; None without an image."""
+    """Image style; None without an image, and where a question has only one."""
     index: int
     """Number of the sample where a problem is asked several times, from 0."""
     content: tuple[Part, ...]
@@ -106,25 +86,46 @@ class Sample:
 
 
 def make_sample(
-    problem: Problem,
+    problem: Task,
     modality: Modality,
     *,
     style: str | None = None,
     index: int = 0,
-    instruction: str = INSTRUCTION,
+    instruction: str | None = None,
 ) -> Sample:
-    """The sample for a problem in one form.
+    """The sample for a task in one form; without `instruction` it is asked in our own words.
 
-    Raises `SuiteError` when the problem has no picture in `style`.
+    Raises `SuiteError` when the task has no such form.
     """
-    parts: list[Part] = []
-    if modality.shows_image:
-        if style is None or style not in problem.images:
-            raise SuiteError(f"problem {problem.id} has no picture in style {style!r}")
-        parts.append(ImagePart(problem.images[style]))
-    payload = f"\n\n{problem.table}" if modality.shows_table else ""
-    parts.append(TextPart(instruction + payload))
-    return Sample(problem, modality, style if modality.shows_image else None, index, tuple(parts))
+    asked = instruction if instruction is not None else instruction_for(problem)
+    style = style if modality.shows_image or isinstance(problem, Question) else None
+    if (modality, style) not in problem.shapes:
+        raise SuiteError(f"problem {problem.id} has no picture in style {style!r}")
+    if isinstance(problem, Question):
+        content = _question_parts(problem.forms[modality, style], asked)
+    else:
+        shown = (ImagePart(path) for path in problem.pictures((modality, style)))
+        payload = f"\n\n{problem.table}" if modality.shows_table else ""
+        content = (*shown, TextPart(asked + payload))
+    return Sample(problem, modality, style, index, content)
+
+
+def instruction_for(task: Task) -> str:
+    """What is asked of a task, unless the user says it in other words."""
+    return QUESTION_INSTRUCTIONS[task.kind] if isinstance(task, Question) else INSTRUCTION
+
+
+def instructions_of(tasks: Iterable[Task]) -> str:
+    """All that is asked of some tasks, for the record."""
+    return "\n\n".join(dict.fromkeys(map(instruction_for, tasks)))
+
+
+def _question_parts(shown: Sequence[Part], instruction: str) -> tuple[Part, ...]:
+    """What a form shows, then the instruction, in one piece with the text before it."""
+    *before, last = shown
+    if isinstance(last, TextPart):
+        return (*before, TextPart(f"{last.text}\n\n{instruction}"))
+    return (*shown, TextPart(instruction))
 
 
 def make_transcription(sample: Sample) -> Sample:

@@ -24,13 +24,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from itertools import pairwise
 from statistics import fmean
 
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.solver import violated
+from pytest_crossmath.questions.extraction import is_right, read_answer
+from pytest_crossmath.questions.question import Question, Task
+from pytest_crossmath.spoken import PLAIN, answer_block, without_thinking
 
-_ANSWER_TAG = re.compile(r"</?answer\s{0,9}>", re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{0,40})?([eE][+-]?\d{1,2})?")
 _MINUS = str.maketrans(
@@ -39,21 +40,13 @@ _MINUS = str.maketrans(
 _SEPARATORS = re.compile(r"[,|;]")
 _RULE = re.compile(r"[-:|\s]*-[-:|\s]*")
 """The line below the header of a markdown table."""
-_THINKING_TAG = re.compile(r"(?i)<(/?)(?:seed:)?(?:think|thinking|thought)>|[\[◁](/?)think[\]▷]")
 _LATEX = re.compile(r"\\(?:boxed|fbox|text|textbf|mathbf|mathrm|left|right|quad)\b|\\[\[\]()]")
 _FENCE = re.compile(r"^\s*```\w*\s*$", re.MULTILINE)
 _BULLET = re.compile(r"^\s*(?:[-+•]|\d{1,2}[.)])\s+(?=\S)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-# What a keyboard or a chat page makes of plain characters. Not NFKC, to which 2⁰ is 20.
-_PLAIN = {
-    **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
-    **dict.fromkeys(map(ord, "\N{ZERO WIDTH SPACE}\N{WORD JOINER}\ufeff\x00"), None),
-    ord("\N{IDEOGRAPHIC COMMA}"): ",",
-    ord("\N{IDEOGRAPHIC SPACE}"): " ",
-    ord("\N{NO-BREAK SPACE}"): " ",
-}
 _THOUSANDS = re.compile(r"(?<![\d.])(?<!\d,)\d{1,3}(,\d{3})+(?!,?\d)")
 _DECORATION = " \t\r*_`$\"'()[]{}“”‘’。"
+_SHOWN = 40
 _MAX_ANSWER = 10_000
 """Characters of an answer that are looked at; a longer one is no list of numbers."""
 
@@ -99,13 +92,19 @@ class Score:
     right: tuple[bool, ...]
     """For each blank whether it is right."""
     steps: tuple[int, ...]
-    """For each blank its step."""
+    """For each blank its step; 0 for the one of a question."""
     consistent: bool
-    """Whether the answer, put into the grid, satisfies every equation."""
+    """Whether the answer, put into the grid, satisfies every equation; of a question, whether it
+    is right."""
 
     @property
     def reason(self) -> str:
         """The outcome in a few words."""
+        is_question = self.steps == (0,)
+        if self.outcome is Outcome.MISSED and is_question:
+            return f"missed: answered {_shown(self.answer or ())}, right is {_shown(self.key)}"
+        if self.outcome is Outcome.UNPARSED and is_question:
+            return "unparsed: no answer that can be read"
         if self.outcome is Outcome.MISSED:
             blanks = len(self.right)
             wrong = blanks - sum(self.right)
@@ -132,23 +131,41 @@ class Metrics:
     """How many problems ended in each way."""
 
 
-def score_response(problem: Problem, text: str, finish: Finish = Finish.STOP) -> Score:
-    """Score one response to a problem."""
-    answer = parse_answer(text, blanks=len(problem.key))
-    if finish is Finish.REFUSED:
-        outcome, answer = Outcome.REFUSED, None
-    elif answer is None:
-        outcome = Outcome.TRUNCATED if finish is Finish.LENGTH else Outcome.UNPARSED
-    else:
-        given = (*answer, *("",) * len(problem.key))
-        right = tuple(same_number(a, k) for a, k in zip(given, problem.key, strict=False))
-        exact = all(right) and len(answer) == len(problem.key)
-        return Score(
-            Outcome.SOLVED if exact else Outcome.MISSED,
-            answer, problem.key, right, problem.steps, exact or _is_consistent(problem, answer),
-        )  # fmt: skip
+def score_response(problem: Task, text: str, finish: Finish = Finish.STOP) -> Score:
+    """Score one response to a problem or a question."""
+    if finish is not Finish.REFUSED:
+        score = (
+            _score_question(problem, text, is_whole=finish is Finish.STOP)
+            if isinstance(problem, Question)
+            else _score_grid(problem, text)
+        )
+        if score is not None:
+            return score
     wrong = (False,) * len(problem.key)
+    outcome = _WITHOUT_ANSWER[finish]
     return Score(outcome, None, problem.key, wrong, problem.steps, consistent=False)
+
+
+def _score_grid(problem: Problem, text: str) -> Score | None:
+    answer = parse_answer(text, blanks=len(problem.key))
+    if answer is None:
+        return None
+    given = (*answer, *("",) * len(problem.key))
+    right = tuple(same_number(a, k) for a, k in zip(given, problem.key, strict=False))
+    exact = all(right) and len(answer) == len(problem.key)
+    return Score(
+        Outcome.SOLVED if exact else Outcome.MISSED,
+        answer, problem.key, right, problem.steps, exact or _is_consistent(problem, answer),
+    )  # fmt: skip
+
+
+def _score_question(question: Question, text: str, *, is_whole: bool) -> Score | None:
+    answer = read_answer(question, without_thinking(text), is_whole=is_whole)
+    if answer is None:
+        return None
+    right = is_right(question, answer)
+    outcome = Outcome.SOLVED if right else Outcome.MISSED
+    return Score(outcome, (answer,), question.key, (right,), question.steps, consistent=right)
 
 
 def parse_answer(text: str, *, blanks: int | None = None) -> tuple[str, ...] | None:
@@ -157,16 +174,12 @@ def parse_answer(text: str, *, blanks: int | None = None) -> tuple[str, ...] | N
     A comma separates values. Only where that gives another count than `blanks`, and
     reading ``1,234`` as one number gives that count, it separates thousands.
     """
-    spoken = without_thinking(text)
-    body: str | None = None
-    for opening, closing in pairwise(_ANSWER_TAG.finditer(spoken)):
-        if opening[0][1] != "/" and closing[0][1] == "/":
-            body = spoken[opening.end() : closing.start()]
+    body = answer_block(without_thinking(text))
     if body is None:
         return None
     if len(body.strip()) > _MAX_ANSWER or not _DIGIT.search(body):
         return None
-    body = _FENCE.sub("", _LATEX.sub("", _COLOUR.sub("", body.translate(_PLAIN))))
+    body = _FENCE.sub("", _LATEX.sub("", _COLOUR.sub("", body.translate(PLAIN))))
     values = _values(body)
     if blanks is not None and len(values) != blanks:
         joined = _values(_THOUSANDS.sub(lambda number: number[0].replace(",", ""), body))
@@ -201,10 +214,16 @@ def step_rates(blanks: Iterable[tuple[Sequence[bool], Sequence[int]]]) -> dict[s
     pools: dict[str, list[bool]] = {}
     for rights, steps in blanks:
         for right, step in zip(rights, steps, strict=True):
-            pools.setdefault(str(step) if step < 4 else "4+", []).append(right)
+            if step:  # a question has none
+                pools.setdefault(str(step) if step < 4 else "4+", []).append(right)
     return {step: fmean(pool) for step, pool in sorted(pools.items())}
 
 
+_WITHOUT_ANSWER = {
+    Finish.STOP: Outcome.UNPARSED,
+    Finish.LENGTH: Outcome.TRUNCATED,
+    Finish.REFUSED: Outcome.REFUSED,
+}
 _REASONS = {
     Outcome.SOLVED: "solved",
     Outcome.UNPARSED: "unparsed: no <answer>…</answer> with a number in it",
@@ -213,23 +232,10 @@ _REASONS = {
 }
 
 
-def without_thinking(text: str) -> str:
-    """The text outside ``<think>…</think>``; an unclosed block hides all that follows.
-
-    Some chat templates open the block in the prompt, so what precedes a closing
-    tag that nothing opened is thinking too.
-    """
-    spoken: list[str] = []
-    start, thinking = 0, False
-    for tag in _THINKING_TAG.finditer(text):
-        if "/" in tag[0]:
-            if not thinking:
-                spoken.clear()
-            start, thinking = tag.end(), False
-        elif not thinking:
-            spoken.append(text[start : tag.start()])
-            thinking = True
-    return "".join(spoken if thinking else [*spoken, text[start:]])
+def _shown(values: Sequence[str]) -> str:
+    """An answer as part of a line: short, and nothing that could steer a terminal."""
+    text = "".join(c if c.isprintable() else " " for c in ", ".join(values))
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} …"
 
 
 def _values(body: str) -> tuple[str, ...]:

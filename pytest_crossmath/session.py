@@ -11,13 +11,13 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_crossmath.asked import asked, decoding, record_header, suite_title
+from pytest_crossmath.asked import Form, asked, decoding, everything, record_header, suite_title
 from pytest_crossmath.closing import check_files, write_files
 from pytest_crossmath.diagnosis import diagnose
 from pytest_crossmath.distribution import Scopes, stretches
@@ -34,8 +34,9 @@ from pytest_crossmath.models.backend import Backend
 from pytest_crossmath.models.registry import ModelSpec, load_backend
 from pytest_crossmath.options import CrossmathConfig
 from pytest_crossmath.progress import Progress
-from pytest_crossmath.prompting import Modality, Sample, make_sample
+from pytest_crossmath.prompting import Sample, make_sample
 from pytest_crossmath.puzzle.grid import Problem
+from pytest_crossmath.questions.question import Task
 from pytest_crossmath.reporting.record import RecordWriter, check_writable, default_path, relative
 from pytest_crossmath.reporting.report import Comparison, Report
 from pytest_crossmath.reporting.summary import Split, split_by_cause, summarize_run, unsolved
@@ -65,18 +66,6 @@ SNAPSHOT_PROPERTY = "crossmath_snapshot"
 
 TROUBLE = "crossmath_trouble"
 """Where a worker's last word carries what is to be said about its cache."""
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """How a problem is given: the value behind `crossmath_modality`."""
-
-    modality: Modality
-    """Text, image or both."""
-    style: str | None
-    """Image style; None without an image."""
-    sample: int
-    """Sample number, from 0."""
 
 
 class CrossmathSession:
@@ -111,21 +100,9 @@ class CrossmathSession:
 
     # -- what is asked ---------------------------------------------------------------
 
-    def forms(self) -> Iterator[tuple[str, Form]]:
-        """Every form with its part of the test id, in a fixed order."""
-        several_styles, several = len(self.config.styles) > 1, self.config.samples > 1
-        for modality in self.config.modalities:
-            styles = self.config.styles if modality.shows_image else (None,)
-            for style in styles:
-                for sample in range(self.config.samples):
-                    id = modality.value
-                    id += f"-{style}" if several_styles and style else ""
-                    id += f"-s{sample}" if several else ""
-                    yield id, Form(modality, style, sample)
-
     def ids(self) -> Iterator[str]:
         """The bracketed part of every built-in test id."""
-        return (id for id, _, _, _ in self._everything())
+        return (id for id, _, _, _ in everything(self.config))
 
     def reorder(self, items: list[pytest.Item]) -> None:
         """Put the problems into random order where a sequential test looks at them on the way."""
@@ -175,12 +152,12 @@ class CrossmathSession:
         return stretches(
             ids,
             models=[spec.name for spec in self.config.models],
-            problems=[problem.id for problem in self.config.suite.problems],
+            problems=[task.id for task in self.config.suite.tasks],
             workers=workers,
         )
 
-    def sample(self, problem: Problem, form: Form) -> Sample:
-        """The sample for a problem in a form."""
+    def sample(self, problem: Task, form: Form) -> Sample:
+        """The sample for a task in a form."""
         return make_sample(
             problem, form.modality, style=form.style, index=form.sample,
             instruction=self.config.instruction,
@@ -276,7 +253,7 @@ class CrossmathSession:
 
     def receive_crash(self, test_id: str) -> None:
         """A worker died while it ran a test: nothing was measured there."""
-        for id, model, problem, form in self._everything():
+        for id, model, problem, form in everything(self.config):
             if test_id.endswith(f"[{id}]"):
                 self._collect(failed(model, self.sample(problem, form), "the worker died"))
 
@@ -390,15 +367,8 @@ class CrossmathSession:
             return was_told(model, Path(self._workerinput[FLAGS]))
         return self._stopping.is_over(model)
 
-    def _everything(self) -> Iterator[tuple[str, str, Problem, Form]]:
-        """The bracketed part of every built-in test id, with model, problem and form."""
-        for spec in self.config.models:
-            for problem in self.config.suite.problems:
-                for id, form in self.forms():
-                    yield f"{spec.name}-{problem.id}-{id}", spec.name, problem, form
-
     def _samples_by_id(self) -> Iterator[tuple[str, tuple[str, Sample]]]:
-        for id, model, problem, form in self._everything():
+        for id, model, problem, form in everything(self.config):
             yield id, (model, self.sample(problem, form))
 
     def _plan_gates(self, samples: Iterable[tuple[str, Sample]]) -> None:
@@ -428,8 +398,9 @@ class CrossmathSession:
         """Ask what was seen in a picture that was missed, and keep why it was."""
         said = engine.transcript(answer.sample)
         self.progress.clear()
-        if said is not None:
-            cause = diagnose(answer.sample.problem, answer.score.answer or (), said)
+        problem = answer.sample.problem
+        if said is not None and isinstance(problem, Problem):
+            cause = diagnose(problem, answer.score.answer or (), said)
             self._keep(Transcript(*answer.result.identity, cause, said))
 
     def _keep(self, line: Result | Transcript) -> None:

@@ -259,14 +259,14 @@ class Verdicts:
         """
         option = self._config.option
         kept = option.no_cleanup or getattr(option, "disable_unused_snapshots", False)
-        problems = {problem.id for problem in self._suite.problems}
+        problems = {task.id for task in self._suite.tasks}
         return self._update and not kept and self._ran[model] == problems
 
     def _unused(self, model: str) -> frozenset[Name]:
         """Lines of problems that the suite does not have; none where not all of it was loaded."""
         if self._is_cut:
             return frozenset()
-        known = {problem.id for problem in self._suite.problems}
+        known = {task.id for task in self._suite.tasks}
         return frozenset(name for name in self._entries[model] if name.problem not in known)
 
 

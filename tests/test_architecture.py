@@ -13,16 +13,22 @@ import pytest
 import pytest_crossmath
 
 PACKAGE = Path(pytest_crossmath.__file__).parent
-HEAVY = ("torch", "transformers", "PIL", "numpy", "scipy", "tabulate", "peft", "jinja2", "openai")
+HEAVY = (
+    "torch", "transformers", "PIL", "numpy", "scipy", "tabulate", "peft", "jinja2", "openai",
+    "pyarrow",
+)  # fmt: skip
 
 # The longest prefix that matches says the floor.
 FLOORS = {
     "errors": 0,
     "workspace": 0,
+    "forms": 0,
     "puzzle.grid": 0,
     "puzzle": 1,
     "prompting": 1,
     "scoring": 1,
+    "spoken": 1,
+    "questions": 1,
     "diagnosis": 1,
     "models": 2,
     "inference": 3,
@@ -37,6 +43,7 @@ FLOORS = {
     "progress": 5,
     "session": 5,
     "snapshots": 5,
+    "suite_options": 5,
     "collection": 6,
     "builtin": 6,
     "plugin": 6,

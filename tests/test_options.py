@@ -9,8 +9,8 @@ import pytest
 
 from pytest_crossmath import options
 from pytest_crossmath.errors import OptionError
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.options import OPTIONS, Option
-from pytest_crossmath.prompting import Modality
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,8 @@ from pathlib import Path
 import pytest
 
 from pytest_crossmath.errors import OptionError, SuiteError
-from pytest_crossmath.prompting import (
-    INSTRUCTION,
-    ImagePart,
-    Modality,
-    TextPart,
-    load_instruction,
-    make_sample,
-)
+from pytest_crossmath.forms import ImagePart, Modality, TextPart
+from pytest_crossmath.prompting import INSTRUCTION, load_instruction, make_sample
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.markdown import parse_table
 

@@ -13,8 +13,8 @@ from pytest_crossmath.commands.learning import (
     load_learning_suite,
 )
 from pytest_crossmath.errors import OptionError
-from pytest_crossmath.prompting import Modality
-from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.forms import Modality
+from pytest_crossmath.puzzle.suite import load_grids
 from pytest_crossmath.training.dataset import Target
 from pytest_crossmath.training.export import (
     write_llava,
@@ -41,7 +41,11 @@ def export(arguments: argparse.Namespace) -> list[str]:
     """Write the training set. Gives lines to print. Raises `CrossmathError`."""
     out: Path = arguments.out
     evaluates = arguments.format == LMMS_EVAL
-    suite = load_suite(arguments.suite) if evaluates else load_learning_suite(arguments.suite)
+    suite = (
+        load_grids(arguments.suite, "a task of lmms-eval")
+        if evaluates
+        else load_learning_suite(arguments.suite)
+    )
     if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
         raise OptionError(f"{out} is there already: name another folder")
     found = chosen_examples(arguments, suite, Target(arguments.target))

@@ -7,9 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_crossmath.errors import OptionError
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.options import parse_choice
-from pytest_crossmath.prompting import INSTRUCTION, Modality, load_instruction
-from pytest_crossmath.puzzle.suite import Suite, bundled_suites, check_pictures, load_suite
+from pytest_crossmath.prompting import INSTRUCTION, load_instruction
+from pytest_crossmath.puzzle.suite import (
+    Suite,
+    bundled_suites,
+    check_pictures,
+    load_grids,
+    load_suite,
+)
 from pytest_crossmath.training.dataset import Example, Target, examples
 
 
@@ -35,7 +42,7 @@ def add_target_argument(parser: argparse.ArgumentParser) -> None:
 
 def load_learning_suite(name: str) -> Suite:
     """The suite. Raises `OptionError` for a bundled one, which is for testing."""
-    suite = load_suite(name)
+    suite = load_grids(name, "a training set")
     if suite.digest in {load_suite(bundled).digest for bundled in bundled_suites()}:
         raise OptionError(
             f"suite {suite.name} is for testing: a model that learnt it cannot be tested with it."

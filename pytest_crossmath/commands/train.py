@@ -21,9 +21,10 @@ from pytest_crossmath.commands.learning import (
     load_learning_suite,
 )
 from pytest_crossmath.errors import ModelError, OptionError
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.registry import ModelSpec, check_spec, is_pocket, parse_spec
-from pytest_crossmath.prompting import INSTRUCTION, Modality, load_instruction
+from pytest_crossmath.prompting import INSTRUCTION, load_instruction
 from pytest_crossmath.puzzle.suite import Suite
 from pytest_crossmath.training.dataset import Target, make_dataset
 from pytest_crossmath.training.recipe import LoraTargets, Recipe

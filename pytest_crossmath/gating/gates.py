@@ -9,13 +9,13 @@ compare-fail gap:image/noborder:3%
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from pytest_crossmath.errors import OptionError
+from pytest_crossmath.forms import Modality, Shape
 from pytest_crossmath.gating.rates import Form
-from pytest_crossmath.prompting import Modality
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)\s*%")
 _FRACTION = re.compile(r"[01]?\.\d{1,6}|0")
@@ -71,8 +71,17 @@ def parse_gate(kind: Kind, text: str) -> Gate:
     return Gate(kind, Form(name, style or None), _limit(whole, limit.strip()), of_gap)
 
 
-def check_gates(gates: Sequence[Gate], *, modalities: Sequence[str], styles: Sequence[str]) -> None:
-    """Raise `OptionError` for a gate on a form that is not asked."""
+def check_gates(
+    gates: Sequence[Gate],
+    *,
+    modalities: Sequence[str],
+    styles: Sequence[str],
+    shapes: Collection[Shape] | None = None,
+) -> None:
+    """Raise `OptionError` for a gate on a form that is not asked.
+
+    `shapes` are the forms of the suite, where it is known.
+    """
     for gate in gates:
         needs_text = gate.of_gap or gate.kind is Kind.MAX_GAP
         for name in (gate.form.modality, *([Modality.TEXT.value] if needs_text else [])):
@@ -84,8 +93,11 @@ def check_gates(gates: Sequence[Gate], *, modalities: Sequence[str], styles: Seq
         if gate.form.style and gate.form.style not in styles:
             raise OptionError(
                 f"--crossmath-{gate}: this run does not ask style {gate.form.style}:"
-                f" it asks {', '.join(styles)}"
+                f" it asks {', '.join(styles) or 'none'}"
             )
+        shape = Modality(gate.form.modality), gate.form.style
+        if gate.form.style and shapes is not None and shape not in shapes:
+            raise OptionError(f"--crossmath-{gate}: the suite has no {gate.form}")
 
 
 def _limit(whole: str, text: str) -> float:

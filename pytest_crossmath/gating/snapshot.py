@@ -20,7 +20,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from pytest_crossmath.errors import SnapshotError
-from pytest_crossmath.prompting import Modality, Sample
+from pytest_crossmath.forms import Modality
+from pytest_crossmath.prompting import Sample
 from pytest_crossmath.scoring import Outcome, Score
 
 _TITLE = "# Verdicts of pytest-crossmath, with the answers as they were read."

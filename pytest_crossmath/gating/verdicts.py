@@ -23,6 +23,7 @@ from math import lcm, sqrt
 from statistics import fmean
 from typing import Any
 
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.gating.gates import Gate, Kind
 from pytest_crossmath.gating.rates import UNSETTLED, Form, Tallies, measured, settled, tally
 from pytest_crossmath.gating.stats import (
@@ -41,7 +42,6 @@ from pytest_crossmath.gating.stats import (
     wilson,
 )
 from pytest_crossmath.inference.result import Result
-from pytest_crossmath.prompting import Modality
 from pytest_crossmath.scoring import Outcome
 
 ALPHA = 0.05

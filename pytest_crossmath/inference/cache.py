@@ -25,8 +25,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pytest_crossmath.forms import ImagePart
 from pytest_crossmath.models.backend import Response, Settings
-from pytest_crossmath.prompting import ImagePart, Sample
+from pytest_crossmath.prompting import Sample
 from pytest_crossmath.scoring import Finish
 from pytest_crossmath.workspace import FOLDER, make_folder
 

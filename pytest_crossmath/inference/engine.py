@@ -20,10 +20,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_crossmath.errors import BackendError, ModelError
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.inference.cache import ModelCache
 from pytest_crossmath.inference.result import Result, failed, scored
 from pytest_crossmath.models.backend import Backend, OutOfMemoryError, Response, Settings
-from pytest_crossmath.prompting import Modality, Sample, make_transcription
+from pytest_crossmath.prompting import Sample, make_transcription
 from pytest_crossmath.scoring import Outcome, Score, score_response
 
 _GROUP = 2048

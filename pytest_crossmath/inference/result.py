@@ -8,8 +8,9 @@ from dataclasses import fields as dataclass_fields
 from math import isfinite
 from typing import Any
 
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Response
-from pytest_crossmath.prompting import Modality, Sample
+from pytest_crossmath.prompting import Sample
 from pytest_crossmath.scoring import Outcome, Score
 
 Key = tuple[str, str, str, str | None, int]

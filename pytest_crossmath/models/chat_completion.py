@@ -24,8 +24,9 @@ from typing import Any
 from PIL import Image
 
 from pytest_crossmath.errors import BackendError
+from pytest_crossmath.forms import ImagePart, Part
 from pytest_crossmath.models.backend import Settings, one_line
-from pytest_crossmath.prompting import ImagePart, Part, Sample
+from pytest_crossmath.prompting import Sample
 from pytest_crossmath.scoring import Finish
 
 _FINISH = {

@@ -26,11 +26,12 @@ from PIL import Image
 from transformers import PaliGemmaProcessor
 
 from pytest_crossmath.errors import BackendError
+from pytest_crossmath.forms import ImagePart
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings, one_line
 from pytest_crossmath.models.checkpoint import load_checkpoint
 from pytest_crossmath.models.decoding import Decoded, decode
 from pytest_crossmath.models.memory import free_memory, largest_batch, measured_need
-from pytest_crossmath.prompting import ImagePart, Sample
+from pytest_crossmath.prompting import Sample
 from pytest_crossmath.scoring import Finish
 
 _DEFAULT_NEW_TOKENS = 2048

@@ -18,8 +18,9 @@ from pathlib import Path
 from PIL import Image
 
 from pytest_crossmath.errors import GridError
+from pytest_crossmath.forms import ImagePart
 from pytest_crossmath.models.backend import Response, Settings
-from pytest_crossmath.prompting import ImagePart, Sample
+from pytest_crossmath.prompting import Sample
 from pytest_crossmath.puzzle.grid import Puzzle
 from pytest_crossmath.puzzle.markdown import format_table, parse_table
 from pytest_crossmath.puzzle.reader import read_picture

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import BackendError, ModelError
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Response, Settings
-from pytest_crossmath.prompting import Modality, Sample
+from pytest_crossmath.prompting import Sample
 from pytest_crossmath.scoring import Finish, Outcome
 
 _FINISH = {Outcome.TRUNCATED: Finish.LENGTH, Outcome.REFUSED: Finish.REFUSED}

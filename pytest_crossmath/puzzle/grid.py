@@ -28,6 +28,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pytest_crossmath.errors import GridError
+from pytest_crossmath.forms import Modality, Shape
 
 OPERATORS = ("+", "-", "×", "÷")
 EQUALS = "="
@@ -246,6 +247,18 @@ class Problem:
     """Path of the picture in each style."""
     origin: str = ""
     """Where it was read, as ``file:line``; empty for one just made."""
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The forms in which it can be shown."""
+        shown = (Modality.IMAGE, Modality.IMAGE_TEXT)
+        pictured = ((modality, style) for modality in shown for style in self.images)
+        return ((Modality.TEXT, None), *pictured)
+
+    def pictures(self, shape: Shape) -> tuple[Path, ...]:
+        """The pictures of one form: one, or none in text."""
+        modality, style = shape
+        return (self.images[str(style)],) if modality.shows_image else ()
 
 
 def _equations_in(lines: tuple[tuple[Cell, ...], ...], direction: Direction) -> Iterator[Equation]:

@@ -28,23 +28,27 @@ _RESERVED = set("[]:/\\")
 _PUBLISHED_STYLES = {"hr": "original", "hr_beige": "beige"}
 
 
-def parse_line(line: str, file: Path, number: int) -> Problem:
-    """The problem on one line of a suite.
-
-    Raises `SuiteError` or `GridError` naming the field; the caller adds file and line.
-    """
+def read_object(line: str) -> Mapping[str, Any]:
+    """The JSON object on a line. Raises `SuiteError`."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:  # also numbers too long and lists too deep
         raise SuiteError(f"not JSON: {error}") from None
     if not isinstance(record, dict):
         raise SuiteError(f"a problem is a JSON object, not {type(record).__name__}")
+    return record
+
+
+def parse_problem(record: Mapping[str, Any], file: Path, origin: str) -> Problem:
+    """The problem that the object on a line is, in either layout.
+
+    Raises `SuiteError` or `GridError` naming the field; the caller adds file and line.
+    """
     published = "markdown_table" in record
     for field in _PUBLISHED if published else _OURS:
         if field not in record:
             raise SuiteError(f"the field {field!r} is missing")
-    parse = _published if published else _ours
-    return parse(record, file, f"{file}:{number}")
+    return (_published if published else _ours)(record, file, origin)
 
 
 def to_json(problem: Problem, images: Mapping[str, str]) -> dict[str, Any]:

@@ -22,15 +22,19 @@ import hashlib
 import os
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_crossmath.errors import GridError, SuiteError
+from pytest_crossmath.forms import Modality, Shape, TextPart
 from pytest_crossmath.puzzle.generator import solution_fingerprint
 from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.puzzle.layouts import parse_line
+from pytest_crossmath.puzzle.layouts import parse_problem, read_object
+from pytest_crossmath.questions.datasets import load_dataset, split_dataset
+from pytest_crossmath.questions.layout import parse_question
+from pytest_crossmath.questions.question import Question, Task
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -41,20 +45,57 @@ MANIFEST_FILE = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A loaded suite."""
+    """A loaded suite: of grids, or of questions."""
 
     name: str
-    """Name of a bundled suite, else the folder or file it came from."""
+    """Name of a bundled suite or a dataset, else the folder or file it came from."""
     problems: tuple[Problem, ...]
-    """In the order of the file."""
+    """Its grids, in the order of the file; none in a suite of questions."""
     digest: str
-    """SHA-256 over every problem's text, key and picture file, as hex digits."""
+    """SHA-256 over every task's text, key and picture files, as hex digits."""
+    questions: tuple[Question, ...] = ()
+    """Its questions, in the order of the file; none in a suite of grids."""
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What a model is asked: grids or questions."""
+        return self.problems or self.questions
 
     @property
     def styles(self) -> tuple[str, ...]:
-        """Image styles that every problem has, in the order of the first."""
+        """Of grids, the image styles that every problem has; of questions, all that some has."""
+        if self.questions:
+            found = dict.fromkeys(style for task in self.questions for _, style in task.shapes)
+            return tuple(style for style in found if style is not None)
         first, *rest = (problem.images for problem in self.problems)
         return tuple(style for style in first if all(style in images for images in rest))
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The forms that the suite offers."""
+        styles = self.styles
+        found = dict.fromkeys(shape for task in self.tasks for shape in task.shapes)
+        return tuple(shape for shape in found if shape[1] is None or shape[1] in styles)
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """The modalities that it offers."""
+        offered = {modality for modality, _ in self.shapes}
+        return tuple(modality for modality in Modality if modality in offered)
+
+    def chosen(self, modalities: Iterable[Modality], styles: Iterable[str]) -> tuple[Shape, ...]:
+        """The forms of these modalities, in these styles where they have some, in this order."""
+        offered, styles = self.shapes, tuple(styles)
+        return tuple(
+            (modality, style)
+            for modality in modalities
+            for style in (None, *styles)
+            if (modality, style) in offered
+        )
+
+    def cut(self, limit: int | None) -> Suite:
+        """The first `limit` tasks, all of them for None."""
+        return replace(self, problems=self.problems[:limit], questions=self.questions[:limit])
 
 
 def bundled_suites() -> dict[str, Path]:
@@ -65,16 +106,36 @@ def bundled_suites() -> dict[str, Path]:
     }
 
 
-def load_suite(suite: str) -> Suite:
-    """A suite by bundled name, folder, or JSONL file.
+def load_suite(suite: str, *, root: Path | None = None) -> Suite:
+    """A suite by bundled name, folder, JSONL file, or ``mathverse:PATH`` and ``mmmu:PATH``.
 
+    Pictures of a dataset are kept in ``.crossmath`` in `root`, by default the current folder.
     Raises `SuiteError` with file, line and field for whatever is wrong. Pictures are
     not looked at, see `check_pictures`.
     """
+    dataset = split_dataset(suite)
+    if dataset is not None:
+        questions = load_dataset(*dataset, root or Path.cwd())
+        return Suite(dataset[0], (), _digest(questions), questions)
     file = find_suite(suite)
-    problems = _load_lines(file)
+    tasks = _load_lines(file)
     name = suite if suite in bundled_suites() else _name_of(file)
-    return Suite(name, problems, _digest(problems))
+    problems = tuple(task for task in tasks if isinstance(task, Problem))
+    questions = tuple(task for task in tasks if isinstance(task, Question))
+    if problems and questions:
+        raise SuiteError(
+            f"{questions[0].origin}: a suite holds grids or questions, not both: put the"
+            " questions into a file of their own"
+        )
+    return Suite(name, problems, _digest(tasks), questions)
+
+
+def load_grids(suite: str, what: str) -> Suite:
+    """A suite of grids, for `what`. Raises `SuiteError`, also for one of questions."""
+    loaded = load_suite(suite)
+    if loaded.questions:
+        raise SuiteError(f"suite {loaded.name} holds questions: {what} is for cross-math grids")
+    return loaded
 
 
 def find_suite(suite: str) -> Path:
@@ -92,7 +153,7 @@ def find_suite(suite: str) -> Path:
     if not os.path.isfile(file):
         raise SuiteError(
             f"no suite {suite!r}: it is neither a bundled suite ({', '.join(bundled) or 'none'}),"
-            f" nor a folder with {PROBLEMS_FILE}, nor a JSONL file"
+            f" nor a folder with {PROBLEMS_FILE}, nor a JSONL file, nor mathverse:PATH or mmmu:PATH"
         )
     return file
 
@@ -119,13 +180,14 @@ def pixel_hash(picture: Image.Image) -> str:
 
 def check_pictures(suite: Suite, styles: Iterable[str]) -> None:
     """Raise `SuiteError` for the first picture in these styles that is missing or broken."""
-    styles = tuple(styles)
-    for problem in suite.problems:
-        for style in styles:
+    shown = {None, *styles}
+    for task in suite.tasks:
+        paths = (task.pictures(shape) for shape in task.shapes if shape[1] in shown)
+        for path in dict.fromkeys(chain.from_iterable(paths)):
             try:
-                check_picture(problem.images[style])
+                check_picture(path)
             except SuiteError as error:
-                raise SuiteError(f"{problem.origin}: {error}") from None
+                raise SuiteError(f"{task.origin}: {error}") from None
 
 
 def check_picture(path: Path) -> None:
@@ -162,8 +224,8 @@ def _name_of(file: Path) -> str:
     return file.parent.name if file.name == PROBLEMS_FILE else file.stem
 
 
-def _load_lines(file: Path) -> tuple[Problem, ...]:
-    problems: dict[str, Problem] = {}
+def _load_lines(file: Path) -> tuple[Task, ...]:
+    tasks: dict[str, Task] = {}
     try:
         # Not splitlines(): JSON may hold U+2028 and its kind inside a string.
         lines = file.read_text(encoding="utf-8-sig").split("\n")
@@ -173,22 +235,39 @@ def _load_lines(file: Path) -> tuple[Problem, ...]:
         if not line.strip():
             continue
         try:
-            problem = parse_line(line, file, number)
+            record = read_object(line)
+            parse = parse_question if "forms" in record else parse_problem
+            task = parse(record, file, f"{file}:{number}")
         except (SuiteError, GridError) as error:
             raise SuiteError(f"{file}:{number}: {error}") from None
-        if problem.id in problems:
-            raise SuiteError(f"{file}:{number}: the id {problem.id!r} is there twice")
-        problems[problem.id] = problem
-    if not problems:
+        if task.id in tasks:
+            raise SuiteError(f"{file}:{number}: the id {task.id!r} is there twice")
+        tasks[task.id] = task
+    if not tasks:
         raise SuiteError(f"{file} holds no problem")
-    return tuple(problems.values())
+    return tuple(tasks.values())
 
 
-def _digest(problems: Iterable[Problem]) -> str:
+def _digest(tasks: Iterable[Task]) -> str:
     total = hashlib.sha256()
-    for problem in problems:
-        total.update(repr((problem.id, problem.table, problem.key, problem.steps)).encode())
-        for style, path in problem.images.items():
+    for task in tasks:
+        if isinstance(task, Question):
+            total.update(repr((task.id, task.kind, task.key, task.accepted, task.choices)).encode())
+            for shape, parts in task.forms.items():
+                total.update(repr(shape).encode())
+                for part in parts:
+                    total.update(
+                        part.text.encode(errors="surrogatepass")
+                        if isinstance(part, TextPart)
+                        else _content(part.path)
+                    )
+            continue
+        total.update(repr((task.id, task.table, task.key, task.steps)).encode())
+        for style, path in task.images.items():
             total.update(style.encode(errors="surrogatepass"))
-            total.update(path.read_bytes() if os.path.isfile(path) else b"")
+            total.update(_content(path))
     return total.hexdigest()
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes() if os.path.isfile(path) else b""

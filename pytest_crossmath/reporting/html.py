@@ -19,15 +19,16 @@ from typing import Any
 
 from pytest_crossmath.diagnosis import Cause
 from pytest_crossmath.errors import ComparisonError, RecordError
+from pytest_crossmath.forms import Modality, Shape
 from pytest_crossmath.gating.comparison import Change, check_comparable
 from pytest_crossmath.gating.gatekeeper import Baseline, Gatekeeper
 from pytest_crossmath.gating.verdicts import Verdict
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.inference.transcript import Transcript
-from pytest_crossmath.prompting import Modality
-from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.suite import Suite
+from pytest_crossmath.questions.question import Question, Task
+from pytest_crossmath.reporting.gallery import Gallery, question_content
 from pytest_crossmath.reporting.gates import WORDS, measured, sees
 from pytest_crossmath.reporting.summary import Row, split_by_cause, summarize_run
 from pytest_crossmath.reporting.terminal import CAUSES, form_name, gap_figures
@@ -219,7 +220,7 @@ def _gallery(
     runs: Sequence[Run], suite: Suite | None, changed: Mapping[int, _Changes | str]
 ) -> dict[str, Any]:
     """What the script shows: every result, with each problem and picture once."""
-    known = {problem.id: problem for problem in suite.problems} if suite else {}
+    known: dict[str, Task] = {task.id: task for task in suite.tasks} if suite else {}
     order = {id: place for place, id in enumerate(known)}
     everything = sorted(
         ((place, result) for place, run in enumerate(runs) for result in run.results),
@@ -242,8 +243,7 @@ def _gallery(
         "outcomes": [outcome.value for outcome in Outcome],
         "modalities": [modality.value for modality in Modality],
         "styles": styles,
-        "problems": [_problem(id, known.get(id)) for id in ids],
-        "pictures": dict(_pictures((result for _, result in everything), known)),
+        **_shown([result for _, result in everything], known, ids),
         "results": [
             {
                 "run": place,
@@ -293,23 +293,39 @@ def _seen(transcript: Transcript | None, longest: int) -> dict[str, str]:
     return {"cause": transcript.cause.value, "saw": shortened(transcript.response, longest)}
 
 
-def _problem(id: str, problem: Problem | None) -> dict[str, Any]:
-    if problem is None:
+def _shown(
+    results: Sequence[Result], known: Mapping[str, Task], ids: Sequence[str]
+) -> dict[str, Any]:
+    """The problems, and the pictures that they show."""
+    shapes: dict[str, dict[Shape, None]] = {id: {} for id in ids}
+    for result in results:
+        shapes[result.problem][Modality(result.modality), result.style] = None
+    gallery = Gallery()
+    return {
+        "problems": [_problem(id, known.get(id), shapes[id], gallery) for id in ids],
+        "pictures": gallery.pictures,
+    }
+
+
+def _problem(
+    id: str, task: Task | None, shapes: Iterable[Shape], gallery: Gallery
+) -> dict[str, Any]:
+    if task is None:
         return {"id": id}
-    grid = [[cell.text for cell in row] for row in problem.puzzle.rows]
-    return {"id": id, "difficulty": problem.difficulty, "grid": grid}
+    about: dict[str, Any] = {"id": id, "difficulty": task.difficulty}
+    there = [shape for shape in shapes if shape in task.shapes]
+    if isinstance(task, Question):
+        shown = {_form_key(shape): question_content(task, shape, gallery) for shape in there}
+        return about | {"choices": task.choices, "shown": shown}
+    for modality, style in there:
+        for path in task.pictures((modality, style)):
+            gallery.add(path, f"{id}/{style}")
+    return about | {"grid": [[cell.text for cell in row] for row in task.puzzle.rows]}
 
 
-def _pictures(
-    results: Iterable[Result], problems: Mapping[str, Problem]
-) -> Iterator[tuple[str, str]]:
-    """Each picture that was shown to a model, once, as a data URI."""
-    shown = dict.fromkeys((r.problem, r.style) for r in results if r.style is not None)
-    for id, style in shown:
-        path = problems[id].images.get(str(style)) if id in problems else None
-        if path is not None and path.is_file():
-            encoded = base64.b64encode(path.read_bytes()).decode("ascii")
-            yield f"{id}/{style}", f"data:image/png;base64,{encoded}"
+def _form_key(shape: Shape) -> str:
+    modality, style = shape
+    return f"{modality}/{style}" if style else modality.value
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:

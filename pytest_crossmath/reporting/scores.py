@@ -64,7 +64,7 @@ def score_saved(suite: Suite, responses: Iterable[SavedResponse]) -> tuple[FormS
     Responses to problems of other suites are left out. Where one sample is there
     twice, the last counts, as in a file that was appended to.
     """
-    problems = {problem.id: problem for problem in suite.problems}
+    problems = {task.id: task for task in suite.tasks}
     saved = [response for response in responses if response.problem in problems]
     several = len({response.style for response in saved if response.style}) > 1
     runs: dict[tuple[str, str], dict[int, dict[str, Score]]] = {}

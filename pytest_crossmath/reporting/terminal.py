@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from textwrap import wrap
 
 from pytest_crossmath.diagnosis import Cause
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.gating.stats import Interval
-from pytest_crossmath.prompting import Modality
 from pytest_crossmath.puzzle.grid import CellKind, Problem
 from pytest_crossmath.reporting.gates import (
     SHOWN,

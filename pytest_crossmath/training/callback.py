@@ -22,10 +22,11 @@ from typing import Any
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from pytest_crossmath.errors import BackendError, ModelError, OptionError
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.hf import HFBackend
-from pytest_crossmath.prompting import INSTRUCTION, Modality, Sample, make_sample
-from pytest_crossmath.puzzle.suite import Suite, check_pictures, load_suite
+from pytest_crossmath.prompting import INSTRUCTION, Sample, make_sample
+from pytest_crossmath.puzzle.suite import Suite, check_pictures, load_grids
 from pytest_crossmath.scoring import Outcome, score_response
 
 _BATCH_SIZE = 16
@@ -54,7 +55,7 @@ class CrossmathCallback(TrainerCallback):
     ) -> None:
         if every < 1 or (limit is not None and limit < 1):
             raise OptionError("a callback asks every step at most, and one problem at least")
-        loaded = load_suite(suite)
+        loaded = load_grids(suite, "CrossmathCallback")
         if any(modality.shows_image for modality in modalities):
             style = _style(loaded, style)
             check_pictures(loaded, [style])

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import ModelError
-from pytest_crossmath.prompting import INSTRUCTION, Modality, Sample, make_sample
+from pytest_crossmath.forms import Modality
+from pytest_crossmath.prompting import INSTRUCTION, Sample, make_sample
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.suite import Suite
 from pytest_crossmath.training.reasoning import answer_only, brief_solution, worked_solution
@@ -45,6 +46,8 @@ class Example:
 
     id: str
     """Problem, modality and style."""
+    problem: Problem
+    """The problem."""
     sample: Sample
     """What is asked."""
     target: str
@@ -65,7 +68,7 @@ class Example:
         """Where the picture is put, relative to the folder."""
         if self.picture is None:
             return None
-        return f"{IMAGES}/{self.sample.problem.id}-{self.sample.style}.png"
+        return f"{IMAGES}/{self.problem.id}-{self.sample.style}.png"
 
 
 def examples(
@@ -87,7 +90,7 @@ def examples(
             for style in styles if modality.shows_image else (None,):
                 sample = make_sample(problem, modality, style=style, instruction=instruction)
                 id = "-".join(filter(None, (problem.id, modality.value, style)))
-                yield Example(id, sample, said)
+                yield Example(id, problem, sample, said)
 
 
 def row_of(example: Example) -> dict[str, Any]:
@@ -98,9 +101,9 @@ def row_of(example: Example) -> dict[str, Any]:
         "completion": [{"role": "assistant", "content": example.target}],
         "images": [example.picture_name] if example.picture_name else [],
         "id": example.id,
-        "problem": example.sample.problem.id,
-        "key": list(example.sample.problem.key),
-        "steps": list(example.sample.problem.steps),
+        "problem": example.problem.id,
+        "key": list(example.problem.key),
+        "steps": list(example.problem.steps),
     }
 
 

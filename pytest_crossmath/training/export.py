@@ -193,7 +193,7 @@ def _openai(example: Example) -> dict[str, Any]:
 
 
 def _lmms(example: Example) -> dict[str, Any]:
-    problem = example.sample.problem
+    problem = example.problem
     return {
         "id": example.id,
         "problem": problem.id,

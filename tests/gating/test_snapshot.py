@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_crossmath.errors import SnapshotError
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.gating.snapshot import (
     Change,
     Name,
@@ -19,7 +20,7 @@ from pytest_crossmath.gating.snapshot import (
     parse_snapshot,
     read_snapshot,
 )
-from pytest_crossmath.prompting import INSTRUCTION, Modality, make_sample
+from pytest_crossmath.prompting import INSTRUCTION, make_sample
 from pytest_crossmath.puzzle.suite import load_suite
 from pytest_crossmath.scoring import Outcome, Score, score_response
 

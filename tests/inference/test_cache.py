@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.inference.cache import ModelCache, ResponseStore
 from pytest_crossmath.models.backend import Response, Settings
-from pytest_crossmath.prompting import Modality, Sample, make_sample
+from pytest_crossmath.prompting import Sample, make_sample
 from pytest_crossmath.puzzle.suite import load_suite
 from pytest_crossmath.scoring import Finish
 

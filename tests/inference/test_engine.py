@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from pytest_crossmath.errors import BackendError, ModelError
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.inference.cache import ModelCache, ResponseStore
 from pytest_crossmath.inference.engine import Answer, Engine, Failure, arranged
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
-from pytest_crossmath.prompting import Modality, Sample, make_sample
+from pytest_crossmath.prompting import Sample, make_sample
+from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.suite import load_suite
 from pytest_crossmath.scoring import Finish, Outcome
 
@@ -355,6 +357,12 @@ def test_the_backend_is_loaded_once_and_late() -> None:
     assert loads == [1]
 
 
+def table_of(sample: Sample) -> str:
+    """The table of a sample's grid."""
+    assert isinstance(sample.problem, Problem)
+    return sample.problem.table
+
+
 class Copyist(Solver):
     """Misses every picture, and copies its grid when it is asked to."""
 
@@ -365,7 +373,7 @@ class Copyist(Solver):
         for index, response in super().generate(samples, settings, batch_size=batch_size):
             sample = samples[index]
             if isinstance(response, Response) and sample.modality is Modality.IMAGE:
-                text = sample.problem.table if sample.transcribes else "<answer>99</answer>"
+                text = table_of(sample) if sample.transcribes else "<answer>99</answer>"
                 yield index, Response(text, Finish.STOP, 5, 0.1)
             else:
                 yield index, response
@@ -381,7 +389,7 @@ def test_missed_pictures_are_transcribed_together() -> None:
         assert isinstance(answer, Answer)
         assert answer.is_missed_picture is (sample.modality is Modality.IMAGE)
         if answer.is_missed_picture:
-            assert engine.transcript(sample) == sample.problem.table
+            assert engine.transcript(sample) == table_of(sample)
     assert [count for count, _ in backend.calls] == [12, 6]
     assert len(results) == 12
 
@@ -394,7 +402,7 @@ def test_a_backend_that_fails_at_a_transcript_costs_nothing_else() -> None:
     answers = [engine.answer(sample) for sample in asked]
     assert [isinstance(answer, Answer) for answer in answers] == [True, True]
     backend._breaks_at = asked[0].problem.id
-    assert [engine.transcript(sample) for sample in asked] == [None, asked[1].problem.table]
+    assert [engine.transcript(sample) for sample in asked] == [None, table_of(asked[1])]
     assert [result.outcome for result in results] == [Outcome.MISSED, Outcome.MISSED]
 
 
@@ -411,7 +419,7 @@ def test_a_transcript_is_another_question(tmp_path: Path) -> None:
         assert isinstance(answer, Answer)
         return answer.response.text, engine.transcript(sample), backend.given
 
-    said = ("<answer>99</answer>", sample.problem.table)
+    said = ("<answer>99</answer>", table_of(sample))
     assert ask() == (*said, 2)
     assert ask() == (*said, 0)
     store.close()

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.inference.result import Result, failed, scored
 from pytest_crossmath.models.backend import Response
-from pytest_crossmath.prompting import Modality, make_sample
+from pytest_crossmath.prompting import make_sample
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.markdown import parse_table
 from pytest_crossmath.scoring import Finish, Outcome, score_response

@@ -13,10 +13,11 @@ from typing import IO
 import pytest
 
 from pytest_crossmath.errors import BackendError
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Backend, Response, Settings
 from pytest_crossmath.models.hf import HFBackend
 from pytest_crossmath.models.registry import load_backend, parse_spec, pocket_directory
-from pytest_crossmath.prompting import Modality, Sample, make_sample
+from pytest_crossmath.prompting import Sample, make_sample
 from pytest_crossmath.puzzle.suite import load_suite
 from pytest_crossmath.scoring import Finish
 

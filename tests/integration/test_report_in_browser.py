@@ -13,6 +13,15 @@ from pathlib import Path
 import pytest
 
 from conftest import Replay
+from pytest_crossmath.forms import Modality
+from pytest_crossmath.inference.result import scored
+from pytest_crossmath.inference.run import Run
+from pytest_crossmath.models.backend import Response
+from pytest_crossmath.prompting import make_sample
+from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.reporting.html import page as html
+from pytest_crossmath.scoring import Finish, score_response
+from tests.questions.made_up import own_lines, write_own
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
@@ -123,3 +132,29 @@ def test_the_server_would_notice(tmp_path: Path, server: Server) -> None:
     page.write_text(f"<p class='count'></p><img src='{where}/image'>", encoding="utf-8")
     opened(page)
     assert server.hits == ["/image"]
+
+
+def test_questions_are_shown_and_do_nothing(tmp_path: Path, server: Server) -> None:
+    """Their texts, choices and pictures, whatever stands in them."""
+    where = f"http://127.0.0.1:{server.server_address[1]}"
+    hostile = f"</script><img src='{where}/x' onerror='document.title=1'> <image 1> square?"
+    line = own_lines(1)[0] | {"choices": [hostile[:-20], "four"]}
+    line["forms"]["image+text"]["text"] = hostile
+    suite = load_suite(str(write_own(tmp_path, [line])))
+    [question] = suite.questions
+    results = [
+        scored("m", sample, response, score_response(question, response.text))
+        for modality in Modality
+        if (sample := make_sample(question, modality))
+        and (response := Response("<answer>A</answer>", Finish.STOP, 3, 0.1))
+    ]
+    header = {"suite": {"name": "own", "digest": suite.digest}, "modalities": list(Modality)}
+    page = tmp_path / "page.html"
+    page.write_text(html([Run("run.jsonl", header, tuple(results), (), {})], suite), "utf-8")
+    document = opened(page)
+    assert shown(document)[1] == 3
+    assert document.count('src="data:image/png;base64,') == 2
+    assert "A square, number 1. How many sides has it?" in document
+    assert "right: B (four)" in document
+    assert "&lt;/script&gt;&lt;img src=" in document
+    assert server.hits == []

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from pytest_crossmath.errors import ModelError
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.hf import HFBackend
 from pytest_crossmath.models.registry import load_backend, parse_spec
-from pytest_crossmath.prompting import Modality, make_sample
+from pytest_crossmath.prompting import make_sample
 from pytest_crossmath.puzzle.suite import load_suite
 
 CPU = Settings(device="cpu")

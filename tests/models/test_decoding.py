@@ -13,12 +13,13 @@ import transformers
 from torch import Tensor
 from transformers.cache_utils import DynamicLayer
 
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.models import cache as caches
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.decoding import Decoded, Usage, decode
 from pytest_crossmath.models.hf import HFBackend
 from pytest_crossmath.models.registry import pocket_directory
-from pytest_crossmath.prompting import Modality, make_sample
+from pytest_crossmath.prompting import make_sample
 from pytest_crossmath.puzzle.suite import load_suite
 
 PAD, IMAGE, FIRST = 0, 1, 2

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from pytest_crossmath.errors import ModelError
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.hf import HFBackend
-from pytest_crossmath.prompting import Modality, Sample, make_sample
+from pytest_crossmath.prompting import Sample, make_sample
 from pytest_crossmath.puzzle.suite import load_suite
 
 pytestmark = pytest.mark.filterwarnings(

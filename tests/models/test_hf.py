@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from pytest_crossmath.errors import BackendError, ModelError
+from pytest_crossmath.forms import ImagePart, Modality, TextPart
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.hf import HFBackend
 from pytest_crossmath.models.registry import load_backend, parse_spec
-from pytest_crossmath.prompting import ImagePart, Modality, Sample, TextPart, make_sample
+from pytest_crossmath.prompting import Sample, make_sample
 from pytest_crossmath.puzzle.suite import load_suite
 from pytest_crossmath.scoring import Finish
 

@@ -17,9 +17,10 @@ import pytest
 from PIL import Image
 
 from pytest_crossmath.errors import BackendError, ModelError
+from pytest_crossmath.forms import ImagePart, Modality, TextPart
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.chat_completion import make_request
-from pytest_crossmath.prompting import ImagePart, Modality, Sample, TextPart, make_sample
+from pytest_crossmath.prompting import Sample, make_sample
 from pytest_crossmath.puzzle.suite import load_suite
 from pytest_crossmath.scoring import Finish, Outcome, score_response
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.reference import ReferenceBackend
-from pytest_crossmath.prompting import Modality, Sample, make_sample
+from pytest_crossmath.prompting import Sample, make_sample
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.render import STYLES, render
 from pytest_crossmath.puzzle.suite import load_suite

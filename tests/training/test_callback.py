@@ -11,10 +11,10 @@ import torch
 
 from pytest_crossmath.cli import main
 from pytest_crossmath.errors import BackendError, CrossmathError, ModelError
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.hf import HFBackend
 from pytest_crossmath.models.registry import pocket_directory
-from pytest_crossmath.prompting import Modality
 from pytest_crossmath.training.callback import CrossmathCallback
 
 

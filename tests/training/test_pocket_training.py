@@ -14,7 +14,8 @@ import torch
 from transformers import AutoProcessor
 
 from pytest_crossmath.errors import CrossmathError
-from pytest_crossmath.prompting import INSTRUCTION, Modality, make_sample
+from pytest_crossmath.forms import Modality
+from pytest_crossmath.prompting import INSTRUCTION, make_sample
 from pytest_crossmath.puzzle.suite import load_suite
 from pytest_crossmath.training.pocket import command, pipeline
 from pytest_crossmath.training.pocket.architecture import Size, build_processor

@@ -11,10 +11,11 @@ import torch
 from safetensors.torch import load_file
 
 from pytest_crossmath.cli import main
+from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.hf import HFBackend
 from pytest_crossmath.models.registry import ALIASES, pocket_directory
-from pytest_crossmath.prompting import Modality, make_sample
+from pytest_crossmath.prompting import make_sample
 from pytest_crossmath.puzzle.suite import load_suite
 from tests.models.families import write_checkpoint
 from tests.training.conftest import Train

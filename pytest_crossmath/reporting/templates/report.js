@@ -87,7 +87,8 @@ const card = (r) => {
     image.loading = "lazy";
     views.append(image);
   }
-  if (problem.grid) views.append(grid(problem, r));
+  if (problem.shown) views.append(question(problem, r));
+  else if (problem.grid) views.append(grid(problem, r));
   else if (r.answer) views.append(element("p", "mono", `answer: ${r.answer.join(", ")}; key: ${r.key.join(", ")}`));
   made.append(views);
   const details = element("details");
@@ -106,10 +107,39 @@ const card = (r) => {
   return made;
 };
 
+// A question as it was shown, and below it what was answered and what is right.
+const question = (problem, r) => {
+  const box = element("div", "question");
+  const style = value.style(r);
+  for (const part of problem.shown[value.modality(r) + (style ? `/${style}` : "")] || []) {
+    if (typeof part === "string") {
+      box.append(element("p", "", part));
+    } else if (part.picture) {
+      const image = element("img");
+      image.src = data.pictures[part.picture];
+      image.alt = `a picture of ${problem.id}`;
+      image.loading = "lazy";
+      box.append(image);
+    } else {
+      box.append(element("p", "dim", `picture left out: ${part.file}`));
+    }
+  }
+  const right = r.right.every((one) => one);
+  box.append(element("p", "mono", `answered: ${r.answer ? named(problem, r.answer[0]) : "nothing"} ${right ? "✓" : "✗"}`));
+  if (!right) box.append(element("p", "mono", `right: ${named(problem, r.key[0])}`));
+  return box;
+};
+
+const named = (problem, answer) => {
+  const place = /^[A-Z]$/.test(answer) ? answer.charCodeAt(0) - 65 : -1;
+  return problem.choices[place] === undefined ? answer : `${answer} (${problem.choices[place]})`;
+};
+
 const label = (r) => {
   const wrong = r.right.filter((one) => !one).length;
   const outcome = value.outcome(r);
-  const text = outcome === "missed" && wrong ? `${wrong} of ${r.right.length} wrong` : outcome;
+  const isQuestion = data.problems[r.problem].shown;
+  const text = outcome === "missed" && wrong && !isQuestion ? `${wrong} of ${r.right.length} wrong` : outcome;
   return r.change ? `${text}, ${r.change}` : text;
 };
 

@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from pytest_crossmath.prompting import INSTRUCTION, Modality, make_sample
+from pytest_crossmath.forms import Modality
+from pytest_crossmath.prompting import INSTRUCTION, make_sample
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.render import STYLES
 from pytest_crossmath.training.pocket.pictures import shifted

@@ -1,0 +1,52 @@
+r"""What a model says beside its thinking, and the answer that it marks in it.
+
+>>> answer_block(without_thinking("<think>It is 3.</think> So <answer>4</answer>."))
+'4'
+
+Everything here takes time in proportion to the length of a response, whatever it holds.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+_ANSWER_TAG = re.compile(r"</?answer\s{0,9}>", re.IGNORECASE)
+_THINKING_TAG = re.compile(r"(?i)<(/?)(?:seed:)?(?:think|thinking|thought)>|[\[◁](/?)think[\]▷]")
+# What a keyboard or a chat page makes of plain characters. Not NFKC, to which 2⁰ is 20.
+PLAIN = {
+    **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
+    **dict.fromkeys(map(ord, "\N{ZERO WIDTH SPACE}\N{WORD JOINER}\ufeff\x00"), None),
+    ord("\N{IDEOGRAPHIC COMMA}"): ",",
+    ord("\N{IDEOGRAPHIC SPACE}"): " ",
+    ord("\N{NO-BREAK SPACE}"): " ",
+}
+"""A table for `str.translate`: other ways to write plain characters."""
+
+
+def without_thinking(text: str) -> str:
+    """The text outside ``<think>…</think>``; an unclosed block hides all that follows.
+
+    Some chat templates open the block in the prompt, so what precedes a closing
+    tag that nothing opened is thinking too.
+    """
+    spoken: list[str] = []
+    start, thinking = 0, False
+    for tag in _THINKING_TAG.finditer(text):
+        if "/" in tag[0]:
+            if not thinking:
+                spoken.clear()
+            start, thinking = tag.end(), False
+        elif not thinking:
+            spoken.append(text[start : tag.start()])
+            thinking = True
+    return "".join(spoken if thinking else [*spoken, text[start:]])
+
+
+def answer_block(spoken: str) -> str | None:
+    """What stands in the last ``<answer>…</answer>``; None where there is none."""
+    body: str | None = None
+    for opening, closing in pairwise(_ANSWER_TAG.finditer(spoken)):
+        if opening[0][1] != "/" and closing[0][1] == "/":
+            body = spoken[opening.end() : closing.start()]
+    return body
