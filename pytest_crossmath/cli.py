@@ -448,7 +448,7 @@ def _add_train_sft(parser: argparse.ArgumentParser) -> None:
 def _run_train_sft(arguments: argparse.Namespace) -> int:
     from pytest_crossmath.commands.train import train_sft
 
-    print("\n".join(train_sft(arguments)))
+    train_sft(arguments)
     return 0
 
 
@@ -462,7 +462,7 @@ def _add_train_grpo(parser: argparse.ArgumentParser) -> None:
 def _run_train_grpo(arguments: argparse.Namespace) -> int:
     from pytest_crossmath.commands.train import train_grpo
 
-    print("\n".join(train_grpo(arguments)))
+    train_grpo(arguments)
     return 0
 
 

@@ -134,15 +134,15 @@ def make_transcription(sample: Sample) -> Sample:
     return replace(sample, content=(*pictures, TextPart(TRANSCRIBE)), transcribes=True)
 
 
-def load_instruction(path: Path) -> str:
-    """The instruction in a file of the user's, for `--crossmath-prompt`.
+def load_instruction(path: Path, *, option: str = "--crossmath-prompt") -> str:
+    """The instruction in a file of the user's, which `option` named.
 
     Raises `OptionError` when the file cannot be read or is empty.
     """
     try:
         text = path.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise OptionError(f"--crossmath-prompt: cannot read {path}: {error}") from None
+        raise OptionError(f"{option}: cannot read {path}: {error}") from None
     if not text:
-        raise OptionError(f"--crossmath-prompt: {path} is empty")
+        raise OptionError(f"{option}: {path} is empty")
     return text

@@ -8,15 +8,9 @@ from pathlib import Path
 
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.forms import Modality
-from pytest_crossmath.options import parse_choice
 from pytest_crossmath.prompting import INSTRUCTION, load_instruction
-from pytest_crossmath.puzzle.suite import (
-    Suite,
-    bundled_suites,
-    check_pictures,
-    load_grids,
-    load_suite,
-)
+from pytest_crossmath.puzzle.generator import solution_fingerprint
+from pytest_crossmath.puzzle.suite import Suite, check_pictures, load_grids, taken_solutions
 from pytest_crossmath.training.dataset import Example, Target, examples
 
 
@@ -41,22 +35,38 @@ def add_target_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def load_learning_suite(name: str) -> Suite:
-    """The suite. Raises `OptionError` for a bundled one, which is for testing."""
+    """The suite. Raises `OptionError` where a problem of a bundled one is in it.
+
+    Those are for testing; a problem is known by its solved grid, or the mirror image of it.
+    """
     suite = load_grids(name, "a training set")
-    if suite.digest in {load_suite(bundled).digest for bundled in bundled_suites()}:
+    taken = taken_solutions()
+    known = next((p.id for p in suite.problems if solution_fingerprint(p) in taken), None)
+    if known is not None:
         raise OptionError(
-            f"suite {suite.name} is for testing: a model that learnt it cannot be tested with it."
-            " Make problems to learn from with crossmath generate"
+            f"suite {suite.name}: {known} is a problem of a bundled suite, which is for testing: a"
+            " model that learnt it cannot be tested with it. Make problems to learn from with"
+            " crossmath generate"
         )
     return suite
 
 
 def chosen_modalities(arguments: argparse.Namespace) -> list[Modality]:
-    """The forms that `--modality` names. Raises `OptionError`."""
-    words = [word.strip() for word in arguments.modality.split(",") if word.strip()]
+    """The forms that `--modality` names, each once. Raises `OptionError`."""
+    words = dict.fromkeys(word.strip() for word in arguments.modality.split(",") if word.strip())
     if not words:
         raise OptionError("--modality names no form: write --modality=image,text")
-    return [Modality(parse_choice("modality", word, list(Modality))) for word in words]
+    for word in words:
+        if word not in list(Modality):
+            raise OptionError(f"--modality cannot be {word!r}; it takes: {', '.join(Modality)}")
+    return [Modality(word) for word in words]
+
+
+def chosen_instruction(arguments: argparse.Namespace) -> str:
+    """The instruction in the file that `--prompt` names, or our own. Raises `OptionError`."""
+    if arguments.prompt is None:
+        return INSTRUCTION
+    return load_instruction(arguments.prompt, option="--prompt")
 
 
 def chosen_examples(
@@ -64,7 +74,7 @@ def chosen_examples(
 ) -> Iterator[Example]:
     """The examples that the arguments ask for. Raises `OptionError` or `SuiteError`."""
     modalities = chosen_modalities(arguments)
-    styles = arguments.style or list(suite.styles)
+    styles = list(dict.fromkeys(arguments.style or suite.styles))
     if any(modality.shows_image for modality in modalities):
         if not styles:
             raise OptionError(f"suite {suite.name} has no pictures: add --modality=text")
@@ -75,5 +85,5 @@ def chosen_examples(
         check_pictures(suite, styles)
     return examples(
         suite, modalities=modalities, styles=styles, target=target, seed=arguments.seed,
-        instruction=load_instruction(arguments.prompt) if arguments.prompt else INSTRUCTION,
+        instruction=chosen_instruction(arguments),
     )  # fmt: skip

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,22 +19,32 @@ from pytest_crossmath.commands.learning import (
     add_example_arguments,
     add_target_argument,
     chosen_examples,
+    chosen_instruction,
     chosen_modalities,
     load_learning_suite,
 )
 from pytest_crossmath.errors import ModelError, OptionError
 from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Settings
-from pytest_crossmath.models.registry import ModelSpec, check_spec, is_pocket, parse_spec
-from pytest_crossmath.prompting import INSTRUCTION, load_instruction
+from pytest_crossmath.models.registry import (
+    ADAPTER_FILE,
+    ModelSpec,
+    check_spec,
+    is_pocket,
+    parse_spec,
+)
 from pytest_crossmath.puzzle.suite import Suite
 from pytest_crossmath.training.dataset import Target, make_dataset
 from pytest_crossmath.training.recipe import LoraTargets, Recipe
 
 if TYPE_CHECKING:
+    from pytest_crossmath.models.checkpoint import Checkpoint
     from pytest_crossmath.training.callback import CrossmathCallback
 
-_UNASKED = {"run", "out", "resume", "device", "log_every", "save_every", "report_to"}
+_UNASKED = {
+    "run", "out", "resume", "device", "log_every", "save_every", "report_to", "batch_size",
+    "accumulate", "checkpointing",
+}  # fmt: skip
 """Options that a run can be resumed with other values of."""
 
 
@@ -60,51 +72,52 @@ def add_grpo_arguments(parser: argparse.ArgumentParser) -> None:
         help="share of the reward for an answer in the right form (default: 0)")  # fmt: skip
 
 
-def train_sft(arguments: argparse.Namespace) -> list[str]:
-    """Fine-tune a model on worked solutions. Gives lines to print. Raises `CrossmathError`."""
+def train_sft(arguments: argparse.Namespace) -> None:
+    """Fine-tune a model on worked solutions. Raises `CrossmathError`."""
     _check(arguments)
     suite, spec = load_learning_suite(arguments.suite), _model(arguments)
     target = Target(arguments.target)
     found = chosen_examples(arguments, suite, target)
     callbacks = _callbacks(arguments, spec)
-    recipe = _prepared(arguments, suite)
+    recipe, asked = _prepared(arguments, spec, suite)
 
     from pytest_crossmath.training.run import run
-    from pytest_crossmath.training.sft import sft_trainer
-    from pytest_crossmath.training.trainee import load_trainee
+    from pytest_crossmath.training.sft import missing_end, sft_trainer
 
-    trainee = load_trainee(spec, _settings(arguments), recipe, with_pictures=_shown(arguments))
+    settings = _settings(arguments)
+    trainee = _trainee(arguments, spec, settings, recipe)
+    ending = missing_end(trainee)
     with tempfile.TemporaryDirectory() as cache:
         try:
-            dataset = make_dataset(found, Path(cache), embed=False)
+            dataset = make_dataset(found, Path(cache), embed=False, ending=ending)
         except ValueError as error:
             raise OptionError(f"suite {suite.name}: {error}: add --target=answer") from None
         if not trainee.reads_images:
             # A column of no pictures is taken for pictures.
             dataset = dataset.remove_columns("images")
-        print(f"{len(dataset)} examples of {len(suite.problems)} problems")
+        _say(f"{len(dataset)} examples of {len(suite.problems)} problems")
         run(
-            lambda: sft_trainer(trainee, dataset, recipe, device=arguments.device),
-            callbacks, trainee, recipe, resume=arguments.resume,
+            lambda: sft_trainer(trainee, dataset, recipe, settings=settings),
+            callbacks, trainee, recipe, asked, resume=arguments.resume,
         )  # fmt: skip
-    return _closing(recipe)
+    _closing(recipe)
 
 
-def train_grpo(arguments: argparse.Namespace) -> list[str]:
-    """Reward a model for right blanks. Gives lines to print. Raises `CrossmathError`."""
+def train_grpo(arguments: argparse.Namespace) -> None:
+    """Reward a model for right blanks. Raises `CrossmathError`."""
     _check(arguments)
     _check_rollouts(arguments)
     suite, spec = load_learning_suite(arguments.suite), _model(arguments)
     found = chosen_examples(arguments, suite, Target.ANSWER)
     callbacks = _callbacks(arguments, spec)
-    recipe = _prepared(arguments, suite)
+    recipe, asked = _prepared(arguments, spec, suite)
 
     from pytest_crossmath.training.grpo import Rollouts, grpo_trainer
     from pytest_crossmath.training.reward import crossmath_reward
     from pytest_crossmath.training.run import run
-    from pytest_crossmath.training.trainee import load_trainee
 
-    trainee = load_trainee(spec, _settings(arguments), recipe, with_pictures=_shown(arguments))
+    settings = _settings(arguments)
+    trainee = _trainee(arguments, spec, settings, recipe)
     reward = crossmath_reward(
         suite.problems,
         depth_weight=arguments.depth_weight, format_weight=arguments.format_weight,
@@ -117,14 +130,14 @@ def train_grpo(arguments: argparse.Namespace) -> list[str]:
         # What is right is the reward's to know.
         unused = ["completion", *([] if _shown(arguments) else ["images"])]
         dataset = dataset.remove_columns(unused)
-        print(f"{len(dataset)} prompts of {len(suite.problems)} problems")
+        _say(f"{len(dataset)} prompts of {len(suite.problems)} problems")
         run(
             lambda: grpo_trainer(
-                trainee, dataset, recipe, rollouts, reward, device=arguments.device
+                trainee, dataset, recipe, rollouts, reward, settings=settings
             ),
-            callbacks, trainee, recipe, resume=arguments.resume,
+            callbacks, trainee, recipe, asked, resume=arguments.resume,
         )  # fmt: skip
-    return _closing(recipe)
+    _closing(recipe)
 
 
 def _add_common(
@@ -158,11 +171,11 @@ def _add_common(
         help=f"at once on a device (default: {batch})")  # fmt: skip
     add("--accumulate", type=int, default=accumulate, metavar="N",
         help=f"batches in a step (default: {accumulate})")  # fmt: skip
-    add("--lora-rank", type=int, default=16, metavar="R",
+    add("--lora-rank", type=int, metavar="R",
         help="rank of the adapter; 0 trains the whole model (default: 16)")  # fmt: skip
-    add("--lora-alpha", type=float, default=32.0, metavar="A", help="its weight (default: 32)")
-    add("--lora-dropout", type=float, default=0.0, metavar="P", help="default: 0")
-    add("--lora-targets", choices=[t.value for t in LoraTargets], default=LoraTargets.ALL.value,
+    add("--lora-alpha", type=float, metavar="A", help="its weight (default: 32)")
+    add("--lora-dropout", type=float, metavar="P", help="default: 0")
+    add("--lora-targets", choices=[t.value for t in LoraTargets],
         help="layers that get one: all linear ones (default), or the language model's")  # fmt: skip
     add("--checkpointing", action="store_true", help="less memory, a fifth slower")
     add = parser.add_argument_group("where, and what is told").add_argument
@@ -180,28 +193,43 @@ def _add_common(
     add("--eval-max-new-tokens", type=int, metavar="N", help="default: the model's own")
 
 
-_AT_LEAST: Mapping[str, float] = {
-    "epochs": 0.0, "max_steps": 1, "learning_rate": 0.0, "warmup": 0.0, "batch_size": 1,
-    "accumulate": 1, "lora_rank": 0, "lora_alpha": 0.0, "lora_dropout": 0.0, "log_every": 1,
-    "save_every": 1, "eval_every": 1, "eval_limit": 1, "eval_max_new_tokens": 1, "generations": 2,
-    "max_new_tokens": 1, "beta": 0.0, "depth_weight": 0.0, "format_weight": 0.0, "temperature": 0.0,
+_AT_LEAST: Mapping[str, int] = {
+    "max_steps": 1, "warmup": 0, "batch_size": 1, "accumulate": 1, "lora_rank": 0,
+    "lora_dropout": 0, "log_every": 1, "save_every": 1, "eval_every": 1, "eval_limit": 1,
+    "eval_max_new_tokens": 1, "generations": 2, "max_new_tokens": 1, "beta": 0, "depth_weight": 0,
+    "format_weight": 0,
 }  # fmt: skip
-_AT_MOST: Mapping[str, float] = {"lora_dropout": 1.0, "format_weight": 1.0}
+_ABOVE_ZERO = ("epochs", "learning_rate", "lora_alpha", "temperature")
+_BELOW: Mapping[str, float] = {"lora_dropout": 1.0}
+_AT_MOST: Mapping[str, float] = {"format_weight": 1.0}
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    # Before any library is loaded that looks at it: a user did not ask to be counted.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     for name, given in vars(arguments).items():
-        option = f"--{name.replace('_', '-')}"
-        # Written so that what is no number fails too.
-        if name in _AT_LEAST and given is not None and not given >= _AT_LEAST[name]:
-            raise OptionError(f"{option} must be at least {_AT_LEAST[name]:g}, not {given:g}")
-        if name in _AT_MOST and not given <= _AT_MOST[name]:
-            raise OptionError(f"{option} must be at most {_AT_MOST[name]:g}, not {given:g}")
+        if isinstance(given, int | float) and not isinstance(given, bool):
+            _check_number(name, given)
     for package in ("trl", "datasets", "peft", "torch", "transformers"):
         if importlib.util.find_spec(package) is None:
             raise ModelError(f"training needs {package}: pip install 'pytest-crossmath[train]'")
-    if arguments.eval_every is None and (arguments.eval_suite or arguments.eval_limit):
-        raise OptionError("--eval-suite and --eval-limit want --eval-every")
+    for name in ("eval_suite", "eval_limit", "eval_max_new_tokens"):
+        if getattr(arguments, name) is not None and arguments.eval_every is None:
+            raise OptionError(f"--{name.replace('_', '-')} wants --eval-every")
+
+
+def _check_number(name: str, given: float) -> None:
+    option = f"--{name.replace('_', '-')}"
+    if not isfinite(given):
+        raise OptionError(f"{option} must be a number, not {given}")
+    if name in _AT_LEAST and given < _AT_LEAST[name]:
+        raise OptionError(f"{option} must be at least {_AT_LEAST[name]}, not {given:g}")
+    if name in _ABOVE_ZERO and given <= 0:
+        raise OptionError(f"{option} must be above 0, not {given:g}")
+    if name in _BELOW and given >= _BELOW[name]:
+        raise OptionError(f"{option} must be below {_BELOW[name]:g}, not {given:g}")
+    if name in _AT_MOST and given > _AT_MOST[name]:
+        raise OptionError(f"{option} must be at most {_AT_MOST[name]:g}, not {given:g}")
 
 
 def _check_rollouts(arguments: argparse.Namespace) -> None:
@@ -211,20 +239,33 @@ def _check_rollouts(arguments: argparse.Namespace) -> None:
             "--modality: a batch of GRPO has either pictures or none: train on image,image+text, or"
             " on text in a run of its own"
         )
-    completions = arguments.batch_size * arguments.accumulate
-    if completions % arguments.generations:
+    if arguments.batch_size % arguments.generations:
         raise OptionError(
-            f"--batch-size times --accumulate is {completions}, which --generations"
-            f" {arguments.generations} does not divide"
+            f"--batch-size {arguments.batch_size} is no multiple of --generations"
+            f" {arguments.generations}: the completions of a prompt are compared within a batch"
         )
-    if arguments.temperature == 0:
-        raise OptionError("--temperature 0 gives equal completions, which teach nothing")
+    if arguments.beta and arguments.lora_rank == 0:
+        raise OptionError(
+            "--beta wants an adapter, whose base it compares with: drop --lora-rank=0"
+        )
 
 
 def _model(arguments: argparse.Namespace) -> ModelSpec:
     spec = parse_spec(arguments.model)
     check_spec(spec)
     return spec
+
+
+def _trainee(
+    arguments: argparse.Namespace, spec: ModelSpec, settings: Settings, recipe: Recipe
+) -> Checkpoint:
+    from pytest_crossmath.training.trainee import load_trainee
+
+    try:
+        return load_trainee(spec, settings, recipe, with_pictures=_shown(arguments))
+    except ModelError as error:
+        # What loads checkpoints names the options of pytest.
+        raise ModelError(str(error).replace("--crossmath-", "--")) from error
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -250,14 +291,26 @@ def _callbacks(arguments: argparse.Namespace, spec: ModelSpec) -> list[Crossmath
             every=arguments.eval_every,
             limit=arguments.eval_limit,
             settings=replace(_settings(arguments), max_new_tokens=arguments.eval_max_new_tokens),
-            instruction=load_instruction(arguments.prompt) if arguments.prompt else INSTRUCTION,
+            instruction=chosen_instruction(arguments),
         )
     ]
 
 
-def _prepared(arguments: argparse.Namespace, suite: Suite) -> Recipe:
-    from pytest_crossmath.training.run import prepare
+def _prepared(
+    arguments: argparse.Namespace, spec: ModelSpec, suite: Suite
+) -> tuple[Recipe, dict[str, Any]]:
+    """How to train, and what makes the run what it is. Raises `OptionError`."""
+    from pytest_crossmath.training.folder import check_folder
 
+    if (Path(spec.target) / ADAPTER_FILE).is_file():
+        for name in ("lora_alpha", "lora_dropout", "lora_rank", "lora_targets"):
+            if getattr(arguments, name) is not None:
+                raise OptionError(
+                    f"--{name.replace('_', '-')}: {spec.target} is an adapter, and is trained on as"
+                    " it is: leave the option out"
+                )
+    for tracker in arguments.report_to:
+        _check_tracker(tracker)
     recipe = Recipe(
         out=arguments.out,
         seed=arguments.seed,
@@ -268,28 +321,51 @@ def _prepared(arguments: argparse.Namespace, suite: Suite) -> Recipe:
         warmup=arguments.warmup,
         batch_size=arguments.batch_size,
         accumulate=arguments.accumulate,
-        lora_rank=arguments.lora_rank,
-        lora_alpha=arguments.lora_alpha,
-        lora_dropout=arguments.lora_dropout,
-        lora_targets=LoraTargets(arguments.lora_targets),
+        lora_rank=16 if arguments.lora_rank is None else arguments.lora_rank,
+        lora_alpha=arguments.lora_alpha or 32.0,
+        lora_dropout=arguments.lora_dropout or 0.0,
+        lora_targets=LoraTargets(arguments.lora_targets or LoraTargets.ALL),
         checkpointing=arguments.checkpointing,
         log_every=arguments.log_every,
         save_every=arguments.save_every,
         report_to=tuple(arguments.report_to),
     )
-    prepare(recipe, _asked(arguments, suite), resume=arguments.resume)
-    return recipe
+    asked = _asked(arguments, suite)
+    check_folder(recipe, asked, resume=arguments.resume)
+    return recipe, asked
+
+
+def _check_tracker(name: str) -> None:
+    from transformers.integrations import integration_utils
+
+    find: Any = integration_utils.get_available_reporting_integrations  # it has no types
+    available = find()
+    if name not in available:
+        raise OptionError(
+            f"--report-to: {name!r} is not installed or no tracker that transformers knows;"
+            f" installed: {', '.join(available) or 'none'}"
+        )
 
 
 def _asked(arguments: argparse.Namespace, suite: Suite) -> dict[str, Any]:
-    """The options that make a run what it is, with what its suite holds."""
+    """The options that make a run what it is, with what its files hold."""
     options = {
-        name: str(value) if isinstance(value, Path) else value
+        name: value
         for name, value in vars(arguments).items()
         if name not in _UNASKED and not name.startswith("eval_")
     }
-    return {**options, "suite_digest": suite.digest}
+    # The same examples in a step, in smaller batches, are the same step.
+    batch = arguments.batch_size * arguments.accumulate
+    instruction = chosen_instruction(arguments)
+    return {**options, "suite": suite.digest, "prompt": instruction, "examples in a step": batch}
 
 
-def _closing(recipe: Recipe) -> list[str]:
-    return [f"trained: {recipe.out}; ask it with pytest --crossmath-model={recipe.out}"]
+def _say(text: str) -> None:
+    from pytest_crossmath.training.folder import is_first_process
+
+    if is_first_process():
+        print(text, flush=True)
+
+
+def _closing(recipe: Recipe) -> None:
+    _say(f"trained: {recipe.out}; ask it with pytest --crossmath-model={recipe.out}")

@@ -122,7 +122,13 @@ class HFBackend:
             )
             for sample in batch
         ]
-        arguments: dict[str, Any] = {"text": prompts, "padding": True, "return_tensors": "pt"}
+        arguments: dict[str, Any] = {
+            "text": prompts,
+            "padding": True,
+            # Said here too: a processor that a user's own training brings pads on the right.
+            "padding_side": "left",
+            "return_tensors": "pt",
+        }
         if self._template_writes_bos(prompts[0]):
             # The tokenizer would write it once more.
             arguments["add_special_tokens"] = False

@@ -14,6 +14,7 @@ solves goes to the trainer's log, and from there to whatever it reports to, as
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from statistics import fmean
@@ -53,8 +54,9 @@ class CrossmathCallback(TrainerCallback):
         settings: Settings | None = None,
         instruction: str = INSTRUCTION,
     ) -> None:
-        if every < 1 or (limit is not None and limit < 1):
-            raise OptionError("a callback asks every step at most, and one problem at least")
+        for name, value in (("every", every), ("limit", limit)):
+            if value is not None and value < 1:
+                raise OptionError(f"CrossmathCallback: {name} must be at least 1, not {value}")
         loaded = load_grids(suite, "CrossmathCallback")
         if any(modality.shows_image for modality in modalities):
             style = _style(loaded, style)
@@ -88,10 +90,18 @@ class CrossmathCallback(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Ask the model as it came. Raises `ModelError` where its weights are scattered."""
-        if args.fsdp or (args.deepspeed_plugin and args.deepspeed_plugin.zero_stage == 3):
+        zero3 = args.deepspeed_plugin and args.deepspeed_plugin.zero_stage == 3
+        # As a launcher says it, which the arguments do not know of.
+        launched = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in {"1", "true"}
+        if args.fsdp or launched or zero3:
             raise ModelError(
                 "CrossmathCallback cannot ask a model whose weights are spread by FSDP or ZeRO-3:"
                 " leave it out, and ask the checkpoints with pytest --crossmath-model=DIR"
+            )
+        if kwargs.get("processing_class") is None:
+            raise ModelError(
+                "CrossmathCallback cannot ask a model without its processor: give the trainer a"
+                " processing_class"
             )
         if state.global_step == 0:
             self._ask(state, **kwargs)
@@ -142,7 +152,7 @@ class CrossmathCallback(TrainerCallback):
         solved: dict[Modality, list[bool]] = {}
         for index, sample in enumerate(asked):
             solved.setdefault(sample.modality, []).append(_is_solved(sample, answers[index]))
-        return named_rates({modality: fmean(found) for modality, found in solved.items()})
+        return _named_rates({modality: fmean(found) for modality, found in solved.items()})
 
 
 def _style(suite: Suite, wanted: str | None) -> str:
@@ -154,7 +164,7 @@ def _style(suite: Suite, wanted: str | None) -> str:
     return wanted or suite.styles[0]
 
 
-def named_rates(solved: dict[Modality, float]) -> dict[str, float]:
+def _named_rates(solved: dict[Modality, float]) -> dict[str, float]:
     """Rates by form, and each form's gap to text, under their names in the log."""
     named = {f"{LOGGED}/{modality.value}": rate for modality, rate in solved.items()}
     if Modality.TEXT in solved:

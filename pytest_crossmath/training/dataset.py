@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pytest_crossmath.errors import ModelError
+from pytest_crossmath.errors import CrossmathError, ModelError
 from pytest_crossmath.forms import Modality
 from pytest_crossmath.prompting import INSTRUCTION, Sample, make_sample
 from pytest_crossmath.puzzle.grid import Problem
@@ -107,11 +107,12 @@ def row_of(example: Example) -> dict[str, Any]:
     }
 
 
-def make_dataset(found: Iterable[Example], cache: Path, *, embed: bool) -> Any:
+def make_dataset(found: Iterable[Example], cache: Path, *, embed: bool, ending: str = "") -> Any:
     """A `datasets.Dataset` of the examples, kept in files under `cache`.
 
     Pictures are in it where `embed` says so, else they are read from where they lie when a
-    row is asked for. Raises `ModelError` where `datasets` is not installed.
+    row is asked for. `ending` is put after what is to be written. Raises `ModelError` where
+    `datasets` is not installed, and what `found` raises, such as `ValueError`.
     """
     try:
         import datasets  # type: ignore[import-untyped]
@@ -135,13 +136,21 @@ def make_dataset(found: Iterable[Example], cache: Path, *, embed: bool) -> Any:
     def rows() -> Iterator[dict[str, Any]]:
         for example in found:
             pictures = [_shown(example.picture, embed=embed)] if example.picture else []
-            yield {**row_of(example), "images": pictures}
+            row = row_of(example)
+            row["completion"][0]["content"] += ending
+            yield {**row, "images": pictures}
 
     datasets.disable_progress_bars()
     # A fingerprint of its own: else `datasets` hashes the generator, which it cannot pickle.
-    return datasets.Dataset.from_generator(
-        rows, features=features, cache_dir=str(cache), fingerprint=secrets.token_hex(8)
-    )
+    try:
+        return datasets.Dataset.from_generator(
+            rows, features=features, cache_dir=str(cache), fingerprint=secrets.token_hex(8)
+        )
+    except datasets.exceptions.DatasetGenerationError as error:
+        # What the examples raise, it hides in one of its own.
+        if isinstance(error.__cause__, ValueError | OSError | CrossmathError):
+            raise error.__cause__ from None
+        raise
 
 
 def _said(problem: Problem, target: Target, seed: int) -> str:

@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from pytest_crossmath.errors import OptionError
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.scoring import score_response
 
@@ -54,6 +55,10 @@ def crossmath_reward(
         problem: Sequence[str],
         **_: object,
     ) -> list[float | None]:  # TRL's type; none is missing
+        if unknown := next((id for id in problem if id not in by_id), None):
+            raise OptionError(
+                f"the reward knows no problem {unknown!r}: give it the suite that the rows are of"
+            )
         return [
             reward_of(
                 by_id[id], _text(completion), depth_weight=depth_weight, format_weight=format_weight

@@ -61,7 +61,7 @@ def load_trainee(
             raise ModelError(f"{spec.target} is an adapter: --lora-rank=0 trains whole models only")
         for config in loaded.model.peft_config.values():
             # A name of ours, as `base_name` gives, is one that PEFT would look for on the Hub.
-            config.base_model_name_or_path = loaded.source.place
+            config.base_model_name_or_path = _full_name(loaded.source)
         return loaded
     return loaded if recipe.lora_rank == 0 else replace(loaded, model=_adapted(loaded, recipe))
 
@@ -71,46 +71,51 @@ def base_name(source: Source) -> str:
 
     The bundled model by its name, since each machine has it elsewhere; a directory in full.
     """
-    if source.place == str(pocket_directory()):
-        return POCKET
-    return str(Path(source.place).resolve()) if Path(source.place).is_dir() else source.place
+    return POCKET if source.place == str(pocket_directory()) else _full_name(source)
+
+
+def _full_name(source: Source) -> str:
+    place = Path(source.place)
+    return str(place.resolve()) if place.is_dir() else source.place
 
 
 def _adapted(loaded: Checkpoint, recipe: Recipe) -> Any:
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(recipe.seed)
-    config = LoraConfig(
-        r=recipe.lora_rank,
-        lora_alpha=recipe.lora_alpha,  # type: ignore[arg-type]  # any number will do
-        lora_dropout=recipe.lora_dropout,
-        target_modules=_targets(loaded.model, recipe.lora_targets),
-        task_type="CAUSAL_LM",
-        revision=loaded.source.revision,
-    )
     try:
+        config = LoraConfig(
+            r=recipe.lora_rank,
+            lora_alpha=recipe.lora_alpha,  # type: ignore[arg-type]  # any number will do
+            lora_dropout=recipe.lora_dropout,
+            target_modules=_targets(loaded.model, recipe.lora_targets),
+            task_type="CAUSAL_LM",
+            revision=loaded.source.revision,
+        )
         with warnings.catch_warnings():
             # PEFT's way of asking transformers about itself: no user can mend it.
             warnings.simplefilter("ignore", FutureWarning)
-            return get_peft_model(loaded.model, config)
-    except (ValueError, NotImplementedError) as error:
+            model = get_peft_model(loaded.model, config)
+    except (ValueError, NotImplementedError, AttributeError) as error:
         raise ModelError(
             f"{loaded.source} is of an architecture that LoRA cannot be put on: {one_line(error)};"
             " --lora-targets=language leaves its vision tower alone"
         ) from error
+    # In the checkpoints too, which may be asked from elsewhere.
+    model.peft_config["default"].base_model_name_or_path = _full_name(loaded.source)
+    return model
 
 
 def _targets(model: Any, targets: LoraTargets) -> str | list[str]:
     if targets is LoraTargets.ALL:
         return "all-linear"
     decoder = model.get_decoder()
-    prefix = next(name for name, module in model.named_modules() if module is decoder)
+    inside = {id(module) for module in decoder.modules() if isinstance(module, nn.Linear)}
     # Full names: a layer of the vision tower may be called like one of the language model.
-    return [
-        f"{prefix}.{name}" if prefix else name
-        for name, module in decoder.named_modules()
-        if isinstance(module, nn.Linear)
-    ]
+    found = [name for name, module in model.named_modules() if id(module) in inside]
+    if not found:
+        raise ValueError("its language model has no plain linear layers")
+    return found
 
 
 def _own_device(device: str) -> str:

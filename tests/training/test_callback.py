@@ -74,6 +74,25 @@ def test_figures_are_those_of_a_run(pocket: HFBackend, tmp_path: Path) -> None:
     assert 0.0 < figures["crossmath/image"] < 1.0
 
 
+def test_a_processor_that_pads_on_the_right_measures_the_same(pocket: HFBackend) -> None:
+    """As that of a user's own training does, unless it is told otherwise."""
+    callback = CrossmathCallback("mini", limit=12)
+    tokenizer = pocket.processor.tokenizer
+    tokenizer.padding_side = "right"
+    figures = callback.figures(pocket.model, pocket.processor)
+    tokenizer.padding_side = "left"
+    assert figures == callback.figures(pocket.model, pocket.processor)
+
+
+def test_a_model_without_a_processor_is_told_before_training(pocket: HFBackend) -> None:
+    """And not after the first hundred steps."""
+    control: Any = SimpleNamespace(should_log=False)
+    with pytest.raises(ModelError, match="give the trainer a processing_class"):
+        CrossmathCallback("mini", limit=1).on_train_begin(
+            arguments(), state(0), control, model=pocket.model, processing_class=None
+        )
+
+
 def test_it_asks_every_few_steps_and_at_both_ends(pocket: HFBackend) -> None:
     """Before the first step, every N, and after the last; into the log of its trainer."""
     callback = CrossmathCallback("mini", every=10, limit=1, modalities=[Modality.TEXT])
@@ -175,8 +194,8 @@ def test_mistakes_get_one_line(tmp_path: Path) -> None:
     for given, complaint in (
         ({"suite": "nowhere"}, "no suite 'nowhere'"),
         ({"style": "neon"}, "no style 'neon'; it has: original"),
-        ({"every": 0}, "every step at most"),
-        ({"limit": 0}, "one problem at least"),
+        ({"every": 0}, "every must be at least 1, not 0"),
+        ({"limit": 0}, "limit must be at least 1, not 0"),
         ({"suite": str(bare)}, "has no pictures"),
     ):
         with pytest.raises(CrossmathError, match=complaint) as caught:

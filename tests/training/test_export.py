@@ -179,10 +179,10 @@ def test_lmms_eval(learn: Path, suite: Suite, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["mini", "--format", "trl"], "suite mini is for testing"),
+        (["mini", "--format", "trl"], "is a problem of a bundled suite"),
         (["nowhere", "--format", "trl"], "no suite 'nowhere'"),
         (["LEARN", "--format", "trl", "--style", "neon"], "has no style 'neon'; it has: "),
-        (["LEARN", "--format", "trl", "--modality", "smell"], "--crossmath-modality cannot be"),
+        (["LEARN", "--format", "trl", "--modality", "smell"], "--modality cannot be"),
         (["LEARN", "--format", "trl", "--prompt", "none.txt"], "cannot read none.txt"),
         (["LEARN", "--format", "trl", "--out", "TAKEN"], "is there already"),
     ],

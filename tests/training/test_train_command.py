@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +18,13 @@ from safetensors.torch import load_file
 from pytest_crossmath.cli import main
 from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.checkpoint import load_checkpoint
 from pytest_crossmath.models.hf import HFBackend
 from pytest_crossmath.models.registry import ALIASES, pocket_directory
 from pytest_crossmath.prompting import make_sample
+from pytest_crossmath.puzzle.layouts import to_json
 from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.training.sft import missing_end
 from tests.models.families import write_checkpoint
 from tests.training.conftest import Train
 
@@ -60,6 +68,23 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
 def changed(out: Path) -> set[str]:
     """Names of the layers that an adapter changes; its second factor starts as zero."""
     return {name for name, factor in weights(out).items() if ".lora_B." in name and factor.any()}
+
+
+@contextmanager
+def interrupted(monkeypatch: pytest.MonkeyPatch, *, step: int) -> Iterator[None]:
+    """Press Ctrl-C when a step was logged."""
+    from pytest_crossmath.training.log import LogLines
+
+    on_log = LogLines.on_log
+
+    def interrupt(self: LogLines, *args: Any, **kwargs: Any) -> None:
+        on_log(self, *args, **kwargs)
+        if args[1].global_step == step:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LogLines, "on_log", interrupt)
+        yield
 
 
 def answer(model: Path, lessons: Path) -> str:
@@ -134,17 +159,7 @@ def test_a_run_goes_on_where_it_was_broken_off(
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert train("sft", "pocket", whole, *options) == 0
 
-    from pytest_crossmath.training.run import LogLines
-
-    on_log = LogLines.on_log
-
-    def interrupt(self: LogLines, *args: Any, **kwargs: Any) -> None:
-        on_log(self, *args, **kwargs)
-        if args[1].global_step == 5:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(LogLines, "on_log", interrupt)
+    with interrupted(monkeypatch, step=5):
         assert train("sft", "pocket", broken, *options) == 130
     assert not (broken / "adapter_model.safetensors").exists()
     assert train("sft", "pocket", broken, *options, "--resume") == 0
@@ -219,13 +234,108 @@ def test_each_completion_is_held_against_its_own_problem(train: Train, tmp_path:
     assert min(rewards) > 0.8
 
 
-def test_trackers_of_transformers_get_the_figures(
+def test_completions_are_held_against_the_model_as_it_came(train: Train, tmp_path: Path) -> None:
+    """`--beta` weighs the divergence; the adapter that stands for that model is not left behind."""
+    out = tmp_path / "rewarded"
+    options = ("--max-steps", "2", "--max-new-tokens", "24", "--beta", "0.1")
+    assert train("grpo", "pocket", out, *QUICK, *options) == 0
+    assert "kl" in next(line for line in log(out) if "reward" in line)
+    assert not (out / "ref").exists()
+
+
+def test_activations_may_be_computed_twice(train: Train, tmp_path: Path) -> None:
+    """`--checkpointing` changes what it takes and not what is learnt."""
+    plain, twice = tmp_path / "plain", tmp_path / "twice"
+    options = (*BOLD, "--max-steps", "2")
+    assert train("sft", "pocket", plain, *options) == 0
+    assert train("sft", "pocket", twice, *options, "--checkpointing") == 0
+    assert losses(plain) == pytest.approx(losses(twice), rel=1e-4)
+    assert changed(plain) == changed(twice)
+
+
+@pytest.mark.parametrize("kind", ["sft", "grpo"])
+def test_a_run_is_taken_up_in_a_later_epoch(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """The order of examples is that of a run in one go there too."""
+    per_step = ("--batch-size", "8", "--accumulate", "1", "--lora-dropout", "0.1")
+    extra = ("--max-new-tokens", "12", "--temperature", "2") if kind == "grpo" else ()
+    options = (*per_step, *extra, "--max-steps", "7", "--save-every", "1", "--learning-rate=1e-3")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert train(kind, "pocket", whole, *options) == 0
+    with interrupted(monkeypatch, step=5):
+        assert train(kind, "pocket", broken, *options) == 130
+    assert train(kind, "pocket", broken, *options, "--resume") == 0
+    assert log(broken)[-1]["epoch"] > 1
+    ours, theirs = weights(broken), weights(whole)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_checkpoint_that_was_broken_off_is_left_out(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`--report-to` names what transformers reports to; one that is not there is told."""
+    """The one before it is taken: its state is what a checkpoint is written last."""
     out = tmp_path / "tuned"
-    options = (*QUICK, "--max-steps", "1", "--report-to", "nowhere")
-    assert train("sft", "pocket", out, *options) == 2
+    options = (*QUICK, "--max-steps", "4", "--save-every", "1")
+    with interrupted(monkeypatch, step=4):
+        assert train("sft", "pocket", out, *options) == 130
+    (out / "checkpoints" / "checkpoint-3" / "trainer_state.json").write_text('{"global_st')
+    assert train("sft", "pocket", out, *options, "--resume") == 0
+    assert [line["step"] for line in log(out) if "loss" in line] == [1, 2, 3, 4, 3, 4]
+
+
+def test_smaller_batches_of_the_same_step_may_be_resumed(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one is told to do when memory ran out."""
+    out = tmp_path / "tuned"
+    rest = ("--max-steps", "3", "--save-every", "1")
+    with interrupted(monkeypatch, step=2):
+        assert train("sft", "pocket", out, *QUICK, *rest) == 130
+    smaller = ("--batch-size", "2", "--accumulate", "2", "--checkpointing")
+    assert train("sft", "pocket", out, *smaller, *rest, "--resume") == 0
+
+
+def test_checkpoints_can_be_asked(train: Train, lessons: Path, tmp_path: Path) -> None:
+    """Each is an adapter like the one that is left in the end."""
+    out = tmp_path / "tuned"
+    assert train("sft", "pocket", out, *BOLD, "--max-steps", "2", "--save-every", "1") == 0
+    assert answer(out / "checkpoints" / "checkpoint-1", lessons)
+
+
+@pytest.mark.parametrize("family", ["llava", "gemma3"])
+def test_a_model_learns_to_stop(train: Train, tmp_path: Path, family: str) -> None:
+    """Where a chat template leaves the last word open, the end token is put there."""
+    model = tmp_path / family
+    write_checkpoint(family, model)
+    loaded = load_checkpoint(str(model), Settings(device="cpu"))
+    assert missing_end(loaded) == "<end>"
+    template = model / "chat_template.jinja"
+    closed = (
+        "{% for m in messages %}{% for p in m.content %}{{ p.text }}{% endfor %}<end>{% endfor %}"
+    )
+    template.write_text(closed, encoding="utf-8")
+    assert missing_end(load_checkpoint(str(model), Settings(device="cpu"))) == ""
+
+
+def test_two_processes_train_one_adapter(lessons: Path, tmp_path: Path) -> None:
+    """A launcher's processes share the examples; one of them writes and speaks."""
+    out = tmp_path / "tuned"
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0",
+         "--rdzv_backend=c10d", "--rdzv_endpoint=127.0.0.1:0",
+         "-m", "pytest_crossmath.cli", "train", "sft", str(lessons), "--model", "pocket",
+         "--device", "cpu", "--max-steps", "2", "--log-every", "1", "--out", str(out),
+         "--eval-every", "2", "--eval-limit", "1", *QUICK],
+        capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("18 examples of 6 problems") == 1
+    assert done.stdout.count("trained: ") == 1
+    assert [line["step"] for line in log(out) if "loss" in line] == [1, 2]
+    # Twice four examples in a step, so three steps in an epoch; alone it would be five.
+    assert log(out)[-1]["epoch"] == pytest.approx(2 / 3)
+    assert weights(out)
 
 
 class TestMistakes:
@@ -235,21 +345,26 @@ class TestMistakes:
         ("kind", "options", "complaint"),
         [
             ("sft", ["--batch-size", "0"], "--batch-size must be at least 1, not 0"),
-            ("sft", ["--learning-rate", "-1"], "--learning-rate must be at least 0"),
-            ("sft", ["--learning-rate", "nan"], "--learning-rate must be at least 0, not nan"),
-            ("sft", ["--lora-dropout", "2"], "--lora-dropout must be at most 1"),
+            ("sft", ["--learning-rate", "0"], "--learning-rate must be above 0, not 0"),
+            ("sft", ["--learning-rate", "nan"], "--learning-rate must be a number, not nan"),
+            ("sft", ["--epochs", "inf"], "--epochs must be a number, not inf"),
+            ("sft", ["--epochs", "0"], "--epochs must be above 0"),
+            ("sft", ["--lora-alpha", "0"], "--lora-alpha must be above 0"),
+            ("sft", ["--lora-dropout", "1"], "--lora-dropout must be below 1"),
+            ("sft", ["--report-to", "nowhere"], "--report-to: 'nowhere' is not installed"),
             ("sft", ["--max-steps", "0"], "--max-steps must be at least 1"),
-            ("sft", ["--modality", "sound"], "modality"),
+            ("sft", ["--modality", "sound"], "--modality cannot be 'sound'; it takes: text, image"),
             ("sft", ["--modality", ","], "--modality names no form"),
             ("sft", ["--style", "neon"], "no style 'neon'; it has: original"),
-            ("sft", ["--prompt", "nowhere.txt"], "cannot read nowhere.txt"),
+            ("sft", ["--prompt", "nowhere.txt"], "crossmath: --prompt: cannot read nowhere.txt"),
             ("sft", ["--resume"], "there is no run in"),
-            ("sft", ["--eval-limit", "3"], "want --eval-every"),
+            ("sft", ["--eval-limit", "3"], "--eval-limit wants --eval-every"),
             ("sft", ["--eval-every", "3", "--eval-suite", "nowhere"], "no suite 'nowhere'"),
             ("grpo", ["--modality", "text,image"], "a batch of GRPO has either pictures or none"),
-            ("grpo", ["--generations", "3"], "which --generations 3 does not divide"),
+            ("grpo", ["--generations", "3"], "--batch-size 8 is no multiple of --generations 3"),
             ("grpo", ["--generations", "1"], "--generations must be at least 2"),
-            ("grpo", ["--temperature", "0"], "equal completions"),
+            ("grpo", ["--temperature", "0"], "--temperature must be above 0"),
+            ("grpo", ["--beta", "1", "--lora-rank", "0"], "--beta wants an adapter"),
             ("grpo", ["--format-weight", "1.5"], "--format-weight must be at most 1"),
         ],
     )
@@ -290,13 +405,57 @@ class TestMistakes:
         assert complaint in self._one_line(capsys)
 
     @pytest.mark.parametrize("suite", ["mini", "standard"])
-    def test_suites_for_testing(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], suite: str
+    @pytest.mark.parametrize(
+        "command", [["train", "sft", "--model=pocket"], ["export", "--format=trl"]]
+    )
+    def test_problems_for_testing(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], suite: str, command: list[str]
     ) -> None:
-        """What a model is tested with it must not learn."""
-        status = main(["train", "sft", suite, "--model", "pocket", "--out", str(tmp_path / "out")])
-        assert status == 2
-        assert f"suite {suite} is for testing" in self._one_line(capsys)
+        """What a model is tested with it must not learn, not even one of the problems."""
+        last = load_suite(suite).problems[-1]
+        part = tmp_path / "part.jsonl"
+        line = json.dumps(to_json(last, {name: str(path) for name, path in last.images.items()}))
+        part.write_text(line, encoding="utf-8")
+        for given in (suite, str(part)):
+            out = str(tmp_path / "out")
+            assert main([*command, given, "--out", out]) == 2
+            assert "is a problem of a bundled suite" in self._one_line(capsys)
+
+    def test_a_problem_without_a_worked_solution(
+        self, lessons: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It is named, with what can be learnt of it all the same."""
+        line = json.loads((lessons / "problems.jsonl").read_text(encoding="utf-8").split("\n")[0])
+        line |= {
+            "table": "| ? | + | ? | = | 5 |", "key": ["2", "3"], "steps": [1, 1], "images": {},
+        }  # fmt: skip
+        open_one = tmp_path / "open.jsonl"
+        open_one.write_text(json.dumps(line), encoding="utf-8")
+        text = [str(open_one), "--modality", "text", "--out", str(tmp_path / "out")]
+        assert main(["train", "sft", *text, "--model", "pocket"]) == 2
+        assert "is not solved by forward propagation: add --target=answer" in self._one_line(capsys)
+        assert main(["export", *text, "--format", "parquet"]) == 2
+        assert "is not solved by forward propagation" in self._one_line(capsys)
+
+    def test_fewer_prompts_than_a_step_wants(
+        self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Nothing is called trained that took no step."""
+        out = tmp_path / "out"
+        options = ("--batch-size", "64", "--accumulate", "1", "--max-steps", "3")
+        assert train("grpo", "pocket", out, *options) == 2
+        assert "0 of 3 steps were taken: there are fewer examples" in self._one_line(capsys)
+        assert not (out / "adapter_model.safetensors").exists()
+
+    def test_options_of_an_adapter_that_is_there(
+        self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It is trained on as it is, and nothing is silently left out."""
+        tuned = tmp_path / "tuned"
+        assert train("sft", "pocket", tuned, *QUICK, "--max-steps", "1") == 0
+        capsys.readouterr()
+        assert train("sft", tuned, tmp_path / "out", *QUICK, "--lora-rank", "64") == 2
+        assert f"--lora-rank: {tuned} is an adapter" in self._one_line(capsys)
 
     def test_a_folder_that_is_in_use(
         self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -373,8 +532,9 @@ class TestMistakes:
         )
         assert train("sft", model, tmp_path / "out", *QUICK) == 2
         assert "takes text only: add --modality=text" in self._one_line(capsys)
+        # In the same folder: a run that did not begin leaves it free.
         options = (*QUICK, "--max-steps", "1", "--modality", "text")
-        assert train("sft", model, tmp_path / "text", *options) == 0
+        assert train("sft", model, tmp_path / "out", *options) == 0
 
     def test_an_architecture_that_trl_does_not_take(
         self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -402,6 +562,12 @@ class TestMistakes:
         return told[0]
 
 
-def test_the_aliases_are_models_that_can_be_named(train: Train, tmp_path: Path) -> None:
-    """A model of the Hub that is not in the cache is told in one line, as in a run."""
+def test_a_model_that_cannot_be_had(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model of the Hub that is not in the cache is told in one line, with our own options."""
     assert train("sft", next(iter(ALIASES)), tmp_path / "out") == 2
+    told = capsys.readouterr().err
+    assert "hf download" in told
+    assert "--model=NAME=./DIR" in told
+    assert "--crossmath" not in told

@@ -1,0 +1,69 @@
+"""The log of a training run: lines on the terminal, and lines of JSON in a file."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from pytest_crossmath.errors import ModelError
+from pytest_crossmath.training.callback import LOGGED
+
+LOG_FILE = "training-log.jsonl"
+"""One line for whatever the trainer logs."""
+_SHOWN = (
+    "loss", "learning_rate", "grad_norm", "mean_token_accuracy", "reward", "reward_std",
+    "frac_reward_zero_std", "completions/mean_length", "completions/clipped_ratio", "epoch",
+)  # fmt: skip
+"""What a line on the terminal has of all that a trainer logs; the file has everything."""
+
+
+class LogLines(TrainerCallback):
+    """What the trainer logs, a line each on the terminal and in a file.
+
+    A loss that is no number ends the run: nothing that follows could be used.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._started = time.perf_counter()
+
+    def on_log(
+        self,
+        args: TrainingArguments,  # noqa: ARG002 - transformers passes it
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002 - the same
+        **kwargs: Any,
+    ) -> None:
+        """Write one line."""
+        logs: Mapping[str, Any] = kwargs["logs"]
+        if not state.is_world_process_zero:
+            return
+        figures = {name: float(value) for name, value in logs.items() if _is_number(value)}
+        broken = [name for name, value in figures.items() if not math.isfinite(value)]
+        seconds = round(time.perf_counter() - self._started, 1)
+        # JSON has no such numbers.
+        record = {"step": state.global_step, "seconds": seconds, **figures, **dict.fromkeys(broken)}
+        with self._file.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(record) + "\n")
+        measured = any(name.startswith(f"{LOGGED}/") for name in figures)
+        shown = "  ".join(
+            f"{name.removeprefix(f'{LOGGED}/')} {value:.4g}"
+            for name, value in figures.items()
+            if (name.startswith(f"{LOGGED}/") if measured else name in _SHOWN)
+        )
+        print(f"step {state.global_step}/{state.max_steps}  {seconds:.0f} s  {shown}", flush=True)
+        if {"loss", "grad_norm"} & {*broken}:
+            raise ModelError(
+                f"loss or gradient are no numbers any more at step {state.global_step}: take a"
+                " smaller --learning-rate, or --dtype=float32"
+            )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
