@@ -11,6 +11,7 @@ problem was trained on. About two hours on two cores. Broken off and given again
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import subprocess
@@ -55,6 +56,9 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder to work in, and to go on in")
     parser.add_argument("--curves", type=Path, help="draw the training curves into this file")
     arguments = parser.parse_args()
+    curves = arguments.curves and arguments.curves.resolve()
+    if curves and importlib.util.find_spec("matplotlib") is None:
+        sys.exit("--curves needs matplotlib: pip install 'pytest-crossmath[benchmarks]'")
     with tempfile.TemporaryDirectory() as temporary:
         folder = (arguments.keep or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,8 +72,8 @@ def main() -> None:
         print(f"\n{table(runs)}\n\n{changes(runs)}\n")
         gate("grpo", against="base")
         gate("base", against="grpo")
-        if arguments.curves:
-            draw(arguments.curves)
+        if curves:
+            draw(curves)
 
 
 def train_all() -> None:
@@ -219,8 +223,10 @@ def curve(
 
 
 def read_log(file: Path) -> Sequence[dict[str, float]]:
-    """The lines of a training log."""
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    """The lines of a training log, those of a step that was repeated after a break once."""
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    kept = {(line["step"], "loss" in line): line for line in lines}
+    return sorted(kept.values(), key=lambda line: line["step"])
 
 
 if __name__ == "__main__":
