@@ -38,8 +38,8 @@ SFT = (
     "--eval-suite", "mini", "--eval-limit", "100", "--eval-every", "100",
 )  # fmt: skip
 GRPO = (
-    "--modality", "image", "--learning-rate", "1e-4", "--batch-size", "64", "--accumulate", "1",
-    "--generations", "8", "--temperature", "1.2", "--max-new-tokens", "96", "--max-steps", "200",
+    "--modality", "image", "--learning-rate", "1e-4", "--batch-size", "128", "--accumulate", "1",
+    "--generations", "16", "--temperature", "1.0", "--max-new-tokens", "64", "--max-steps", "200",
     "--eval-suite", "mini", "--eval-limit", "100", "--eval-every", "50",
 )  # fmt: skip
 PAPER = {
