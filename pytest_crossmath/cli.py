@@ -439,9 +439,9 @@ def _write_json(path: Path, content: object) -> None:
 
 
 def _add_train_sft(parser: argparse.ArgumentParser) -> None:
-    from pytest_crossmath.commands import train
+    from pytest_crossmath.commands import training_options
 
-    train.add_sft_arguments(parser)
+    training_options.add_sft_arguments(parser)
     parser.set_defaults(run=_run_train_sft)
 
 
@@ -453,9 +453,9 @@ def _run_train_sft(arguments: argparse.Namespace) -> int:
 
 
 def _add_train_grpo(parser: argparse.ArgumentParser) -> None:
-    from pytest_crossmath.commands import train
+    from pytest_crossmath.commands import training_options
 
-    train.add_grpo_arguments(parser)
+    training_options.add_grpo_arguments(parser)
     parser.set_defaults(run=_run_train_grpo)
 
 
