@@ -22,7 +22,7 @@ from pathlib import Path
 from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.forms import ImagePart, Modality, Part, Shape
 from pytest_crossmath.puzzle.layouts import check_id
-from pytest_crossmath.questions.extraction import named_letters
+from pytest_crossmath.questions.choices import named_letters
 from pytest_crossmath.questions.pairing import Row, paired, picture_first, text_parts
 from pytest_crossmath.questions.question import LETTERS, Kind, Question
 from pytest_crossmath.questions.tables import SUFFIXES, Pictures, Record, files_below, read_rows

@@ -82,6 +82,18 @@ NUMBERS = [
     ("14", "14", True),
     ("196 / 14 is that.\n#### 14", "14", True),
     ("The answer is approximately 14.00, as we saw.", "approximately 14.00, as we saw", True),
+    ("Therefore, **x = 14**.", "Therefore, **x = 14", True),
+    ("Thus, the value of $x$ is $14$.", "Thus, the value of $x$ is $14", True),
+    ("∠C = 180° − 166° = 14°", "∠C = 180° − 166° = 14°", True),
+    ("### Answer\n\nThe length of AB is 14 cm.", "The length of AB is 14 cm", True),
+    ("The value of x is therefore 14.", "The value of x is therefore 14", True),
+    ("If the answer is 14, the sum is wrong.", None, False),
+    ("The answer is not 14.", None, False),
+    ("The answer is at least 14.", None, False),
+    ("The answer is shown in Figure 14.", None, False),
+    ("So AB is 12 and BC is 14.", None, False),
+    ("x = 3, so it is less than 14.", None, False),
+    ("<answer>x = 3, y = 14</answer>", "x = 3, y = 14", False),
     ("There are 14 or 15.", None, False),
     ("The answer is hard to find.", None, False),
 ]
@@ -185,6 +197,7 @@ def test_any_response_is_read(text: str, question: Question) -> None:
         "<answer>", "</answer>", "<answer>B</answer>", "\\boxed{", "\\boxed{B}", "answer is ",
         "answer:\n", "**", "(A", "(B)", "\n", " ", "a", "{", "B. ", "answer" + " " * 9, "<think>",
         "\\text{", "answer " * 3 + "is", "B is ", "((( ", "A is correct",
+        "option B ", "\nB. X", "if the answer is B, ", "not ",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("question", [CHOICE, NUMBER, TEXT], ids=["choice", "number", "text"])
