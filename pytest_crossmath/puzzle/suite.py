@@ -229,14 +229,16 @@ def _load_lines(file: Path) -> tuple[Task, ...]:
     try:
         # Not splitlines(): JSON may hold U+2028 and its kind inside a string.
         lines = file.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise SuiteError(f"{file} cannot be read: it is not UTF-8, save it as that") from None
+    except OSError as error:
         raise SuiteError(f"{file} cannot be read: {error}") from None
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             record = read_object(line)
-            parse = parse_question if "forms" in record else parse_problem
+            parse = parse_problem if {"forms", "kind"}.isdisjoint(record) else parse_question
             task = parse(record, file, f"{file}:{number}")
         except (SuiteError, GridError) as error:
             raise SuiteError(f"{file}:{number}: {error}") from None

@@ -131,7 +131,9 @@ def _answer(record: Record, choices: tuple[str, ...]) -> tuple[Kind, str, tuple[
             )
         return Kind.CHOICE, answer, ()
     found = _literal(answer) if answer.startswith("[") else None
-    several = [str(one) for one in found] if isinstance(found, list) and found else [answer]
+    if found == []:
+        raise record.error("the field 'answer' holds no answer: its list is empty")
+    several = [str(one) for one in found] if isinstance(found, list) else [answer]
     key, *accepted = (" ".join(one.split()) for one in several)
     if not all(one and one.isprintable() for one in (key, *accepted)):
         raise record.error("the field 'answer' is empty or holds control characters")

@@ -62,7 +62,10 @@ class Pictures:
                 temporary.write_bytes(data)
                 temporary.replace(file)
         except OSError as error:
-            raise SuiteError(f"pictures cannot be kept in {self.root}: {error}") from None
+            raise SuiteError(
+                f"pictures cannot be kept in {self.root / '.crossmath'}: {error.strerror}:"
+                " make that a folder that can be written, or start where there can be one"
+            ) from None
         return file
 
 
@@ -153,7 +156,9 @@ def _parquet(file: Path, columns: Sequence[str]) -> Iterator[Any]:
 def _json(file: Path) -> Iterator[Any]:
     try:
         text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise SuiteError(f"{file} cannot be read: it is not UTF-8, save it as that") from None
+    except OSError as error:
         raise SuiteError(f"{file} cannot be read: {error}") from None
     if file.suffix == ".jsonl":
         for number, line in enumerate(text.split("\n"), start=1):
