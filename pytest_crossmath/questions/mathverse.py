@@ -21,7 +21,6 @@ from pathlib import Path
 
 from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.forms import ImagePart, Modality, Part, Shape
-from pytest_crossmath.puzzle.layouts import check_id
 from pytest_crossmath.questions.choices import named_letters
 from pytest_crossmath.questions.pairing import Row, paired, picture_first, text_parts
 from pytest_crossmath.questions.question import LETTERS, Kind, Question
@@ -90,10 +89,7 @@ def _id(record: Record) -> str:
     index = record.value("problem_index")
     if not isinstance(index, str | int) or isinstance(index, bool) or index == "":
         raise record.error(f"the field 'problem_index' must be a text, not {repr(index)[:40]}")
-    try:
-        return check_id("problem_index", f"mathverse-{index}")
-    except SuiteError as error:
-        raise record.error(str(error)) from None
+    return record.id("problem_index", f"mathverse-{index}")
 
 
 def _parts(

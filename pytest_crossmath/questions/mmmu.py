@@ -23,7 +23,6 @@ from typing import Any
 
 from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.forms import ImagePart, Modality, Part
-from pytest_crossmath.puzzle.layouts import check_id
 from pytest_crossmath.questions.markers import MarkerError, interleaved
 from pytest_crossmath.questions.pairing import Row, paired, with_choices
 from pytest_crossmath.questions.question import LETTERS, Kind, Question
@@ -63,10 +62,7 @@ def load_mmmu(path: Path, pictures: Pictures) -> tuple[Question, ...]:
 
 def _rows(file: Path, pictures: Pictures) -> Iterator[Row]:
     for record in read_rows(file, _COLUMNS):
-        try:
-            id = check_id("id", record.value("id"))
-        except SuiteError as error:
-            raise record.error(str(error)) from None
+        id = record.id("id", record.value("id"))
         choices = _options(record)
         kind, key, accepted = _answer(record, choices)
         in_picture = record.fields.get("image") is not None and "question" not in record.fields
