@@ -40,6 +40,7 @@ _CHOSEN = re.compile(
 _MARKED = re.compile(
     r"\(([A-Z])\)|\*\*\(?([A-Z])[).:]{0,2}\*\*|\\(?:text|math)(?:bf|rm)?\{\(?([A-Z])\)?\}"
 )
+_WRITTEN = re.compile(r"\\(?:text|math)(?:bf|rm)?\{([^{}]*)\}")
 _LISTED = re.compile(r"[(\[]?([A-Z])[)\]]?\s?[-.:)–—]?\s?(?=\S)")
 _LED = re.compile(r"^[^\w\n]{0,4}([A-Z])[.):][^\w\n]{0,3}\s(?=[A-Z\d$\\])", re.MULTILINE)
 _CORRECT = re.compile(
@@ -70,7 +71,10 @@ _DENIED = re.compile(
 _STOP = re.compile(r"[.!?]\s|\n|\b(?:but|however)\b", re.IGNORECASE)
 _COMMA = re.compile(r"[,;:]\s")
 _IS = re.compile(r"\b(?:is|are|was|were|belongs?|called|namely|choose|select|it['’]s)\b")
-_RELATED = re.compile(r"\b(?:by|with|than|before|after|like|could|might|may|perhaps)\b")
+_RELATED = re.compile(
+    r"\b(?:by|with|than|before|after|like|could|might|may|perhaps)\b"
+    r"|\b(?:parallel|perpendicular|similar|close|opposed|compared|related)\sto\b"
+)
 _NEAR = 160
 """Characters before and behind a letter in which its sentence is looked for."""
 _LONG_ENOUGH = 4
@@ -91,6 +95,7 @@ def named_letters(text: str) -> frozenset[str]:
 
 def named_choice(question: Question, bare: str) -> str | None:
     """The choice that a short text names: by its letter, or by its text."""
+    bare = bare_text(_WRITTEN.sub(r"\1", bare))
     if (lone := _LONE.fullmatch(bare)) and lone[1].upper() in question.letters:
         return lone[1].upper()
     if (whole := _whole_choice(question, bare, same_value)) is not None:
@@ -210,16 +215,19 @@ def _in_line(question: Question, line: str) -> str | None:
     """The only choice that a line has as whole words, at its end, and says that something is."""
     words = f" {' '.join(line[-LONGEST:].casefold().split())}"
     found = {
-        letter: match.end()
+        letter: match.span()
         for letter, choice in zip(question.letters, question.choices, strict=False)
         if len(normalised(choice)) >= _LONG_ENOUGH
         for match in re.finditer(
             rf"(?<!\w){re.escape(' '.join(choice.casefold().split()))}(?!\w)", words
         )
     }
-    if len(found) != 1:
+    # Of y = 2x and y = 2x + 1, at one place, the longer one is meant.
+    ends = {start: max(e for s, e in found.values() if s == start) for start, _ in found.values()}
+    longest = [letter for letter, (start, end) in found.items() if ends[start] == end]
+    if len(longest) != 1:
         return None
-    letter, end = found.popitem()
+    letter, (_, end) = longest[0], found[longest[0]]
     others = words.replace(question.choices[LETTERS.index(letter)].casefold(), " ")
     is_last = not words[end:].strip(_FRAME + ")")
     is_other = any(one.search(others) for one in (_DENIED, _OPEN, _RELATED))

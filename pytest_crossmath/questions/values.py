@@ -81,14 +81,16 @@ _SIDES = re.compile(
 """What a statement has between what it is about and its value; no ``>=``, ``!=`` and ``=/=``."""
 _THEN = re.compile(r"\b(?:so|then|thus|therefore|hence)\b", re.IGNORECASE)
 _SEVERAL = re.compile(r"[,;]|\b(?:and|or)\b", re.IGNORECASE)
-_DENIED = re.compile(r"\b(?:not|never|false|wrong|incorrect|unless|if)\b|n['’]t\b", re.IGNORECASE)
+_DENIED = re.compile(
+    r"\b(?:not|never|false|wrong|incorrect|impossible|unless|if)\b|n['’]t\b", re.IGNORECASE
+)
 _CHANGED = re.compile(
     r"[^A-Za-z\s.,;:()\[\]\"“”_`'’-]|(?<![A-Za-z])-|-(?![A-Za-z])"
     r"|(?<![A-Za-z'’])(?!a\s[a-z])[A-Za-z](?![A-Za-z])"
     r"|\b(?:and|or|no|none|nor|n?either|less|more|fewer|than|least|most|greater|smaller|larger|between"
-    r"|over|under|above|below|from|except|without|minus|negative|plus|times|divided|multiplied|squared"
+    r"|over|under|above|below|from|except|without|too|up|minus|negative|plus|times|divided|multiplied|squared"
     r"|cubed|root|power|log|ln|exp|sin|cos|tan|cot|half|third|quarter|double|twice|triple|hundred"
-    r"|thousand|million|billion|trillion|dozen|mod|modulo|factorial|inverse|reciprocal"
+    r"|thousand|million|billion|trillion|[mb]n|dozen|mod|modulo|factorial|inverse|reciprocal"
     r"|step|figure|fig|equation|eq|part|option|choice|line|question|image|diagram|picture|table|page"
     r"|section|problem|theorem|case|row|column|example)s?\b",
     re.IGNORECASE,
@@ -170,7 +172,8 @@ def _number(text: str) -> _Number | None:
     if len(text) > LONGEST:
         return None
     plain = _THOUSANDS.sub(lambda m: m[0].replace(",", ""), _plain(text)).strip(_FRAME)
-    left = _LEFT_SIDE.match(plain)
+    if (left := _LEFT_SIDE.match(plain)) and _DENIED.search(left[0]):
+        return None
     plain = plain[left.end() :] if left else plain
     plain = _UNITS.sub("", plain.strip())
     is_percentage = plain.endswith("%")
@@ -193,7 +196,7 @@ def _stated(text: str) -> _Number | None:
         return None
     if len(before) > 1 and _SEVERAL.search(clause):
         return None
-    return _number(last)
+    return _number(last) or (_only_number(last) if _LONE.match(last.strip(_FRAME)) else None)
 
 
 def _only_number(text: str) -> _Number | None:

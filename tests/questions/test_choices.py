@@ -16,6 +16,7 @@ STYLES = Question(
 LENGTHS = Question(
     "l", Kind.CHOICE, SHOWN, ("B",), choices=("5", "15", "25", "No correct answer", "A and B")
 )
+LINES = Question("e", Kind.CHOICE, SHOWN, ("B",), choices=("y = x", "y = 2x", "y = 2x + 1"))
 PICTURED = Question("p", Kind.CHOICE, SHOWN, ("B",))
 
 MEANT = [
@@ -48,6 +49,9 @@ MEANT = [
     (STYLES, "The correct answer is:\n\nB. Cubism", "B"),
     (LENGTHS, "<answer>D. No correct answer</answer>", "D"),
     (LENGTHS, "The answer is A and B.", "E"),
+    (ANGLES, "The answer is \\( \\boxed{\\text{B. } 45^\\circ} \\).", "B"),
+    (LINES, "The equation of the line is y = 2x + 1.", "C"),
+    (LINES, "The equation of the line is y = 2x.", "B"),
     (PICTURED, "The answer is B. Not enough information", "B"),
     (PICTURED, "<answer>B. 3 or 4</answer>", "B"),
 ]
@@ -80,6 +84,8 @@ NOT_MEANT = [
     (ANGLES, "So the angle is 90 degrees, twice 45°."),
     (ANGLES, "It is not true that B is correct."),
     (ANGLES, "The answer is one of A, B, C, D."),
+    (LINES, "The line is parallel to y = 2x."),
+    (LINES, "The equation is y = 2x + 3."),
     (STYLES, "It is not Cubism."),
     (STYLES, "Unlike Cubism, I cannot say what this is."),
     (STYLES, "The painting breaks with Cubism."),
