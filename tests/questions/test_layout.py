@@ -143,6 +143,14 @@ def test_a_file_in_another_encoding(tmp_path: Path) -> None:
         load_suite(str(file))
 
 
+@pytest.mark.parametrize(("name", "content"), [("a.parquet", "PAR1"), ("a.json", "[\n{}]")])
+def test_a_dataset_without_its_name(tmp_path: Path, name: str, content: str) -> None:
+    """The way to write it is shown."""
+    (tmp_path / name).write_text(content)
+    with pytest.raises(SuiteError, match=rf"write mathverse:.*{name} or mmmu:.*{name}$"):
+        load_suite(str(tmp_path / name))
+
+
 def test_accepted_numbers(tmp_path: Path) -> None:
     """They are written like the answer, with quotes or without."""
     line = {"id": "n", "kind": "number", "answer": 7, "accepted": [8, "9 cm"],
