@@ -32,7 +32,7 @@ _LEADING = re.compile(
     r"(?:[(\[]([A-Z])[)\]]|([A-Z])\s?(?:[:)]|\.(?![A-Za-z])))",
     re.IGNORECASE,
 )
-_FIRST = re.compile(r"[(\[]?([A-Z])[)\]]?(?=\s?[,;]|\s(?:because|since|as|which|for)\b)")
+_FIRST = re.compile(r"[(\[]?([A-Z])[)\]]?(?=\s?[,;]|\s(?:because|since|as|which|for|rather|not)\b)")
 _NAMED = re.compile(r"(?:option|choice|letter)\s{1,3}[(\[]?([A-Z])(?![A-Za-z])", re.IGNORECASE)
 _CHOSEN = re.compile(
     r"\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s?[-:]?\s{0,3}[(\[*]{0,3}([A-Z])(?![\w'’])"
@@ -59,7 +59,9 @@ _TAKEN_BACK = re.compile(
 )
 """Behind a letter: another one, or words that leave it open."""
 _OPEN = re.compile(
-    r"\b(?:if|unless|whether|assum\w{1,4}|suppos\w{1,4}|thought|doubt\w{0,3})\b", re.IGNORECASE
+    r"\b(?:if|unless|whether|assum\w{1,4}|suppos\w{1,4}|thought|doubt\w{0,3}|says|mistake|glance"
+    r"|initially|opposite|may|might)\b|\b(?:least\slikely|possible|second\sbest)[\s*]{0,3}$",
+    re.IGNORECASE,
 )
 """Before an answer, in its sentence: it is not given but considered."""
 _DENIED = re.compile(
