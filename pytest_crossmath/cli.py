@@ -337,7 +337,7 @@ def _run_score(arguments: argparse.Namespace) -> int:
         if form.missing:
             print(
                 f"crossmath: {form.model}, {form.form}: {len(form.missing)} of"
-                f" {len(suite.tasks)} problems have no response and count nowhere"
+                f" {form.offered} problems have no response and count nowhere"
                 f" (first: {form.missing[0]})",
                 file=sys.stderr,
             )

@@ -310,7 +310,7 @@ class CrossmathSession:
             suite=suite_title(self.config, summary.problems),
             decoding=decoding(self.config),
             summary=summary,
-            several_styles=len(self.config.styles) > 1,
+            several_styles=summary.several_styles,
             unsolved=unsolved(self._results.values()),
             splits=self._splits(),
             comparisons=[Comparison(*found) for found in self._keeper.changes(self._results)],

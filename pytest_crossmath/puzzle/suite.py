@@ -226,17 +226,25 @@ def _name_of(file: Path) -> str:
 
 def _load_lines(file: Path) -> tuple[Task, ...]:
     tasks: dict[str, Task] = {}
+    is_parquet = file.suffix == ".parquet"
     try:
         # Not splitlines(): JSON may hold U+2028 and its kind inside a string.
-        lines = file.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        lines = [] if is_parquet else file.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError:
+        raise SuiteError(f"{file} cannot be read: it is not UTF-8, save it as that") from None
+    except OSError as error:
         raise SuiteError(f"{file} cannot be read: {error}") from None
+    if is_parquet or lines[0].lstrip().startswith("["):
+        raise SuiteError(
+            f"{file} is no file of one JSON object a line: of a dataset write mathverse:{file} or"
+            f" mmmu:{file}"
+        )
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             record = read_object(line)
-            parse = parse_question if "forms" in record else parse_problem
+            parse = parse_problem if {"forms", "kind"}.isdisjoint(record) else parse_question
             task = parse(record, file, f"{file}:{number}")
         except (SuiteError, GridError) as error:
             raise SuiteError(f"{file}:{number}: {error}") from None

@@ -39,12 +39,17 @@ def parse_question(record: Mapping[str, Any], file: Path, origin: str) -> Questi
     choices = _texts(record, "choices")
     fits = 2 <= len(choices) <= len(LETTERS) if kind is Kind.CHOICE else not choices
     _check(fits, "choices", "from 2 to 26 texts for a choice, and nothing else", choices)
+    distinct = all(choice.strip() for choice in choices) and len(set(choices)) == len(choices)
+    _check(distinct, "choices", "texts that differ, and none of them empty", choices)
+    accepted = record.get("accepted", [])
+    if not isinstance(accepted, list):
+        raise _wrong("accepted", "a list of answers", accepted)
     group = record.get("group", "")
     _check(isinstance(group, str), "group", "a text", group)
     return Question(
         check_id("id", record["id"]), kind, dict(_forms(record["forms"], choices, file.parent)),
         (_answer(record["answer"], "answer", kind, choices),),
-        tuple(_answer(one, "accepted", kind, choices) for one in _texts(record, "accepted")),
+        tuple(_answer(one, "accepted", kind, choices) for one in accepted),
         choices, group, origin,
     )  # fmt: skip
 

@@ -21,8 +21,7 @@ from pathlib import Path
 
 from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.forms import ImagePart, Modality, Part, Shape
-from pytest_crossmath.puzzle.layouts import check_id
-from pytest_crossmath.questions.extraction import named_letters
+from pytest_crossmath.questions.choices import named_letters
 from pytest_crossmath.questions.pairing import Row, paired, picture_first, text_parts
 from pytest_crossmath.questions.question import LETTERS, Kind, Question
 from pytest_crossmath.questions.tables import SUFFIXES, Pictures, Record, files_below, read_rows
@@ -81,17 +80,16 @@ def _rows(file: Path, pictures: Pictures) -> Iterator[Row]:
         kind, key = _answer(record, choices)
         yield Row(
             _id(record), shape, _parts(record, shape, question, pictures, folders), kind, key,
-            record.origin, choices=choices if kind is Kind.CHOICE else (),
+            record.origin, choices=choices if _are_whole(choices, kind, key) else (),
             group=_subject(record),
         )  # fmt: skip
 
 
 def _id(record: Record) -> str:
     index = record.value("problem_index")
-    try:
-        return check_id("problem_index", f"mathverse-{index}")
-    except SuiteError as error:
-        raise record.error(str(error)) from None
+    if not isinstance(index, str | int) or isinstance(index, bool) or index == "":
+        raise record.error(f"the field 'problem_index' must be a text, not {repr(index)[:40]}")
+    return record.id("problem_index", f"mathverse-{index}")
 
 
 def _parts(
@@ -134,6 +132,11 @@ def _choices(question: str) -> tuple[str, ...]:
     letters = "".join(letter for letter, _ in found)
     in_order = letters and LETTERS.startswith(letters)
     return tuple(" ".join(text.split()) for _, text in found) if in_order else ()
+
+
+def _are_whole(choices: tuple[str, ...], kind: Kind, key: str) -> bool:
+    """Whether these are all choices: they are not, where the right letter is none of theirs."""
+    return kind is Kind.CHOICE and named_letters(key) <= set(LETTERS[: len(choices)])
 
 
 def _subject(record: Record) -> str:

@@ -23,7 +23,6 @@ from typing import Any
 
 from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.forms import ImagePart, Modality, Part
-from pytest_crossmath.puzzle.layouts import check_id
 from pytest_crossmath.questions.markers import MarkerError, interleaved
 from pytest_crossmath.questions.pairing import Row, paired, with_choices
 from pytest_crossmath.questions.question import LETTERS, Kind, Question
@@ -63,10 +62,7 @@ def load_mmmu(path: Path, pictures: Pictures) -> tuple[Question, ...]:
 
 def _rows(file: Path, pictures: Pictures) -> Iterator[Row]:
     for record in read_rows(file, _COLUMNS):
-        try:
-            id = check_id("id", record.value("id"))
-        except SuiteError as error:
-            raise record.error(str(error)) from None
+        id = record.id("id", record.value("id"))
         choices = _options(record)
         kind, key, accepted = _answer(record, choices)
         in_picture = record.fields.get("image") is not None and "question" not in record.fields
@@ -131,7 +127,9 @@ def _answer(record: Record, choices: tuple[str, ...]) -> tuple[Kind, str, tuple[
             )
         return Kind.CHOICE, answer, ()
     found = _literal(answer) if answer.startswith("[") else None
-    several = [str(one) for one in found] if isinstance(found, list) and found else [answer]
+    if found == []:
+        raise record.error("the field 'answer' holds no answer: its list is empty")
+    several = [str(one) for one in found] if isinstance(found, list) else [answer]
     key, *accepted = (" ".join(one.split()) for one in several)
     if not all(one and one.isprintable() for one in (key, *accepted)):
         raise record.error("the field 'answer' is empty or holds control characters")

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import SuiteError
-from pytest_crossmath.workspace import make_folder
+from pytest_crossmath.puzzle.layouts import check_id
+from pytest_crossmath.workspace import FOLDER, make_folder
 
 PICTURES = "pictures"
 """Folder of pictures under ``.crossmath``."""
@@ -62,7 +63,10 @@ class Pictures:
                 temporary.write_bytes(data)
                 temporary.replace(file)
         except OSError as error:
-            raise SuiteError(f"pictures cannot be kept in {self.root}: {error}") from None
+            raise SuiteError(
+                f"pictures cannot be kept in {self.root / FOLDER}: {error.strerror}:"
+                " make that a folder that can be written, or start where there can be one"
+            ) from None
         return file
 
 
@@ -87,6 +91,13 @@ class Record:
         if field not in self.fields:
             raise self.error(f"the field {field!r} is missing")
         return self.fields[field]
+
+    def id(self, field: str, value: object) -> str:
+        """An id that a field gives, as part of a test id. Raises `SuiteError`."""
+        try:
+            return check_id(field, value)
+        except SuiteError as error:
+            raise self.error(str(error)) from None
 
     def picture(self, field: str, pictures: Pictures, folders: Sequence[Path]) -> Path:
         """The file of a picture: bytes in the row, or a path below one of `folders`.
@@ -153,7 +164,9 @@ def _parquet(file: Path, columns: Sequence[str]) -> Iterator[Any]:
 def _json(file: Path) -> Iterator[Any]:
     try:
         text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise SuiteError(f"{file} cannot be read: it is not UTF-8, save it as that") from None
+    except OSError as error:
         raise SuiteError(f"{file} cannot be read: {error}") from None
     if file.suffix == ".jsonl":
         for number, line in enumerate(text.split("\n"), start=1):

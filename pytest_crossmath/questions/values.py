@@ -45,6 +45,7 @@ _WORDS = (
     ),
     (re.compile(r"\\(?:times|cdot)(?![A-Za-z])"), "*"),
     (re.compile(r"\\div(?![A-Za-z])"), "/"),
+    (re.compile(r"(?<=[\d.])\s?[xX]\s?(?=10\s?\^)"), "*"),
     (re.compile(r"\\(?:approx|simeq)(?![A-Za-z])"), "="),
     (re.compile(r"\\pi(?![A-Za-z])|(?<![A-Za-z])pi(?![A-Za-z])"), "π"),
     (re.compile(r"\\([%$&#_])"), r"\1"),
@@ -59,9 +60,9 @@ _LENGTH = (
 _UNIT = (
     rf"(?:(?:square|sq\.?|cubic|cu\.?)\s)?(?:{_LENGTH}|units?|degrees?|deg|rad|radians?|kg|mg|grams?"
     r"|ml|lit(?:er|re)s?|sec|seconds?|min|minutes?|hours?|hrs?|days?|weeks?|months?|years?"
-    r"|dollars?|usd|euros?|points?)"
+    r"|dollars?|usd|euros?|points?|mol|[kM]?Ω|[μµ][A-Za-z]{1,2})"
 )
-_LETTER_UNIT = "[gslhVAWJNKCF]"
+_LETTER_UNIT = "[gslLhVAWJNKCF]"
 _UNITS = re.compile(
     rf"(?:(?:(?<=[\d)π.])|\s){_UNIT}|\s{_LETTER_UNIT})(?:\s{{0,3}}\^?\{{?[23]\}}?)?"
     rf"(?:/(?:{_UNIT}|{_LETTER_UNIT})(?:\^?[23])?)?\.?$"
@@ -73,6 +74,29 @@ _DECIMAL = re.compile(r"[+-]?\d*\.(\d+)")
 _LONE = re.compile(
     r"(?<![\w.^])[+-]?(?:\d{1,40}(?:\.\d{1,40})?|\.\d{1,40})(?:\s?/\s?\d{1,40})?%?(?![\w^/]|\.\d)"
 )
+_SIDES = re.compile(
+    r"(?<![<>!=/\\])=(?![/=])|\b(?:is|are|equals)\b(?:\s(?:equal\sto|about|approximately|exactly))?",
+    re.IGNORECASE,
+)
+"""What a statement has between what it is about and its value; no ``>=``, ``!=`` and ``=/=``."""
+_THEN = re.compile(r"\b(?:so|then|thus|therefore|hence)\b", re.IGNORECASE)
+_SEVERAL = re.compile(r"[,;]|\b(?:and|or)\b", re.IGNORECASE)
+_DENIED = re.compile(
+    r"\b(?:not|never|false|wrong|incorrect|impossible|unless|if)\b|n['’]t\b", re.IGNORECASE
+)
+_CHANGED = re.compile(
+    r"[^A-Za-z\s.,;:()\[\]\"“”_`'’-]|(?<![A-Za-z])-|-(?![A-Za-z])"
+    r"|(?<![A-Za-z'’])(?!a\s[a-z])[A-Za-z](?![A-Za-z])"
+    r"|\b(?:and|or|no|none|nor|n?either|less|more|fewer|than|least|most|greater|smaller|larger|between"
+    r"|over|under|above|below|from|except|without|too|up|minus|negative|plus|times|divided|multiplied|squared"
+    r"|cubed|root|power|log|ln|exp|sin|cos|tan|cot|half|third|quarter|double|twice|triple|hundred"
+    r"|thousand|million|billion|trillion|[mb]n|dozen|mod|modulo|factorial|inverse|reciprocal"
+    r"|step|figure|fig|equation|eq|part|option|choice|line|question|image|diagram|picture|table|page"
+    r"|section|problem|theorem|case|row|column|example)s?\b",
+    re.IGNORECASE,
+)
+"""Beside a number, what makes another number of it, or a name: ``5 million``, ``x + 5``,
+``at least 5``, ``step 5``."""
 _MIXED = re.compile(r"(\d)\s+(\d{1,9}/\d{1,9})$")
 _ARTICLES = re.compile(r"\b(?:an?|the)\s+(?=[a-z])")
 _BRACKETS = re.compile(r"\((\w+)\)")
@@ -91,14 +115,12 @@ class _Number:
 
 def same_value(given: str, wanted: str) -> bool:
     """Whether two texts are the same number."""
-    one, other = _number(given) or _last_side(given) or _only_number(given), _number(wanted)
-    if one is None or other is None:
-        return False
-    if _close(one, other):
-        return True
-    if one.is_percentage == other.is_percentage:
-        return False
-    return _close(_fraction(one), other) or _close(one, _fraction(other))
+    return _same(_number(given) or _stated(given) or _only_number(given), _number(wanted))
+
+
+def states_value(line: str, wanted: str) -> bool:
+    """Whether a line is a number, or says at its end what something is, and that is the same."""
+    return _same(_number(line) or _stated(line), _number(wanted))
 
 
 def is_number(text: str) -> bool:
@@ -106,9 +128,14 @@ def is_number(text: str) -> bool:
     return _number(text) is not None
 
 
+def states_number(line: str) -> bool:
+    """Whether a line is a number, or says at its end which number something is."""
+    return (_number(line) or _stated(line)) is not None
+
+
 def holds_number(text: str) -> bool:
-    """Whether a text is a number, or there is exactly one in it."""
-    return (_number(text) or _last_side(text) or _only_number(text)) is not None
+    """Whether a text is or states a number, or there is exactly one in it and it means itself."""
+    return (_number(text) or _stated(text) or _only_number(text)) is not None
 
 
 def same_text(given: str, wanted: str) -> bool:
@@ -145,7 +172,8 @@ def _number(text: str) -> _Number | None:
     if len(text) > LONGEST:
         return None
     plain = _THOUSANDS.sub(lambda m: m[0].replace(",", ""), _plain(text)).strip(_FRAME)
-    left = _LEFT_SIDE.match(plain)
+    if (left := _LEFT_SIDE.match(plain)) and _DENIED.search(left[0]):
+        return None
     plain = plain[left.end() :] if left else plain
     plain = _UNITS.sub("", plain.strip())
     is_percentage = plain.endswith("%")
@@ -159,18 +187,38 @@ def _number(text: str) -> _Number | None:
     return _Number(value, len(decimal[1]) if decimal else None, is_percentage)
 
 
-def _last_side(text: str) -> _Number | None:
-    """The number behind the last sign of equality."""
-    _, sign, last = text.translate(_SIGNS).rpartition("=")
-    return _number(last) if sign else None
+def _stated(text: str) -> _Number | None:
+    """The number behind the last sign of equality, or the last "is", of one statement."""
+    text = text[: LONGEST + 1].translate(_SIGNS)
+    *reasons, clause = (piece.strip(" ,:") for piece in _THEN.split(text))
+    *before, last = _SIDES.split(clause)
+    if not (before or reasons) or _DENIED.search(text):
+        return None
+    if len(before) > 1 and _SEVERAL.search(clause):
+        return None
+    return _number(last) or (_only_number(last) if _LONE.match(last.strip(_FRAME)) else None)
 
 
 def _only_number(text: str) -> _Number | None:
-    """The one number in a text; None where there are several, or none."""
+    """The one number in a text, among plain words; None where it would not mean itself."""
     if len(text) > LONGEST:
         return None
-    found = set(_LONE.findall(_THOUSANDS.sub(lambda m: m[0].replace(",", ""), _plain(text))))
-    return _number(found.pop()) if len(found) == 1 else None
+    plain = _THOUSANDS.sub(lambda m: m[0].replace(",", ""), _plain(text)).replace("**", " ")
+    found = set(_LONE.findall(plain))
+    words = _LONE.sub(" ", plain)
+    if len(found) != 1 or _DENIED.search(words) or _CHANGED.search(words):
+        return None
+    return _number(found.pop())
+
+
+def _same(one: _Number | None, other: _Number | None) -> bool:
+    if one is None or other is None:
+        return False
+    if _close(one, other):
+        return True
+    if one.is_percentage == other.is_percentage:
+        return False
+    return _close(_fraction(one), other) or _close(one, _fraction(other))
 
 
 def _close(one: _Number, other: _Number) -> bool:

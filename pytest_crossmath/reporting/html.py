@@ -98,7 +98,6 @@ def _run(run: Run, changed: _Changes | str | None) -> dict[str, Any]:
     """What the template shows of a run."""
     summary = summarize_run(run.results)
     by_model = {model: [r for r in run.results if r.model == model] for model in run.models}
-    several_styles = len({row.style for row in summary.rows if row.style}) > 1
     suite = run.header.get("suite", {})
     temperature = run.header.get("settings", {}).get("temperature")
     about = [
@@ -112,12 +111,13 @@ def _run(run: Run, changed: _Changes | str | None) -> dict[str, Any]:
         "name": run.name,
         "about": "; ".join(about),
         "several_models": len(by_model) > 1,
+        "has_blanks": summary.has_blanks,
         "verdicts": [_verdict(verdict) for verdict in _verdicts(run)],
         "models": [
             {
                 "name": model,
                 "rows": (rows := [
-                    _row(row, with_style=several_styles)
+                    _row(row, with_style=summary.several_styles)
                     for row in summary.rows
                     if row.model == model
                 ]),

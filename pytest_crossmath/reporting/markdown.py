@@ -9,11 +9,11 @@ from pytest_crossmath.gating.comparison import Change
 from pytest_crossmath.reporting.gates import WORDS, loud, measured, sees
 from pytest_crossmath.reporting.report import Report
 from pytest_crossmath.reporting.terminal import (
-    LEGEND,
     cause_lines,
+    figures,
     form_name,
-    gap_cell,
-    solved_cell,
+    headers,
+    legend,
     throughput,
 )
 
@@ -34,16 +34,17 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     if report.summary.rows:
         several = len({row.model for row in report.summary.rows}) > 1
-        headers = [*(["model"] if several else []), "form", "solved", "blanks", "gap to text"]
+        has_blanks = report.summary.has_blanks
         rows = (
             [
                 *([row.model] if several else []), form_name(row, with_style=report.several_styles),
-                solved_cell(row), f"{row.blanks:.1%}", gap_cell(row),
+                *figures(row, has_blanks=has_blanks),
             ]
             for row in report.summary.rows
         )  # fmt: skip
-        yield from _table(headers, rows)
-        yield from (f"<sub>{_plain('; '.join(LEGEND))}</sub>", "")
+        titles = [*(["model"] if several else []), *headers(has_blanks=has_blanks)]
+        yield from _table(titles, rows)
+        yield from (f"<sub>{_plain('; '.join(legend(report.summary)))}</sub>", "")
     for model, outcomes in report.summary.outcomes.items():
         counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
         yield f"- outcomes of {_plain(model)}: {counts}"

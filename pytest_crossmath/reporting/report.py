@@ -33,7 +33,7 @@ class Report:
     summary: Summary
     """The figures."""
     several_styles: bool
-    """Whether pictures of more than one style were asked."""
+    """Whether one form was shown in more than one style."""
     unsolved: Mapping[str, Mapping[str, Sequence[str]]]
     """For each model and form the problems that were not solved, in the suite's order."""
     splits: Sequence[Split]

@@ -9,7 +9,7 @@ Source: CrossMath (arXiv 2604.16256), evaluation protocol.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -33,8 +33,10 @@ class FormScores:
     """The modality, with the style behind a slash where the file has several styles."""
     runs: tuple[Metrics, ...]
     """The metrics of each run, by sample number."""
+    offered: int
+    """How many problems of the suite have this form."""
     missing: tuple[str, ...]
-    """Problems of the suite without a response in some run: they count in none."""
+    """Problems that have this form without a response in some run: they count in none."""
     repeated: int
     """Responses of which the file holds a later one to the same sample."""
 
@@ -77,17 +79,28 @@ def score_saved(suite: Suite, responses: Iterable[SavedResponse]) -> tuple[FormS
         repeated[where] += one.problem in run
         run[one.problem] = score
     scored = (
-        _form_scores(*where, by_sample, problems, repeated[where])
+        _form_scores(*where, by_sample, _with_form(where[1], suite, several), repeated[where])
         for where, by_sample in runs.items()
     )
     return tuple(form for form in scored if form.runs)
+
+
+def _with_form(form: str, suite: Suite, several_styles: bool) -> list[str]:
+    """The problems that can be shown in a form; of one without a style, grids in any."""
+    modality, _, style = form.partition("/")
+    shown = {style or None} if style or (several_styles and suite.questions) else None
+    return [
+        task.id
+        for task in suite.tasks
+        if any(m == modality and (shown is None or s in shown) for m, s in task.shapes)
+    ]
 
 
 def _form_scores(
     model: str,
     form: str,
     by_sample: Mapping[int, Mapping[str, Score]],
-    problems: Iterable[str],
+    problems: Sequence[str],
     repeated: int,
 ) -> FormScores:
     ordered = [by_sample[sample] for sample in sorted(by_sample)]
@@ -95,5 +108,6 @@ def _form_scores(
     missing = tuple(id for id in problems if any(id not in run for run in ordered))
     runs = ([score for id, score in run.items() if id not in missing] for run in ordered)
     return FormScores(
-        model, form, tuple(summarize(scores) for scores in runs if scores), missing, repeated
-    )
+        model, form, tuple(summarize(scores) for scores in runs if scores), len(problems), missing,
+        repeated,
+    )  # fmt: skip

@@ -83,6 +83,17 @@ class Summary:
     seconds: float
     """Time in the backend, summed over responses."""
 
+    @property
+    def several_styles(self) -> bool:
+        """Whether one form was shown in more than one style, one without a name included."""
+        shown = {(row.modality, row.style) for row in self.rows}
+        return len(shown) > len({modality for modality, _ in shown})
+
+    @property
+    def has_blanks(self) -> bool:
+        """Whether it was over grids: a question has one answer, and no step."""
+        return any(row.steps for row in self.rows)
+
     def to_json(self) -> dict[str, Any]:
         """Builtin types only."""
         return asdict(self)

@@ -5,7 +5,7 @@ The lines fit 80 columns, and whatever a model wrote is made harmless first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from textwrap import wrap
 
@@ -33,12 +33,9 @@ CAUSES = {
 """What a cause means, for a reader."""
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
-_HEADERS = ("form", "solved", "blanks", "gap to text")
-LEGEND = (
-    "solved: every blank right; blanks: share of blanks right; (): 95 % interval",
-    "gap to text: solved as text minus solved in this form, same problems, in points",
-)
-"""What the columns of the table mean."""
+_SOLVED_BLANKS = "solved: every blank right; blanks: share of blanks right; (): 95 % interval"
+_SOLVED_ANSWER = "solved: the answer is right; (): 95 % interval"
+_GAP = "gap to text: solved as text minus solved in this form, same problems, in points"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +79,26 @@ def report_lines(report: Report, look: Look) -> Iterator[str]:
 def modality_gap_table(summary: Summary, *, several_styles: bool) -> Iterator[str]:
     """The modality-gap table with its legend."""
     if summary.rows:
-        yield from _table(summary.rows, several_styles=several_styles)
-        yield from (LEGEND if len({row.modality for row in summary.rows}) > 1 else LEGEND[:1])
+        yield from _table(summary, several_styles=several_styles)
+        yield from legend(summary)
         yield ""
+
+
+def legend(summary: Summary) -> Iterator[str]:
+    """What the columns of the table mean."""
+    yield _SOLVED_BLANKS if summary.has_blanks else _SOLVED_ANSWER
+    if len({row.modality for row in summary.rows}) > 1:
+        yield _GAP
+
+
+def figures(row: Row, *, has_blanks: bool) -> list[str]:
+    """The cells of a row beside its form: solved, the share of blanks if there are any, the gap."""
+    return [solved_cell(row), *([f"{row.blanks:.1%}"] if has_blanks else []), gap_cell(row)]
+
+
+def headers(*, has_blanks: bool) -> list[str]:
+    """The headers of the table."""
+    return ["form", "solved", *(["blanks"] if has_blanks else []), "gap to text"]
 
 
 def step_table(summary: Summary, look: Look, *, several_styles: bool) -> Iterator[str]:
@@ -204,15 +218,22 @@ def gap_figures(gap: Gap) -> str:
     return f"{100 * gap.points:+.1f} {points_range(gap.interval)}"
 
 
-def _table(rows: Sequence[Row], *, several_styles: bool) -> Iterator[str]:
+def _table(summary: Summary, *, several_styles: bool) -> Iterator[str]:
     """The table: each model on a line of its own, then its forms, and under a form its styles."""
     from tabulate import tabulate
 
+    rows, has_blanks = summary.rows, summary.has_blanks
+    styled = {row.modality for row in rows if row.style and several_styles}
+    cells = (
+        [_label(row, is_styled=row.modality in styled), *figures(row, has_blanks=has_blanks)]
+        for row in rows
+    )
+    titles = headers(has_blanks=has_blanks)
     # The headers go in as a row: tabulate makes columns two wider than a header needs.
     ruler, header, *lines, _ = tabulate(
-        [_HEADERS, *(_cells(row, several_styles=several_styles) for row in rows)],
+        [titles, *cells],
         tablefmt="simple",
-        colalign=("left", "right", "right", "left"),
+        colalign=("left", *["right"] * (len(titles) - 2), "left"),
         disable_numparse=True,
         preserve_whitespace=True,
     ).splitlines()
@@ -222,19 +243,14 @@ def _table(rows: Sequence[Row], *, several_styles: bool) -> Iterator[str]:
         if last is None or row.model != last.model:
             yield row.model
             last = None
-        if several_styles and row.style and (last is None or row.modality != last.modality):
+        if row.modality in styled and (last is None or row.modality != last.modality):
             yield f"  {row.modality}"
         last = row
         yield line.rstrip()
 
 
-def _cells(row: Row, *, several_styles: bool) -> tuple[str, ...]:
-    return (
-        f"    {row.style}" if several_styles and row.style else f"  {row.modality}",
-        solved_cell(row),
-        f"{row.blanks:.1%}",
-        gap_cell(row),
-    )
+def _label(row: Row, *, is_styled: bool) -> str:
+    return f"    {row.style or 'no style'}" if is_styled else f"  {row.modality}"
 
 
 def _percent_range(interval: Interval) -> str:

@@ -90,7 +90,13 @@ def test_the_digest_knows_text_key_and_pixels(tmp_path: Path) -> None:
         ({"kind": "number", "choices": []}, "'answer' must be a number"),
         ({"choices": ["one"]}, "'choices' must be from 2 to 26 texts"),
         ({"choices": [3, 4]}, "'choices' must be a list of texts"),
-        ({"accepted": "B"}, "'accepted' must be a list of texts"),
+        ({"choices": ["three", "three"]}, "'choices' must be texts that differ"),
+        (
+            {"choices": ["three", " "]},
+            "'choices' must be texts that differ, and none of them empty",
+        ),
+        ({"accepted": "B"}, "'accepted' must be a list of answers"),
+        ({"accepted": [8]}, "'accepted' must be a letter from A to B, not 8"),
         ({"group": 1}, "'group' must be a text"),
         ({"id": "q 1"}, "'id' must be"),
         ({"forms": {}}, "'forms' must be an object"),
@@ -122,9 +128,35 @@ def test_a_missing_field_and_a_double_id(tmp_path: Path) -> None:
     lines[1]["id"] = "q1"
     with pytest.raises(SuiteError, match=r"own.jsonl:2: the id 'q1' is there twice"):
         load_suite(str(write_own(tmp_path, lines)))
-    del lines[1]["kind"]
-    with pytest.raises(SuiteError, match=r"own.jsonl:2: the field 'kind' is missing"):
-        load_suite(str(write_own(tmp_path, lines)))
+    for field in ("kind", "forms"):
+        lines = own_lines(2)
+        del lines[1][field]
+        with pytest.raises(SuiteError, match=rf"own.jsonl:2: the field '{field}' is missing"):
+            load_suite(str(write_own(tmp_path, lines)))
+
+
+def test_a_file_in_another_encoding(tmp_path: Path) -> None:
+    """Said without a codec's words."""
+    file = write_own(tmp_path)
+    file.write_bytes(file.read_text().encode("utf-16"))
+    with pytest.raises(SuiteError, match=r"own.jsonl cannot be read: it is not UTF-8, save it"):
+        load_suite(str(file))
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.parquet", "PAR1"), ("a.json", "[\n{}]")])
+def test_a_dataset_without_its_name(tmp_path: Path, name: str, content: str) -> None:
+    """The way to write it is shown."""
+    (tmp_path / name).write_text(content)
+    with pytest.raises(SuiteError, match=rf"write mathverse:.*{name} or mmmu:.*{name}$"):
+        load_suite(str(tmp_path / name))
+
+
+def test_accepted_numbers(tmp_path: Path) -> None:
+    """They are written like the answer, with quotes or without."""
+    line = {"id": "n", "kind": "number", "answer": 7, "accepted": [8, "9 cm"],
+            "forms": {"text": "How many?"}}  # fmt: skip
+    [question] = load_suite(str(write_own(tmp_path, [line]))).questions
+    assert question.accepted == ("8", "9 cm")
 
 
 def test_a_missing_picture(tmp_path: Path) -> None:

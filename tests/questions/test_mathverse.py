@@ -108,6 +108,16 @@ def test_choices_of_a_picture(tmp_path: Path) -> None:
     assert (question.choices, question.key) == (("one", "two", "three"), ("C",))
 
 
+def test_choices_that_are_not_all_listed_are_left_out(tmp_path: Path) -> None:
+    """Else the right letter would be none that is read."""
+    row = mathverse_rows(1)[0] | {"question": "How long?\nChoices:\nA: one B: two", "answer": "B"}
+    [question] = load_mathverse(
+        write_mathverse(tmp_path, [row]) / "testmini.json", Pictures(tmp_path)
+    )
+    assert question.choices == ()
+    assert question.letters.startswith("AB")
+
+
 def test_an_answer_in_words_is_text(tmp_path: Path) -> None:
     """Free form that is no number."""
     rows = mathverse_rows(2, answers=["B", "y = 2x + 1"])
@@ -124,6 +134,7 @@ def test_an_answer_in_words_is_text(tmp_path: Path) -> None:
         ({"answer": 2}, "'answer' must be a text"),
         ({"answer": " ", "question_type": "free-form"}, "'answer' is empty"),
         ({"problem_index": "1 2"}, "'problem_index' must be"),
+        ({"problem_index": None}, "'problem_index' must be a text, not None"),
         ({"question": " "}, "'question' is empty"),
         ({"image": ""}, "'image' holds no picture"),
         ({"problem_version": "Text Lite"}, "mathverse-1 as image+text/text-lite is there twice"),

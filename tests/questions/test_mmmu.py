@@ -100,6 +100,7 @@ def test_both_sets_of_mmmu_pro_pair(tmp_path: Path) -> None:
         ({"question": "See <image 4>."}, "names <image 4>, and there is no such picture"),
         ({"id": "validation_Art_2"}, "validation_Art_2 as image+text is there twice"),
         ({"question_type": "open", "answer": "['']"}, "'answer' is empty"),
+        ({"question_type": "open", "answer": "[]"}, "'answer' holds no answer"),
     ],
 )
 def test_mistakes_are_told(tmp_path: Path, change: dict[str, Any], message: str) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_crossmath.forms import Modality, Part, Shape, TextPart
 from pytest_crossmath.models.backend import Response
 from pytest_crossmath.models.replay import SavedResponse
 from pytest_crossmath.puzzle.suite import Suite, load_suite
+from pytest_crossmath.questions.question import Kind, Question
 from pytest_crossmath.reporting.scores import score_saved
 from pytest_crossmath.scoring import Finish
 
@@ -55,6 +57,26 @@ def test_several_samples_have_a_spread() -> None:
     assert figures["macro_acc"] == 0.5
     assert figures["macro_acc_std"] == pytest.approx(2**-0.5)
     assert figures["samples"] == 2
+
+
+def test_only_problems_that_have_the_form_can_be_missing() -> None:
+    """Questions need not all be shown in the same forms and styles."""
+    image, part = Modality.IMAGE, (TextPart("?"),)
+    forms: list[dict[Shape, tuple[Part, ...]]] = [
+        {(image, None): part}, {(image, "clean"): part, (image, "photo"): part}
+    ]  # fmt: skip
+    asked = tuple(Question(f"q{n}", Kind.NUMBER, shown, ("7",)) for n, shown in enumerate(forms))
+    response = Response("7", Finish.STOP, 0, 0.0)
+    responses = [
+        SavedResponse(None, id, "image", style, 0, response)
+        for id, style in (("q0", None), ("q1", "clean"), ("q1", "photo"))
+    ]
+    found = score_saved(Suite("two", (), "", asked), responses)
+    assert [(form.form, form.offered, form.missing) for form in found] == [
+        ("image", 1, ()), ("image/clean", 1, ()), ("image/photo", 1, ())
+    ]  # fmt: skip
+    [one] = score_saved(Suite("two", (), "", asked), responses[:1])
+    assert one.missing == ("q1",)
 
 
 def test_a_short_file_is_told() -> None:

@@ -34,7 +34,7 @@ def row(modality: str, solved: int, problems: int, gap: Gap | None = None, model
     """A row of the table."""
     return Row(
         model, modality, None if modality == "text" else "original", problems,
-        solved / problems, wilson(solved, problems), solved / problems, gap,
+        solved / problems, wilson(solved, problems), solved / problems, gap, {"1": 1.0},
     )  # fmt: skip
 
 
@@ -48,6 +48,25 @@ def gap_of(worse: int, better: int, problems: int) -> Gap:
 def lines_of(*rows: Row, several_styles: bool = False) -> list[str]:
     """The lines of a table."""
     return list(modality_gap_table(replace(EMPTY, rows=rows), several_styles=several_styles))
+
+
+def test_the_table_of_questions_has_no_blanks() -> None:
+    """They have one answer each: the share of blanks would say the same twice."""
+    lines = lines_of(
+        replace(row("text", 90, 100), steps={}), replace(row("image", 80, 100), steps={})
+    )
+    assert lines[0].split() == ["form", "solved", "gap", "to", "text"]
+    assert "blanks" not in "".join(lines)
+    assert "solved: the answer is right; (): 95 % interval" in lines
+
+
+def test_a_form_without_a_style_beside_styles_is_no_total() -> None:
+    """It stands among them, and says so."""
+    rows = [replace(row("image", 1, 2), style=style) for style in (None, "clean")]
+    assert replace(EMPTY, rows=tuple(rows)).several_styles
+    assert [line.split("  ")[:3] for line in lines_of(*rows, several_styles=True)[3:6]] == [
+        ["", "image"], ["", "", "no style"], ["", "", "clean"]
+    ]  # fmt: skip
 
 
 def drawn(values: str) -> list[str]:
