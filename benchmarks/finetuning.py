@@ -4,7 +4,7 @@ python benchmarks/finetuning.py [--keep FOLDER] [--curves docs/finetuning.png]
 
 A base model that reads text well and pictures badly; supervised fine-tuning on worked solutions
 in all forms; reinforcement learning on pictures. Each is asked the suite `mini`, of which no
-problem was trained on. About two hours on two cores. Broken off and given again with the same
+problem was trained on. About an hour on two cores. Broken off and given again with the same
 `--keep`, it goes on where it was. Wants the extras `train` and `benchmarks`.
 """
 
@@ -35,7 +35,7 @@ LESSONS, TASKS = 400, 800
 SFT = (
     "--target", "brief", "--learning-rate", "1e-3", "--batch-size", "32", "--accumulate", "1",
     "--lora-rank", "16", "--epochs", "2",
-    "--eval-suite", "mini", "--eval-limit", "100", "--eval-every", "100",
+    "--eval-suite", "mini", "--eval-limit", "100", "--eval-every", "25",
 )  # fmt: skip
 GRPO = (
     "--modality", "image", "--learning-rate", "1e-4", "--batch-size", "128", "--accumulate", "1",
@@ -175,18 +175,29 @@ def table(runs: dict[str, Run]) -> str:
 
 
 def changes(runs: dict[str, Run]) -> str:
-    """Solved now minus solved before, the same problems, in points."""
-    lines = ["| | text | image | image+text |", "|---|---|---|---|"]
+    """What was gained on the same problems, in points: problems solved, and blanks right."""
+    lines = ["| | text | image | image+text | image, blanks |", "|---|---|---|---|---|"]
     for before, after in (("base", "SFT"), ("SFT", "SFT + GRPO"), ("base", "SFT + GRPO")):
-        cells = [change(runs[before], runs[after], modality) for modality in Modality]
+        pair = runs[before], runs[after]
+        cells = [change(*(solved(run, modality) for run in pair)) for modality in Modality]
+        cells.append(change(*(blanks(run, Modality.IMAGE) for run in pair)))
         lines.append(f"| {after} minus {before} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def change(before: Run, after: Run, modality: Modality) -> str:
+def solved(run: Run, modality: Modality) -> dict[str, float]:
+    """Each problem, and whether it was solved."""
+    return measured(tally(run.results, Form(modality.value)))
+
+
+def blanks(run: Run, modality: Modality) -> dict[str, float]:
+    """Each problem, and the share of its blanks that is right."""
+    return {r.problem: fmean(r.right) for r in run.results if r.modality == modality}
+
+
+def change(before: dict[str, float], after: dict[str, float]) -> str:
     """A change with its paired interval."""
-    old, new = (measured(tally(run.results, Form(modality.value))) for run in (before, after))
-    differences = [new[problem] - old[problem] for problem in old]
+    differences = [after[problem] - before[problem] for problem in before]
     return f"{fmean(differences) * 100:+.1f} ({shown(gap_interval(differences))})"
 
 
@@ -206,7 +217,7 @@ def draw(file: Path) -> None:
         for modality in Modality:
             curve(axis, log, f"crossmath/{modality.value}", modality.value, marker="o")
         if name == "grpo":
-            curve(axis, log, "reward", "reward", color="0.6", linewidth=0.8, zorder=0)
+            curve(axis, log, "reward", "mean reward", color="0.6", linewidth=0.8, zorder=0)
         axis.set(title=title, xlabel="step", ylim=(0, 1.02))
         axis.grid(alpha=0.3)
         axis.legend(loc="lower right")
@@ -225,7 +236,7 @@ def curve(
 def read_log(file: Path) -> Sequence[dict[str, float]]:
     """The lines of a training log, those of a step that was repeated after a break once."""
     lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    kept = {(line["step"], "loss" in line): line for line in lines}
+    kept = {(line["step"], *sorted(line)): line for line in lines}
     return sorted(kept.values(), key=lambda line: line["step"])
 
 
