@@ -195,8 +195,8 @@ def _run_generate(arguments: argparse.Namespace) -> int:
 
     from pytest_crossmath.puzzle.generator import numbered
     from pytest_crossmath.puzzle.layouts import check_id
-    from pytest_crossmath.puzzle.saving import UNFINISHED_FILE, SuiteWriter
-    from pytest_crossmath.puzzle.suite import load_grids, taken_solutions
+    from pytest_crossmath.puzzle.saving import SuiteWriter
+    from pytest_crossmath.puzzle.suite import UNFINISHED_FILE, load_grids, taken_solutions
 
     out: Path = arguments.out
     styles = [_style(style) for style in arguments.style]

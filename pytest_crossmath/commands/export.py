@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 from pathlib import Path
 
 from pytest_crossmath.commands.learning import (
@@ -49,16 +50,24 @@ def export(arguments: argparse.Namespace) -> list[str]:
     if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
         raise OptionError(f"{out} is there already: name another folder")
     found = chosen_examples(arguments, suite, Target(arguments.target))
+    # Beside it, and put there whole: a folder of that name is always a finished one.
+    unfinished = out.with_name(f"{out.name}.unfinished")
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
         if evaluates:
-            count = write_lmms_eval(found, out, task=f"crossmath_{_plain(suite.name)}")
+            count = write_lmms_eval(found, unfinished, task=f"crossmath_{_plain(suite.name)}")
         else:
-            count = FORMATS[arguments.format](found, out)
+            count = FORMATS[arguments.format](found, unfinished)
+        if out.is_dir():
+            out.rmdir()
+        unfinished.replace(out)
     except OSError as error:
         raise OptionError(f"--out {out} cannot be written: {error}") from None
     except ValueError as error:
         raise OptionError(f"suite {suite.name}: {error}: export it with --target=answer") from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
     return [f"{count} examples in {out}"]
 
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.forms import Modality
 from pytest_crossmath.prompting import INSTRUCTION, load_instruction
 from pytest_crossmath.puzzle.generator import solution_fingerprint
-from pytest_crossmath.puzzle.suite import Suite, check_pictures, load_grids, taken_solutions
+from pytest_crossmath.puzzle.suite import (
+    Suite,
+    check_pictures,
+    find_suite,
+    load_grids,
+    taken_solutions,
+)
+from pytest_crossmath.puzzle.verify import verify_manifest, wrong_key
 from pytest_crossmath.training.dataset import Example, Target, examples
 
 
@@ -38,6 +47,7 @@ def load_learning_suite(name: str) -> Suite:
     """The suite. Raises `OptionError` where a problem of a bundled one is in it.
 
     Those are for testing; a problem is known by its solved grid, or the mirror image of it.
+    And where something in it is other than it was made: a model would learn what is wrong.
     """
     suite = load_grids(name, "a training set")
     taken = taken_solutions()
@@ -47,6 +57,12 @@ def load_learning_suite(name: str) -> Suite:
             f"suite {suite.name}: {known} is a problem of a bundled suite, which is for testing: a"
             " model that learnt it cannot be tested with it. Make problems to learn from with"
             " crossmath generate"
+        )
+    found = chain(verify_manifest(find_suite(name)), filter(None, map(wrong_key, suite.problems)))
+    if defect := next(found, None):
+        raise OptionError(
+            f"suite {suite.name} has defects, which a model would learn: {defect};"
+            f" crossmath verify {shlex.quote(name)} lists them all"
         )
     return suite
 

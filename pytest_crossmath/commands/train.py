@@ -6,6 +6,7 @@ Torch and TRL are imported when a command runs, not when its options are declare
 from __future__ import annotations
 
 import argparse
+import shlex
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -62,7 +63,7 @@ def train_sft(arguments: argparse.Namespace) -> None:
         if not trainee.reads_images:
             # A column of no pictures is taken for pictures.
             dataset = dataset.remove_columns("images")
-        _say(f"{len(dataset)} examples of {len(suite.problems)} problems")
+        _say(f"{len(dataset)} examples, problems: {len(suite.problems)}")
         run(
             lambda: sft_trainer(trainee, dataset, recipe, settings=settings),
             callbacks, trainee, recipe, asked, resume=arguments.resume,
@@ -97,7 +98,7 @@ def train_grpo(arguments: argparse.Namespace) -> None:
         # What is right is the reward's to know.
         unused = ["completion", *([] if _shown(arguments) else ["images"])]
         dataset = dataset.remove_columns(unused)
-        _say(f"{len(dataset)} prompts of {len(suite.problems)} problems")
+        _say(f"{len(dataset)} prompts, problems: {len(suite.problems)}")
         run(
             lambda: grpo_trainer(
                 trainee, dataset, recipe, rollouts, reward, settings=settings
@@ -119,10 +120,16 @@ def _trainee(
     from pytest_crossmath.training.trainee import load_trainee
 
     try:
-        return load_trainee(spec, settings, recipe, with_pictures=_shown(arguments))
+        trainee = load_trainee(spec, settings, recipe, with_pictures=_shown(arguments))
     except ModelError as error:
         # What loads checkpoints names the options of pytest.
         raise ModelError(str(error).replace("--crossmath-", "--")) from error
+    sign = getattr(trainee.processor, "image_token", None)
+    if sign and sign in chosen_instruction(arguments):
+        raise OptionError(
+            f"--prompt {arguments.prompt} has {sign} in it, which stands for a picture"
+        )
+    return trainee
 
 
 def _shown(arguments: argparse.Namespace) -> bool:
@@ -154,4 +161,5 @@ def _say(text: str) -> None:
 
 
 def _closing(recipe: Recipe) -> None:
-    _say(f"trained: {recipe.out}; ask it with pytest --crossmath-model={recipe.out}")
+    option = shlex.quote(f"--crossmath-model={recipe.out}")
+    _say(f"trained: {recipe.out}; ask it with pytest {option}")

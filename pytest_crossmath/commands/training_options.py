@@ -22,7 +22,7 @@ from pytest_crossmath.commands.learning import (
 from pytest_crossmath.errors import ModelError, OptionError
 from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Settings
-from pytest_crossmath.models.registry import ADAPTER_FILE, ModelSpec
+from pytest_crossmath.models.registry import ADAPTER_FILE, ModelSpec, weights_digest
 from pytest_crossmath.puzzle.suite import Suite
 from pytest_crossmath.training.recipe import LoraTargets, Recipe
 
@@ -117,7 +117,7 @@ _AT_LEAST: Mapping[str, int] = {
     "format_weight": 0,
 }  # fmt: skip
 _ABOVE_ZERO = ("epochs", "learning_rate", "lora_alpha", "temperature")
-_BELOW: Mapping[str, float] = {"lora_dropout": 1.0}
+_BELOW: Mapping[str, float] = {"lora_dropout": 1.0, "warmup": 1.0}
 _AT_MOST: Mapping[str, float] = {"format_weight": 1.0}
 
 
@@ -203,7 +203,7 @@ def prepared(
         save_every=arguments.save_every,
         report_to=tuple(arguments.report_to),
     )
-    asked = _asked(arguments, suite)
+    asked = _asked(arguments, spec, suite)
     check_folder(recipe, asked, resume=arguments.resume)
     return recipe, asked
 
@@ -220,7 +220,7 @@ def _check_tracker(name: str) -> None:
         )
 
 
-def _asked(arguments: argparse.Namespace, suite: Suite) -> dict[str, Any]:
+def _asked(arguments: argparse.Namespace, spec: ModelSpec, suite: Suite) -> dict[str, Any]:
     """The options that make a run what it is, with what its files hold."""
     options = {
         name: value
@@ -230,7 +230,11 @@ def _asked(arguments: argparse.Namespace, suite: Suite) -> dict[str, Any]:
     # The same examples in a step, in smaller batches, are the same step.
     batch = arguments.batch_size * arguments.accumulate
     instruction = chosen_instruction(arguments)
-    return {**options, "suite": suite.digest, "prompt": instruction, "examples in a step": batch}
+    model = weights_digest(spec) if spec.kind == "local" else f"{spec.target}@{spec.revision}"
+    return {
+        **options, "suite": suite.digest, "model": model, "prompt": instruction,
+        "examples in a step": batch,
+    }  # fmt: skip
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:

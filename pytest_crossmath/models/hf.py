@@ -113,12 +113,15 @@ class HFBackend:
             raise BackendError(f"{type(error).__name__}: {one_line(error)}") from error
 
     def _inputs(self, batch: Sequence[Sample], settings: Settings) -> Any:
+        # What a template does not know transformers takes for the processor's, with a warning.
+        known = "enable_thinking" in str(self.processor.chat_template)
+        thinking = {"enable_thinking": settings.thinking} if known else {}
         prompts = [
             self.processor.apply_chat_template(
                 [{"role": "user", "content": self._content(sample)}],
                 add_generation_prompt=True,
                 tokenize=False,
-                enable_thinking=settings.thinking,
+                **thinking,
             )
             for sample in batch
         ]

@@ -195,7 +195,10 @@ def check_url(url: str) -> None:
 
 
 def is_pocket(spec: ModelSpec) -> bool:
-    """Whether this is the bundled model, which can do no other suite than `mini`."""
+    """Whether this is the bundled model, or an adapter on it: they know no suite but `mini`."""
+    place = Path(spec.target)
+    if spec.kind == "local" and (place / ADAPTER_FILE).is_file():
+        return base_of_adapter(place) == str(pocket_directory())
     return spec.target == str(pocket_directory())
 
 

@@ -22,10 +22,13 @@ from pytest_crossmath.puzzle.generator import solution_fingerprint
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.layouts import to_json
 from pytest_crossmath.puzzle.render import STYLES, render
-from pytest_crossmath.puzzle.suite import MANIFEST_FILE, PROBLEMS_FILE, pixel_hash, text_hash
-
-UNFINISHED_FILE = "unfinished.jsonl"
-"""What a suite that is on its way has instead of problems and manifest."""
+from pytest_crossmath.puzzle.suite import (
+    MANIFEST_FILE,
+    PROBLEMS_FILE,
+    UNFINISHED_FILE,
+    pixel_hash,
+    text_hash,
+)
 
 
 class SuiteWriter:

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 PROBLEMS_FILE = "problems.jsonl"
 MANIFEST_FILE = "manifest.json"
+UNFINISHED_FILE = "unfinished.jsonl"
+"""What a suite that is on its way has instead of problems and manifest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,11 @@ def find_suite(suite: str) -> Path:
     file = path
     # Not the methods of Path: they raise for a name that is too long.
     if os.path.isdir(path):
+        if os.path.isfile(path / UNFINISHED_FILE):
+            raise SuiteError(
+                f"suite {suite!r} is unfinished: give its `crossmath generate` command again, which"
+                " goes on where it was broken off"
+            )
         others = sorted(path.glob("*.jsonl"))
         file = others[0] if len(others) == 1 else path / PROBLEMS_FILE
     if not os.path.isfile(file):

@@ -140,6 +140,11 @@ def verify_manifest(file: Path) -> Iterator[Defect]:
                 yield Defect(problem.id, "manifest", style, "has other pixels than were hashed")
 
 
+def wrong_key(problem: Problem) -> Defect | None:
+    """The first equation that the key does not satisfy; None where it satisfies all."""
+    return next(_check_key(problem, _as_meant(problem.puzzle)), None)
+
+
 def _pixel_hash(path: Path) -> str | None:
     from PIL import Image
 
@@ -164,15 +169,22 @@ def _check_puzzle(problem: Problem) -> Iterator[Defect]:
     for position in puzzle.strays:
         text = puzzle[position].text
         yield defect("structure", _at(position), f"{text!r} belongs to no equation")
+    wrong = list(_check_key(problem, puzzle))
+    yield from wrong
+    if not any(found.kind == "key" for found in wrong):
+        yield from _check_solution(problem, puzzle, defect)
+
+
+def _check_key(problem: Problem, puzzle: Puzzle) -> Iterator[Defect]:
     if not all(re.fullmatch("[0-9]{1,40}", value) for value in problem.key):
-        yield defect("key", "key", f"not all whole numbers: {', '.join(problem.key)}"[:200])
+        detail = f"not all whole numbers: {', '.join(problem.key)}"[:200]
+        yield Defect(problem.id, "key", "key", detail)
         return
     values = dict(zip(puzzle.blanks, map(int, problem.key), strict=True))
     values.update(puzzle.numbers)
     for equation in violated(puzzle, values):
-        with_key = equation.formula(values)
-        yield defect("contradiction", equation.line, f"{with_key} is wrong (with the key)")
-    yield from _check_solution(problem, puzzle, defect)
+        detail = f"{equation.formula(values)} is wrong (with the key)"
+        yield Defect(problem.id, "contradiction", equation.line, detail)
 
 
 def _check_solution(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
@@ -20,6 +22,10 @@ from pytest_crossmath.training.trainee import base_name
 
 SETTINGS_FILE = "training.json"
 """What the run was asked, in the folder that it makes."""
+HASHED = ("suite", "model")
+"""Settings that are written down as hashes of what is in files."""
+LOCK_FILE = ".lock"
+"""Held by the run that is writing."""
 
 
 def check_folder(recipe: Recipe, asked: Mapping[str, Any], *, resume: bool) -> None:
@@ -34,8 +40,8 @@ def check_folder(recipe: Recipe, asked: Mapping[str, Any], *, resume: bool) -> N
         raise OptionError(f"--out {out} is a file: name a folder")
     if resume:
         _check_same(out / SETTINGS_FILE, asked)
-    # Empty folders may be left of a run that did not begin.
-    elif any(path.is_file() for path in out.rglob("*")):
+    # What is left of a run that did not begin is no run.
+    elif any(path.is_file() and path.name != LOCK_FILE for path in out.rglob("*")):
         raise OptionError(f"--out {out} is not empty: add --resume or name another folder")
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -48,10 +54,40 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+@contextmanager
+def locked(recipe: Recipe) -> Iterator[None]:
+    """Keep other runs out of the folder. Raises `OptionError` where one is in it."""
+    if not is_first_process():
+        yield
+        return
+    lock = FileLock(recipe.out / LOCK_FILE, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise OptionError(
+            f"--out {recipe.out} is being written by another run: name another folder"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+        (recipe.out / LOCK_FILE).unlink(missing_ok=True)
+
+
 def note_settings(recipe: Recipe, asked: Mapping[str, Any]) -> None:
     """Write down what is asked, for `--resume` to hold against."""
     text = json.dumps(asked, indent=1) + "\n"
-    (recipe.out / SETTINGS_FILE).write_text(text, encoding="utf-8")
+    new = recipe.out / f"{SETTINGS_FILE}.new"
+    new.write_text(text, encoding="utf-8")
+    new.replace(recipe.out / SETTINGS_FILE)
+
+
+def is_finished(checkpoint: str | None) -> bool:
+    """Whether a run took its last step before it wrote this checkpoint."""
+    if checkpoint is None:
+        return False
+    state = json.loads(Path(checkpoint, TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+    return int(state["global_step"]) >= int(state["max_steps"])
 
 
 def last_checkpoint(recipe: Recipe) -> str | None:
@@ -84,23 +120,36 @@ def save_result(trainer: Any, trainee: Checkpoint, out: Path) -> None:
         content = json.loads(described.read_text(encoding="utf-8"))
         content["base_model_name_or_path"] = base_name(trainee.source)
         described.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    for file in unfinished.glob("*.safetensors"):
+        # Weights come for their owner's eyes only, the rest as the user has files.
+        shutil.copymode(next(unfinished.glob("*.json")), file)
     for file in sorted(unfinished.iterdir(), key=lambda file: file.suffix == ".safetensors"):
         file.replace(out / file.name)
     unfinished.rmdir()
 
 
 def _check_same(file: Path, asked: Mapping[str, Any]) -> None:
-    try:
-        before = json.loads(file.read_text(encoding="utf-8"))
-        known = {**before}
-    except (OSError, ValueError, TypeError):
+    if not file.is_file():
         raise OptionError(
             f"--resume: there is no run in {file.parent}; leave --resume out to start anew"
+        )
+    try:
+        known = {**json.loads(file.read_text(encoding="utf-8"))}
+    except (OSError, ValueError, TypeError):
+        raise OptionError(
+            f"--resume: {file} is damaged, so that nobody knows what was asked: start anew in"
+            " another folder"
         ) from None
     now = json.loads(json.dumps(asked))
     for name in now:
         if known.get(name) != now[name]:
-            raise OptionError(
-                f"--resume: the run in {file.parent} has {name} {known.get(name)!r}, not"
-                f" {now[name]!r}: give the same options, or name another folder"
-            )
+            raise OptionError(f"--resume: {_other(file, name, known.get(name), now[name])}")
+
+
+def _other(file: Path, name: str, before: object, now: object) -> str:
+    if name in HASHED:
+        return f"the run in {file.parent} is of another {name}: name another folder"
+    return (
+        f"the run in {file.parent} has {name} {before!r}, not {now!r}: give the same options, or"
+        " name another folder"
+    )

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from transformers import PrinterCallback, ProgressCallback
+from transformers import PrinterCallback, ProgressCallback, TrainerState
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
 from pytest_crossmath.errors import CrossmathError, ModelError
 from pytest_crossmath.models.backend import Settings, one_line
 from pytest_crossmath.models.checkpoint import Checkpoint
 from pytest_crossmath.training.callback import CrossmathCallback
-from pytest_crossmath.training.folder import last_checkpoint, note_settings, save_result
+from pytest_crossmath.training.folder import (
+    is_finished,
+    last_checkpoint,
+    locked,
+    note_settings,
+    save_result,
+)
 from pytest_crossmath.training.log import LOG_FILE, LogLines
 from pytest_crossmath.training.recipe import Recipe
 
@@ -34,7 +43,8 @@ def run(
 
     Raises `ModelError` for what goes wrong on the way; the last checkpoint stays.
     """
-    with _told(trainee), warnings.catch_warnings():
+    with locked(recipe), _told(trainee, recipe), warnings.catch_warnings(), _ended_kindly():
+        last = last_checkpoint(recipe) if resume else None
         # Between the libraries: no user can mend them.
         warnings.simplefilter("ignore", FutureWarning)
         trainer = build()
@@ -52,15 +62,23 @@ def run(
         if trainer.is_world_process_zero():
             # Not before: a run that could not begin leaves its folder free.
             note_settings(recipe, asked)
-        trainer.train(resume_from_checkpoint=last_checkpoint(recipe) if resume else None)
-        if trainer.state.global_step < max(trainer.state.max_steps, 1):
-            raise ModelError(
-                f"only {trainer.state.global_step} of {trainer.state.max_steps} steps were taken:"
-                " there are fewer examples than a step wants. Generate more, or take a smaller"
-                " --batch-size or --accumulate"
-            )
+        if last is not None and is_finished(last):
+            # Another step would make it another model.
+            trainer._load_from_checkpoint(last)  # noqa: SLF001 - as `train` does
+        else:
+            trainer.train(resume_from_checkpoint=last)
+            _check_steps(trainer.state)
         if trainer.is_world_process_zero():
             save_result(trainer, trainee, recipe.out)
+
+
+def _check_steps(state: TrainerState) -> None:
+    if state.global_step < max(state.max_steps, 1):
+        raise ModelError(
+            f"only {state.global_step} of {state.max_steps} steps were taken: there are fewer"
+            " examples than a step wants. Generate more, or take a smaller --batch-size or"
+            " --accumulate"
+        )
 
 
 def training_arguments(recipe: Recipe, settings: Settings) -> dict[str, Any]:
@@ -106,14 +124,15 @@ def on_one_gpu(arguments: Any) -> Any:
 
 
 @contextmanager
-def _told(trainee: Checkpoint) -> Iterator[None]:
+def _told(trainee: Checkpoint, recipe: Recipe) -> Iterator[None]:
     """Whatever a trainer raises, in one line."""
     try:
         yield
     except CrossmathError:
         raise
     except KeyboardInterrupt:
-        print("the last checkpoint stays: --resume goes on from there", file=sys.stderr)
+        if last_checkpoint(recipe):
+            print("crossmath: --resume goes on from the last checkpoint", file=sys.stderr)
         raise
     except Exception as error:  # trainers and models raise many kinds
         if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
@@ -121,6 +140,29 @@ def _told(trainee: Checkpoint) -> Iterator[None]:
                 "memory ran out: take a smaller --batch-size with a larger --accumulate, or"
                 " --checkpointing, and --resume"
             ) from error
+        full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+        if full or "inline_container" in str(error):
+            raise ModelError(
+                f"--out {recipe.out} cannot be written any more: no space is left. Free some, and"
+                " --resume"
+            ) from error
         raise ModelError(
             f"{trainee.source} cannot be trained: {type(error).__name__}: {one_line(error)}"
         ) from error
+
+
+@contextmanager
+def _ended_kindly() -> Iterator[None]:
+    """SIGTERM, which schedulers of clusters send, is told like Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -14,8 +14,8 @@ from pytest_crossmath.cli import main
 from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.puzzle.generator import numbered
 from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.puzzle.saving import UNFINISHED_FILE, SuiteWriter
-from pytest_crossmath.puzzle.suite import load_suite, taken_solutions
+from pytest_crossmath.puzzle.saving import SuiteWriter
+from pytest_crossmath.puzzle.suite import UNFINISHED_FILE, load_suite, taken_solutions
 
 ARGUMENTS = ["--seed", "5", "--difficulty", "mini", "--name", "s"]
 

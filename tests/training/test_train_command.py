@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,14 +16,15 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from filelock import FileLock
+from safetensors.torch import load_file, save_file
 
 from pytest_crossmath.cli import main
 from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.checkpoint import load_checkpoint
 from pytest_crossmath.models.hf import HFBackend
-from pytest_crossmath.models.registry import ALIASES, pocket_directory
+from pytest_crossmath.models.registry import ALIASES, is_pocket, parse_spec, pocket_directory
 from pytest_crossmath.prompting import make_sample
 from pytest_crossmath.puzzle.layouts import to_json
 from pytest_crossmath.puzzle.suite import load_suite
@@ -106,7 +110,7 @@ def test_a_model_learns_what_it_is_shown(
     assert answer(pocket_directory(), lessons).startswith(("row", "column"))
     assert answer(out, lessons).startswith("<answer>")
     said = capsys.readouterr().out
-    assert "18 examples of 6 problems" in said
+    assert "18 examples, problems: 6" in said
     assert "step 36/36" in said
     assert f"pytest --crossmath-model={out}" in said
 
@@ -284,6 +288,58 @@ def test_a_checkpoint_that_was_broken_off_is_left_out(
     assert [line["step"] for line in log(out) if "loss" in line] == [1, 2, 3, 4, 3, 4]
 
 
+def test_a_finished_run_takes_no_step_more(train: Train, tmp_path: Path) -> None:
+    """Resumed, it only leaves what it has learnt, also where that had been lost."""
+    out = tmp_path / "tuned"
+    options = (*BOLD, "--max-steps", "2", "--schedule", "constant_with_warmup")
+    assert train("sft", "pocket", out, *options) == 0
+    before = weights(out)
+    (out / "adapter_model.safetensors").unlink()
+    for _ in range(2):
+        assert train("sft", "pocket", out, *options, "--resume") == 0
+        after = weights(out)
+        assert all(torch.equal(before[name], after[name]) for name in before)
+    assert [line["step"] for line in log(out) if "loss" in line] == [1, 2]
+
+
+def test_the_weights_can_be_read_by_whom_the_rest_can(train: Train, tmp_path: Path) -> None:
+    """Colleagues on a cluster, as it may be."""
+    out = tmp_path / "tuned"
+    assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 0
+    files = ("adapter_model.safetensors", "adapter_config.json")
+    assert len({(out / name).stat().st_mode for name in files}) == 1
+
+
+def test_an_adapter_on_pocket_is_asked_what_pocket_knows(train: Train, tmp_path: Path) -> None:
+    """Its suite is `mini` where none is named, as that of its base."""
+    out = tmp_path / "tuned"
+    assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 0
+    assert is_pocket(parse_spec(str(out)))
+
+
+def test_an_end_by_a_scheduler_is_told(lessons: Path, tmp_path: Path) -> None:
+    """SIGTERM ends a run like Ctrl-C: with the way to go on."""
+    out = tmp_path / "tuned"
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-u", "-m", "pytest_crossmath.cli", "train", "sft", str(lessons),
+         "--model", "pocket", "--max-steps", "400", "--log-every", "1", "--save-every", "2",
+         "--out", str(out), *QUICK],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as running:  # fmt: skip
+        assert running.stdout is not None
+        assert running.stderr is not None
+        for line in running.stdout:
+            if line.startswith("step 4/"):
+                running.send_signal(signal.SIGTERM)
+                break
+        running.stdout.read()
+        told = running.stderr.read()
+    assert running.returncode == 130
+    assert "crossmath: --resume goes on from the last checkpoint" in told
+    assert "Traceback" not in told
+
+
 def test_smaller_batches_of_the_same_step_may_be_resumed(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -330,7 +386,7 @@ def test_two_processes_train_one_adapter(lessons: Path, tmp_path: Path) -> None:
         capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("18 examples of 6 problems") == 1
+    assert done.stdout.count("18 examples, problems: 6") == 1
     assert done.stdout.count("trained: ") == 1
     assert [line["step"] for line in log(out) if "loss" in line] == [1, 2]
     # Twice four examples in a step, so three steps in an epoch; alone it would be five.
@@ -348,6 +404,7 @@ class TestMistakes:
             ("sft", ["--learning-rate", "0"], "--learning-rate must be above 0, not 0"),
             ("sft", ["--learning-rate", "nan"], "--learning-rate must be a number, not nan"),
             ("sft", ["--epochs", "inf"], "--epochs must be a number, not inf"),
+            ("sft", ["--warmup", "2"], "--warmup must be below 1, not 2"),
             ("sft", ["--epochs", "0"], "--epochs must be above 0"),
             ("sft", ["--lora-alpha", "0"], "--lora-alpha must be above 0"),
             ("sft", ["--lora-dropout", "1"], "--lora-dropout must be below 1"),
@@ -436,6 +493,117 @@ class TestMistakes:
         assert "is not solved by forward propagation: add --target=answer" in self._one_line(capsys)
         assert main(["export", *text, "--format", "parquet"]) == 2
         assert "is not solved by forward propagation" in self._one_line(capsys)
+
+    def test_a_suite_with_defects(
+        self, lessons: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A wrong key, another picture, a line too few: none of them is learnt."""
+        wrong = self._copy(lessons, tmp_path / "wrong")
+        text = (wrong / "problems.jsonl").read_text(encoding="utf-8")
+        first = json.loads(text.split("\n")[0])
+        changed = [str(int(first["key"][0]) + 1), *first["key"][1:]]
+        cut = text.split("\n", 1)[1]
+        (wrong / "problems.jsonl").write_text(
+            json.dumps({**first, "key": changed}) + "\n" + cut, encoding="utf-8"
+        )
+        swapped = self._copy(lessons, tmp_path / "swapped")
+        pictures = sorted((swapped / "original").iterdir())
+        pictures[0].write_bytes(pictures[1].read_bytes())
+        short = self._copy(lessons, tmp_path / "short")
+        (short / "problems.jsonl").write_text(cut, encoding="utf-8")
+        for suite, complaint in (
+            (wrong, "is wrong (with the key)"),
+            (swapped, "has other pixels than were hashed"),
+            (short, "is there, and not in problems.jsonl"),
+        ):
+            for command in (["train", "sft", "--model=pocket"], ["export", "--format=trl"]):
+                assert main([*command, str(suite), "--out", str(tmp_path / "out")]) == 2
+                line = self._one_line(capsys)
+                assert complaint in line
+                assert f"crossmath verify {suite} lists them all" in line
+
+    def test_a_suite_that_is_unfinished(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The command that goes on with it is named."""
+        suite = tmp_path / "half"
+        suite.mkdir()
+        (suite / "unfinished.jsonl").write_text("{}\n", encoding="utf-8")
+        arguments = [str(suite), "--model", "pocket", "--out", str(tmp_path / "out")]
+        assert main(["train", "sft", *arguments]) == 2
+        assert "is unfinished: give its `crossmath generate` command again" in self._one_line(
+            capsys
+        )
+
+    @staticmethod
+    def _copy(suite: Path, place: Path) -> Path:
+        shutil.copytree(suite, place)
+        return place
+
+    def test_another_model_under_the_same_name(
+        self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A run is known by the weights that it began with, wherever they lie."""
+        one, two = (self._copy(pocket_directory(), tmp_path / name) for name in ("one", "two"))
+        out = tmp_path / "tuned"
+        options = (*QUICK, "--max-steps", "1")
+        assert train("sft", one, out, *options) == 0
+        assert train("sft", two, out, *options, "--resume") == 0
+        tensors = load_file(two / "model.safetensors")
+        name = next(iter(tensors))
+        save_file({**tensors, name: tensors[name] + 1}, two / "model.safetensors", {"format": "pt"})
+        capsys.readouterr()
+        assert train("sft", two, out, *options, "--resume") == 2
+        assert "is of another model: name another folder" in self._one_line(capsys)
+
+    def test_another_run_in_the_same_folder(
+        self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The second is told, and the first is left alone."""
+        out = tmp_path / "tuned"
+        out.mkdir()
+        with FileLock(out / ".lock"):
+            assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 2
+        assert "is being written by another run" in self._one_line(capsys)
+
+    def test_settings_that_are_damaged(
+        self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Nobody is sent in a circle."""
+        out = tmp_path / "tuned"
+        out.mkdir()
+        (out / "training.json").write_text("{", encoding="utf-8")
+        assert train("sft", "pocket", out, "--resume") == 2
+        assert "training.json is damaged" in self._one_line(capsys)
+
+    def test_a_sign_for_pictures_in_the_instruction(
+        self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It is told before training, and the folder stays free."""
+        prompt = tmp_path / "prompt.txt"
+        prompt.write_text("Look at the <image> and solve it.", encoding="utf-8")
+        out = tmp_path / "out"
+        assert train("sft", "pocket", out, "--prompt", str(prompt)) == 2
+        assert "has <image> in it, which stands for a picture" in self._one_line(capsys)
+        assert not any(out.iterdir())
+
+    def test_a_full_disk(
+        self,
+        train: Train,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The folder is named, and not the model."""
+
+        def full(*_: object, **__: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr("transformers.Trainer._save_checkpoint", full)
+        out = tmp_path / "out"
+        assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 2
+        line = self._one_line(capsys)
+        assert f"--out {out} cannot be written any more: no space is left" in line
 
     def test_fewer_prompts_than_a_step_wants(
         self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
