@@ -57,7 +57,10 @@ class LogLines(TrainerCallback):
             for name, value in figures.items()
             if (name.startswith(f"{LOGGED}/") if measured else name in _SHOWN)
         )
-        print(f"step {state.global_step}/{state.max_steps}  {seconds:.0f} s  {shown}", flush=True)
+        if "train_runtime" not in figures:  # the trainer's last word is no step
+            print(
+                f"step {state.global_step}/{state.max_steps}  {seconds:.0f} s  {shown}", flush=True
+            )
         if {"loss", "grad_norm"} & {*broken}:
             raise ModelError(
                 f"loss or gradient are no numbers any more at step {state.global_step}: take a"
