@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+# A shell that starts its tests in the background has them ignore Ctrl-C.
+HEAR = "import signal, pytest; signal.signal(signal.SIGINT, signal.default_int_handler);"
 RUN = [
-    sys.executable, "-m", "pytest", "crossmath", "--crossmath-model=pocket",
-    "--crossmath-limit=50", "--crossmath-batch-size=4",
+    sys.executable, "-c", f"{HEAR} raise SystemExit(pytest.main())", "crossmath",
+    "--crossmath-model=pocket", "--crossmath-limit=50", "--crossmath-batch-size=4",
 ]  # fmt: skip
 
 
