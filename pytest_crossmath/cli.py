@@ -293,7 +293,7 @@ def _run_verify(arguments: argparse.Namespace) -> int:
         against=against,
         progress=lambda problems: tqdm(problems, desc="verify", unit=" problems", disable=None),
     )
-    found = [*report.defects, *verify_manifest(find_suite(arguments.suite))]
+    found = [*report.defects, *verify_manifest(find_suite(arguments.suite), suite.problems)]
     for defect in found:
         print(defect)
     for unread in report.unread:

@@ -418,9 +418,10 @@ def _from_ini_file(config: pytest.Config, option: Option, text: str) -> str:
     """The value with its path, where it is one, taken from the ini file's folder."""
     if not option.is_path or config.inipath is None:
         return text
-    head, path = re.match(
-        r"((?:[\w.+-]+=)?(?:replay:|mathverse:|mmmu:)?)(.*)", text, re.DOTALL
-    ).groups()  # type: ignore[union-attr]  # matches anything
+    from pytest_crossmath.questions.datasets import DATASETS
+
+    schemes = "|".join(("replay", *DATASETS))
+    head, path = re.match(rf"((?:[\w.+-]+=)?(?:(?:{schemes}):)?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]  # matches anything
     there = config.inipath.parent / path
     is_ours = option.name in {"record", "prompt", "compare", "html", "markdown"} or there.exists()
     return f"{head}{there}" if is_ours else text

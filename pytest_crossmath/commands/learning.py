@@ -15,6 +15,7 @@ from pytest_crossmath.puzzle.generator import solution_fingerprint
 from pytest_crossmath.puzzle.suite import (
     Suite,
     check_pictures,
+    check_styles,
     find_suite,
     load_grids,
     taken_solutions,
@@ -58,7 +59,10 @@ def load_learning_suite(name: str) -> Suite:
             " model that learnt it cannot be tested with it. Make problems to learn from with"
             " crossmath generate"
         )
-    found = chain(verify_manifest(find_suite(name)), filter(None, map(wrong_key, suite.problems)))
+    found = chain(
+        verify_manifest(find_suite(name), suite.problems),
+        filter(None, map(wrong_key, suite.problems)),
+    )
     if defect := next(found, None):
         raise OptionError(
             f"suite {suite.name} has defects, which a model would learn: {defect};"
@@ -94,10 +98,7 @@ def chosen_examples(
     if any(modality.shows_image for modality in modalities):
         if not styles:
             raise OptionError(f"suite {suite.name} has no pictures: add --modality=text")
-        for style in styles:
-            if style not in suite.styles:
-                known = ", ".join(suite.styles) or "none"
-                raise OptionError(f"suite {suite.name} has no style {style!r}; it has: {known}")
+        check_styles(suite, styles)
         check_pictures(suite, styles)
     return examples(
         suite, modalities=modalities, styles=styles, target=target, seed=arguments.seed,

@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 import shlex
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -181,9 +183,7 @@ def with_adapter(model: Any, adapter: Path, *, trainable: bool = False) -> Any:
     from peft import PeftModel
     from peft.utils import get_peft_model_state_dict, load_peft_weights
 
-    with warnings.catch_warnings():
-        # PEFT's way of asking transformers about itself: no user can mend it.
-        warnings.simplefilter("ignore", FutureWarning)
+    with without_future_warnings():
         tuned: Any = PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
     saved = set(load_peft_weights(str(adapter), device="cpu"))
     # Left to itself PEFT asks the Hub whether an adapter brings whole embedding layers.
@@ -251,6 +251,14 @@ def quieten() -> None:
     logging: Any = transformers.utils.logging
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+
+
+@contextmanager
+def without_future_warnings() -> Iterator[None]:
+    """Hide what libraries tell each other about their next versions: no user can mend it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
 
 
 def _has_processor(directory: Path) -> bool:

@@ -13,7 +13,6 @@ at the right end.
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,7 +29,12 @@ from pytest_crossmath.forms import ImagePart
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings, one_line
 from pytest_crossmath.models.checkpoint import load_checkpoint
 from pytest_crossmath.models.decoding import Decoded, decode
-from pytest_crossmath.models.memory import free_memory, largest_batch, measured_need
+from pytest_crossmath.models.memory import (
+    free_memory,
+    largest_batch,
+    measured_need,
+    ran_out_of_memory,
+)
 from pytest_crossmath.prompting import Sample
 from pytest_crossmath.scoring import Finish
 
@@ -38,8 +42,6 @@ _DEFAULT_NEW_TOKENS = 2048
 _CPU_BATCH_SIZE, _LARGEST_BATCH = 16, 256
 _TINY = 10_000_000
 """Parameters below which a model is too small for several threads."""
-# Each device, and each of its libraries, has its own words for it.
-_OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class HFBackend:
         except BackendError:
             raise
         except Exception as error:  # whatever a model's own code raises is the backend's failure
-            if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
+            if ran_out_of_memory(error):
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
                 raise OutOfMemoryError(one_line(error)) from error

@@ -10,6 +10,7 @@ longest response, since responses that run long are what breaks a run after an h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,13 @@ import torch
 
 _SHARE = 0.85
 """Share of the free memory that is planned with; the rest is for what is not foreseen."""
+# Each device, and each of its libraries, has its own words for it.
+_OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
+
+
+def ran_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out."""
+    return isinstance(error, MemoryError) or bool(_OUT_OF_MEMORY.search(str(error)))
 
 
 def largest_batch(need: Callable[[int], float], *, budget: float, most: int) -> int:

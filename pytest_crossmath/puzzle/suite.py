@@ -27,7 +27,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_crossmath.errors import GridError, SuiteError
+from pytest_crossmath.errors import GridError, OptionError, SuiteError
 from pytest_crossmath.forms import Modality, Shape, TextPart
 from pytest_crossmath.puzzle.generator import solution_fingerprint
 from pytest_crossmath.puzzle.grid import Problem
@@ -183,6 +183,14 @@ def text_hash(table: str) -> str:
 def pixel_hash(picture: Image.Image) -> str:
     """SHA-256 of a picture's pixels in RGB, as a manifest has it."""
     return hashlib.sha256(picture.convert("RGB").tobytes()).hexdigest()
+
+
+def check_styles(suite: Suite, styles: Iterable[str]) -> None:
+    """Raise `OptionError` for the first of these styles that the suite does not have."""
+    for style in styles:
+        if style not in suite.styles:
+            known = ", ".join(suite.styles) or "none"
+            raise OptionError(f"suite {suite.name} has no style {style!r}; it has: {known}")
 
 
 def check_pictures(suite: Suite, styles: Iterable[str]) -> None:

@@ -26,7 +26,6 @@ from pytest_crossmath.puzzle.suite import (
     MANIFEST_FILE,
     PROBLEMS_FILE,
     check_picture,
-    load_suite,
     pixel_hash,
     text_hash,
 )
@@ -117,8 +116,8 @@ def verify(
     return Report(len(problems), tuple(defects), tuple(unread))
 
 
-def verify_manifest(file: Path) -> Iterator[Defect]:
-    """Compare a suite's texts and pictures with the hashes in the manifest beside it, if any."""
+def verify_manifest(file: Path, problems: Sequence[Problem]) -> Iterator[Defect]:
+    """Compare the problems of a file with the hashes in the manifest beside it, if any."""
     manifest = file.parent / MANIFEST_FILE
     if file.name != PROBLEMS_FILE or not manifest.is_file():
         return
@@ -128,7 +127,6 @@ def verify_manifest(file: Path) -> Iterator[Defect]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         yield Defect("-", "manifest", MANIFEST_FILE, f"cannot be read: {error!r}")
         return
-    problems = load_suite(str(file)).problems
     for id in known.keys() - {problem.id for problem in problems}:
         yield Defect(id, "manifest", MANIFEST_FILE, f"is there, and not in {PROBLEMS_FILE}")
     for problem in problems:

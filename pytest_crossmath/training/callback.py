@@ -27,7 +27,7 @@ from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.hf import HFBackend
 from pytest_crossmath.prompting import INSTRUCTION, Sample, make_sample
-from pytest_crossmath.puzzle.suite import Suite, check_pictures, load_grids
+from pytest_crossmath.puzzle.suite import check_pictures, check_styles, load_grids
 from pytest_crossmath.scoring import Outcome, score_response
 
 _BATCH_SIZE = 16
@@ -59,7 +59,10 @@ class CrossmathCallback(TrainerCallback):
                 raise OptionError(f"CrossmathCallback: {name} must be at least 1, not {value}")
         loaded = load_grids(suite, "CrossmathCallback")
         if any(modality.shows_image for modality in modalities):
-            style = _style(loaded, style)
+            if not loaded.styles:
+                raise OptionError(f"suite {loaded.name} has no pictures: ask it as text only")
+            style = loaded.styles[0] if style is None else style
+            check_styles(loaded, [style])
             check_pictures(loaded, [style])
         self._every = every
         self._settings = settings or Settings()
@@ -153,15 +156,6 @@ class CrossmathCallback(TrainerCallback):
         for index, sample in enumerate(asked):
             solved.setdefault(sample.modality, []).append(_is_solved(sample, answers[index]))
         return _named_rates({modality: fmean(found) for modality, found in solved.items()})
-
-
-def _style(suite: Suite, wanted: str | None) -> str:
-    if not suite.styles:
-        raise OptionError(f"suite {suite.name} has no pictures: ask it as text only")
-    if wanted is not None and wanted not in suite.styles:
-        known = ", ".join(suite.styles)
-        raise OptionError(f"suite {suite.name} has no style {wanted!r}; it has: {known}")
-    return wanted or suite.styles[0]
 
 
 def _named_rates(solved: dict[Modality, float]) -> dict[str, float]:

@@ -82,10 +82,8 @@ def note_settings(recipe: Recipe, asked: Mapping[str, Any]) -> None:
     new.replace(recipe.out / SETTINGS_FILE)
 
 
-def is_finished(checkpoint: str | None) -> bool:
+def is_finished(checkpoint: str) -> bool:
     """Whether a run took its last step before it wrote this checkpoint."""
-    if checkpoint is None:
-        return False
     state = json.loads(Path(checkpoint, TRAINER_STATE_NAME).read_text(encoding="utf-8"))
     return int(state["global_step"]) >= int(state["max_steps"])
 

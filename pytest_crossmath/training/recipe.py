@@ -18,7 +18,10 @@ class LoraTargets(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """Settings of a training run. The defaults of the command are those of the paper.
+    """Settings of a training run.
+
+    Of the command's defaults for fine-tuning rank, learning rate, schedule, warm-up and epochs
+    are those of the paper, the others ours.
 
     Source: CrossMath (arXiv 2604.16256), section on training.
     """
@@ -36,7 +39,7 @@ class Recipe:
     schedule: str
     """How it falls: what transformers calls the scheduler, such as ``cosine``."""
     warmup: float
-    """Share of the steps in which it rises; from 1 on, their number."""
+    """Share of the steps in which it rises, below 1."""
     batch_size: int
     """Examples, or completions, that a device works on at once."""
     accumulate: int

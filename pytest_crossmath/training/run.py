@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import errno
-import re
 import signal
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +16,8 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
 from pytest_crossmath.errors import CrossmathError, ModelError
 from pytest_crossmath.models.backend import Settings, one_line
-from pytest_crossmath.models.checkpoint import Checkpoint
+from pytest_crossmath.models.checkpoint import Checkpoint, without_future_warnings
+from pytest_crossmath.models.memory import ran_out_of_memory
 from pytest_crossmath.training.callback import CrossmathCallback
 from pytest_crossmath.training.folder import (
     is_finished,
@@ -32,7 +31,6 @@ from pytest_crossmath.training.recipe import Recipe
 
 _PATIENCE = 6 * 3600
 """Seconds that processes wait for each other."""
-_OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
 
 
 def run(
@@ -43,10 +41,8 @@ def run(
 
     Raises `ModelError` for what goes wrong on the way; the last checkpoint stays.
     """
-    with locked(recipe), _told(trainee, recipe), warnings.catch_warnings(), _ended_kindly():
+    with locked(recipe), _told(trainee, recipe), without_future_warnings(), _ended_kindly():
         last = last_checkpoint(recipe) if resume else None
-        # Between the libraries: no user can mend them.
-        warnings.simplefilter("ignore", FutureWarning)
         trainer = build()
         zero3: Any = is_deepspeed_zero3_enabled  # it has no types
         if trainer.is_fsdp_enabled or zero3():
@@ -135,7 +131,7 @@ def _told(trainee: Checkpoint, recipe: Recipe) -> Iterator[None]:
             print("crossmath: --resume goes on from the last checkpoint", file=sys.stderr)
         raise
     except Exception as error:  # trainers and models raise many kinds
-        if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
+        if ran_out_of_memory(error):
             raise ModelError(
                 "memory ran out: take a smaller --batch-size with a larger --accumulate, or"
                 " --checkpointing, and --resume"

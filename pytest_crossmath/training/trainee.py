@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from pytest_crossmath.models.checkpoint import (
     load_checkpoint,
     load_config,
     takes_images,
+    without_future_warnings,
 )
 from pytest_crossmath.models.registry import (
     ADAPTER_FILE,
@@ -92,9 +92,7 @@ def _adapted(loaded: Checkpoint, recipe: Recipe) -> Any:
             task_type="CAUSAL_LM",
             revision=loaded.source.revision,
         )
-        with warnings.catch_warnings():
-            # PEFT's way of asking transformers about itself: no user can mend it.
-            warnings.simplefilter("ignore", FutureWarning)
+        with without_future_warnings():
             model = get_peft_model(loaded.model, config)
     except (ValueError, NotImplementedError, AttributeError) as error:
         raise ModelError(

@@ -4,7 +4,6 @@ import argparse
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,15 +43,6 @@ class KilledError(Exception):
 def processor() -> Any:
     """The processor that training makes and ships."""
     return build_processor(Size())
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Sums in one order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_training_pixels_are_those_of_the_saved_processor(processor: Any, tmp_path: Path) -> None:
