@@ -24,16 +24,20 @@ for _module in (
     "snapshots",
 ):
     importlib.import_module(f"pytest_crossmath.{_module}")
-for _module in ("PIL.PngImagePlugin", "scipy.stats", "tabulate"):
+# Hypothesis is imported by its pytest plugin: anew, and rewritten, in each run of a test.
+for _module in ("PIL.PngImagePlugin", "hypothesis.core", "scipy.stats", "tabulate"):
     importlib.import_module(_module)
 
 Replay = Callable[..., str]
 
 
 @pytest.fixture(autouse=True)
-def _no_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On GitHub Actions, runs inside of tests are none of the job's."""
-    for variable in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+def _on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs inside of tests are not part of the job, or of the worker, that runs the tests."""
+    for variable in (
+        "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_XDIST_WORKER",
+        "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID",
+    ):  # fmt: skip
         monkeypatch.delenv(variable, raising=False)
 
 
