@@ -13,11 +13,13 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
 from pytest_crossmath.errors import CrossmathError, OptionError
+from pytest_crossmath.files import require_free_folder, require_new_file
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return run(parsed)
     except CrossmathError as error:
-        print(f"crossmath: {error}", file=sys.stderr)
+        print(f"crossmath: {error.with_flags(partial(_flag, parsed))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("crossmath: interrupted", file=sys.stderr)
@@ -42,6 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # As `| head` does. What Python still has to write on its way out goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _flag(arguments: argparse.Namespace, setting: str) -> str:
+    """What a command calls a setting; one that it does not have is one of the run."""
+    name = {"compare-fail": "fail"}.get(setting, setting)
+    known = hasattr(arguments, name.replace("-", "_"))
+    return f"--{name}" if known else f"--crossmath-{setting}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -158,7 +167,8 @@ def _run_models(_: argparse.Namespace) -> int:
     ]
     print(tabulate(rows, headers=("name", "model"), tablefmt="simple"))
     print(
-        "\nor ./DIRECTORY, hf:ORG/NAME[@REVISION], replay:FILE.jsonl; NAME=SPEC gives your own name"
+        "\nor ./DIRECTORY, hf:ORG/NAME[@REVISION], openai:NAME@URL, replay:FILE.jsonl;"
+        " NAME=SPEC gives your own name"
     )
     return 0
 
@@ -205,8 +215,8 @@ def _run_generate(arguments: argparse.Namespace) -> int:
     if arguments.palette is not None and not 8 <= arguments.palette <= 256:
         raise OptionError("--palette must be from 8 to 256")
     begun = (out / UNFINISHED_FILE).is_file()
-    if os.path.lexists(out) and not begun and not _is_empty_folder(out):
-        raise OptionError(f"{out} is there already: name another folder")
+    if not begun:
+        require_free_folder(out)
     name = arguments.name or out.resolve().name
     check_id("--name (default: the folder)", name)
     against = [load_grids(suite, "--against") for suite in arguments.against]
@@ -241,10 +251,6 @@ def _run_generate(arguments: argparse.Namespace) -> int:
         raise OptionError(f"--out {out} cannot be written: {error}") from None
     print(f"{total} problems in {out}")
     return 0
-
-
-def _is_empty_folder(path: Path) -> bool:
-    return os.path.isdir(path) and not any(path.iterdir())
 
 
 def _style(text: str) -> str:
@@ -286,8 +292,8 @@ def _run_verify(arguments: argparse.Namespace) -> int:
         load_grids(name, "crossmath verify") for name in (arguments.suite, *arguments.against)
     )
     against = [problem for other in others for problem in other.problems]
-    if arguments.json and os.path.exists(arguments.json):
-        raise OptionError(f"--json {arguments.json} is there already: name another file")
+    if arguments.json:
+        require_new_file(arguments.json, "--json")
     report = verify(
         suite.problems,
         against=against,

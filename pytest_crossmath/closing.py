@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,11 @@ _ON_GITHUB = "GITHUB_ACTIONS"
 
 def check_files(config: CrossmathConfig) -> None:
     """Raise `OptionError` for a file that could not be written at the end. Makes folders."""
-    for flag, path in _files(config):
+    taken = {config.record.resolve(): "--crossmath-record"} if config.record else {}
+    for flag, path, _ in _files(config):
+        other = taken.setdefault(path.resolve(), flag)
+        if other != flag:
+            raise OptionError(f"{flag} and {other} name one file, {path}: name another")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Opened and not asked: permissions do not say everything. Not emptied yet.
@@ -35,10 +39,9 @@ def check_files(config: CrossmathConfig) -> None:
 def write_files(report: Report, config: CrossmathConfig, record: Path | None) -> list[str]:
     """Write what was asked for; the page is made of the record. Gives a line for each failure."""
     troubles = []
-    for flag, path in _files(config):
+    for flag, path, text_of in _files(config):
         try:
-            text = markdown(report) if path == config.markdown else _page(config, record)
-            path.write_text(text, encoding="utf-8", newline="\n")
+            path.write_text(text_of(report, config, record), encoding="utf-8", newline="\n")
         except (OSError, CrossmathError) as error:
             troubles.append(f"{flag}: not written: {error}")
     return troubles
@@ -75,14 +78,17 @@ def _takes_blocks(terminal: pytest.TerminalReporter) -> bool:
     return True
 
 
-def _files(config: CrossmathConfig) -> Iterator[tuple[str, Path]]:
+_Writer = Callable[[Report, CrossmathConfig, Path | None], str]
+
+
+def _files(config: CrossmathConfig) -> Iterator[tuple[str, Path, _Writer]]:
     if config.markdown is not None:
-        yield "--crossmath-markdown", config.markdown
+        yield "--crossmath-markdown", config.markdown, lambda report, *_: markdown(report)
     if config.html is not None:
-        yield "--crossmath-html", config.html
+        yield "--crossmath-html", config.html, _page
 
 
-def _page(config: CrossmathConfig, record: Path | None) -> str:
+def _page(_: Report, config: CrossmathConfig, record: Path | None) -> str:
     """The page of this run, beside the one that it is compared with."""
     from pytest_crossmath.reporting.html import page
 

@@ -22,14 +22,11 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from pytest_crossmath.errors import CrossmathError
-from pytest_crossmath.puzzle.grid import BLANK, Cell, Problem, Puzzle
+from pytest_crossmath.puzzle.grid import BLANK, MEANT, Cell, Problem, Puzzle
 from pytest_crossmath.puzzle.solver import propagate
 from pytest_crossmath.scoring import same_number
 from pytest_crossmath.spoken import without_thinking
 
-_SIGNS = str.maketrans(
-    {"*": "×", "x": "×", "X": "×", "✕": "×", "·": "×", "/": "÷", ":": "÷", "−": "-", "–": "-"}
-)
 _BLANKS = frozenset({"?", "_", "__", "___", "□", "[ ]", "[]", "？"})
 _MOST = 200
 """Rows or columns of a grid; more is no transcription."""
@@ -91,7 +88,7 @@ def _cell(text: str) -> str:
     plain = plain if plain == "*" else plain.strip("*`").strip()
     if plain in _BLANKS:
         return BLANK
-    return plain.translate(_SIGNS) if len(plain) == 1 else plain
+    return MEANT.get(plain, plain)
 
 
 def _solves(answer: Sequence[str], grid: Puzzle) -> bool:

@@ -19,9 +19,26 @@ makes the item an *error*, never a wrong answer.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
+_SETTING = re.compile("\0([a-z-]+)\0")
+
+
+def setting(name: str) -> str:
+    """A setting as part of a message: each front end shows it as its own flag."""
+    return f"\0{name}\0"
+
 
 class CrossmathError(Exception):
     """Base of all errors of this package; its text is one line for a person."""
+
+    def __str__(self) -> str:
+        return self.with_flags("--crossmath-{}".format)
+
+    def with_flags(self, flag: Callable[[str], str]) -> str:
+        """The text, with what `flag` makes of each setting that it names."""
+        return _SETTING.sub(lambda found: flag(found[1]), super().__str__())
 
 
 class OptionError(CrossmathError):

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_crossmath.errors import OptionError, SuiteError
+from pytest_crossmath.errors import OptionError, SuiteError, setting
 from pytest_crossmath.forms import ImagePart, Modality, Part, TextPart
 from pytest_crossmath.questions.question import Kind, Question, Task
 
@@ -134,15 +134,15 @@ def make_transcription(sample: Sample) -> Sample:
     return replace(sample, content=(*pictures, TextPart(TRANSCRIBE)), transcribes=True)
 
 
-def load_instruction(path: Path, *, option: str = "--crossmath-prompt") -> str:
-    """The instruction in a file of the user's, which `option` named.
+def load_instruction(path: Path) -> str:
+    """The instruction in a file of the user's.
 
     Raises `OptionError` when the file cannot be read or is empty.
     """
     try:
         text = path.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise OptionError(f"{option}: cannot read {path}: {error}") from None
+        raise OptionError(f"{setting('prompt')}: cannot read {path}: {error}") from None
     if not text:
-        raise OptionError(f"{option}: {path} is empty")
+        raise OptionError(f"{setting('prompt')}: {path} is empty")
     return text

@@ -27,10 +27,10 @@ from enum import StrEnum
 from statistics import fmean
 
 from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.puzzle.solver import violated
 from pytest_crossmath.questions.extraction import is_right, read_answer
 from pytest_crossmath.questions.question import Question, Task
 from pytest_crossmath.spoken import PLAIN, answer_block, without_thinking
+from pytest_crossmath.text import cut, without_controls
 
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{0,40})?([eE][+-]?\d{1,2})?")
@@ -93,9 +93,6 @@ class Score:
     """For each blank whether it is right."""
     steps: tuple[int, ...]
     """For each blank its step; 0 for the one of a question."""
-    consistent: bool
-    """Whether the answer, put into the grid, satisfies every equation; of a question, whether it
-    is right."""
 
     @property
     def reason(self) -> str:
@@ -143,7 +140,7 @@ def score_response(problem: Task, text: str, finish: Finish = Finish.STOP) -> Sc
             return score
     wrong = (False,) * len(problem.key)
     outcome = _WITHOUT_ANSWER[finish]
-    return Score(outcome, None, problem.key, wrong, problem.steps, consistent=False)
+    return Score(outcome, None, problem.key, wrong, problem.steps)
 
 
 def _score_grid(problem: Problem, text: str) -> Score | None:
@@ -153,10 +150,8 @@ def _score_grid(problem: Problem, text: str) -> Score | None:
     given = (*answer, *("",) * len(problem.key))
     right = tuple(same_number(a, k) for a, k in zip(given, problem.key, strict=False))
     exact = all(right) and len(answer) == len(problem.key)
-    return Score(
-        Outcome.SOLVED if exact else Outcome.MISSED,
-        answer, problem.key, right, problem.steps, exact or _is_consistent(problem, answer),
-    )  # fmt: skip
+    outcome = Outcome.SOLVED if exact else Outcome.MISSED
+    return Score(outcome, answer, problem.key, right, problem.steps)
 
 
 def _score_question(question: Question, text: str, *, is_whole: bool) -> Score | None:
@@ -165,7 +160,7 @@ def _score_question(question: Question, text: str, *, is_whole: bool) -> Score |
         return None
     right = is_right(question, answer)
     outcome = Outcome.SOLVED if right else Outcome.MISSED
-    return Score(outcome, (answer,), question.key, (right,), question.steps, consistent=right)
+    return Score(outcome, (answer,), question.key, (right,), question.steps)
 
 
 def parse_answer(text: str, *, blanks: int | None = None) -> tuple[str, ...] | None:
@@ -234,8 +229,7 @@ _REASONS = {
 
 def _shown(values: Sequence[str]) -> str:
     """An answer as part of a line: short, and nothing that could steer a terminal."""
-    text = "".join(c if c.isprintable() else " " for c in ", ".join(values))
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} …"
+    return cut(without_controls(", ".join(values)), _SHOWN)
 
 
 def _values(body: str) -> tuple[str, ...]:
@@ -264,17 +258,3 @@ def _number(text: str) -> Decimal | None:
     """The number that a text is; None for one that is no number of sensible length."""
     plain = text.translate(_MINUS)
     return Decimal(plain) if _NUMBER.fullmatch(plain) else None
-
-
-def _is_consistent(problem: Problem, answer: Sequence[str]) -> bool:
-    puzzle = problem.puzzle
-    numbers = [_number(value) for value in answer]
-    if len(numbers) != len(puzzle.blanks) or not all(map(_is_positive_integer, numbers)):
-        return False
-    filled = zip(puzzle.blanks, (int(number or 0) for number in numbers), strict=True)
-    return not violated(puzzle, {**puzzle.numbers, **dict(filled)})
-
-
-def _is_positive_integer(number: Decimal | None) -> bool:
-    # Not `number % 1`, which a number of more than 28 digits is too long for.
-    return number is not None and number > 0 and number == number.to_integral_value()

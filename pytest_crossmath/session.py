@@ -22,6 +22,7 @@ from pytest_crossmath.closing import check_files, write_files
 from pytest_crossmath.diagnosis import diagnose
 from pytest_crossmath.distribution import Scopes, stretches
 from pytest_crossmath.errors import ModelError
+from pytest_crossmath.files import FOLDER, relative
 from pytest_crossmath.gating.early import EarlyStop, was_told
 from pytest_crossmath.gating.gatekeeper import Gatekeeper
 from pytest_crossmath.gating.sequential import random_order
@@ -37,11 +38,10 @@ from pytest_crossmath.progress import Progress
 from pytest_crossmath.prompting import Sample, make_sample
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.questions.question import Task
-from pytest_crossmath.reporting.record import RecordWriter, check_writable, default_path, relative
+from pytest_crossmath.reporting.record import RecordWriter, check_writable, default_path
 from pytest_crossmath.reporting.report import Comparison, Report
 from pytest_crossmath.reporting.summary import Split, split_by_cause, summarize_run, unsolved
 from pytest_crossmath.scoring import Score
-from pytest_crossmath.workspace import FOLDER
 
 if TYPE_CHECKING:
     from pytest_crossmath.snapshots import Verdicts
@@ -310,7 +310,6 @@ class CrossmathSession:
             suite=suite_title(self.config, summary.problems),
             decoding=decoding(self.config),
             summary=summary,
-            several_styles=summary.several_styles,
             unsolved=unsolved(self._results.values()),
             splits=self._splits(),
             comparisons=[Comparison(*found) for found in self._keeper.changes(self._results)],

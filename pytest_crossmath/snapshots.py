@@ -30,6 +30,7 @@ from syrupy.utils import (
 )
 
 from pytest_crossmath.errors import OptionError
+from pytest_crossmath.files import relative
 from pytest_crossmath.gating.snapshot import (
     Change,
     Entries,
@@ -44,7 +45,6 @@ from pytest_crossmath.gating.snapshot import (
 from pytest_crossmath.options import SNAPSHOT_EXTENSION
 from pytest_crossmath.prompting import Sample
 from pytest_crossmath.puzzle.suite import Suite
-from pytest_crossmath.reporting.record import relative
 from pytest_crossmath.scoring import Score
 
 FOLDER = "crossmath"

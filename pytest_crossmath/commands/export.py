@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from pytest_crossmath.commands.learning import (
     load_learning_suite,
 )
 from pytest_crossmath.errors import OptionError
+from pytest_crossmath.files import require_free_folder
 from pytest_crossmath.forms import Modality
 from pytest_crossmath.puzzle.suite import load_grids
 from pytest_crossmath.training.dataset import Target
@@ -47,8 +47,7 @@ def export(arguments: argparse.Namespace) -> list[str]:
         if evaluates
         else load_learning_suite(arguments.suite)
     )
-    if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
-        raise OptionError(f"{out} is there already: name another folder")
+    require_free_folder(out)
     found = chosen_examples(arguments, suite, Target(arguments.target))
     # Beside it, and put there whole: a folder of that name is always a finished one.
     unfinished = out.with_name(f"{out.name}.unfinished")

@@ -86,7 +86,7 @@ def chosen_instruction(arguments: argparse.Namespace) -> str:
     """The instruction in the file that `--prompt` names, or our own. Raises `OptionError`."""
     if arguments.prompt is None:
         return INSTRUCTION
-    return load_instruction(arguments.prompt, option="--prompt")
+    return load_instruction(arguments.prompt)
 
 
 def chosen_examples(

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import OptionError, SuiteError
+from pytest_crossmath.files import relative
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.puzzle.suite import Suite, load_suite
 from pytest_crossmath.reporting.html import page
 from pytest_crossmath.reporting.model_card import write_card
-from pytest_crossmath.reporting.record import read_record, relative
+from pytest_crossmath.reporting.record import read_record
 from pytest_crossmath.reporting.summary import summarize_run
 
 

@@ -24,7 +24,7 @@ from pytest_crossmath.commands.training_options import (
     prepared,
     settings_of,
 )
-from pytest_crossmath.errors import ModelError, OptionError
+from pytest_crossmath.errors import OptionError
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.registry import (
     ModelSpec,
@@ -119,11 +119,7 @@ def _trainee(
 ) -> Checkpoint:
     from pytest_crossmath.training.trainee import load_trainee
 
-    try:
-        trainee = load_trainee(spec, settings, recipe, with_pictures=_shown(arguments))
-    except ModelError as error:
-        # What loads checkpoints names the options of pytest.
-        raise ModelError(str(error).replace("--crossmath-", "--")) from error
+    trainee = load_trainee(spec, settings, recipe, with_pictures=_shown(arguments))
     sign = getattr(trainee.processor, "image_token", None)
     if sign and sign in chosen_instruction(arguments):
         raise OptionError(

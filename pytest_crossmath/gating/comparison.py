@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_crossmath.errors import ComparisonError
+from pytest_crossmath.errors import ComparisonError, setting
 from pytest_crossmath.forms import Modality
 from pytest_crossmath.gating.rates import Form, measured, tally
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
+from pytest_crossmath.text import cut
 
 _ASKED = {
     "modalities": "modalities",
@@ -74,7 +75,7 @@ def check_headers(base: Run, header: Mapping[str, Any], name: str) -> None:
         raise ComparisonError(
             f"{base.name} and {name} are over other problems:"
             f" {len(there.get('problems', ()))} and {len(here.get('problems', ()))} of suite"
-            f" {here.get('name')} (--crossmath-limit)"
+            f" {here.get('name')} ({setting('limit')})"
         )
     for field, word in _ASKED.items():
         one, other = base.header.get(field), header.get(field)
@@ -149,8 +150,7 @@ def _as_set(value: Any) -> Any:
 
 def _short(value: Any) -> str:
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    text = " ".join(text.split())
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} …"
+    return cut(" ".join(text.split()), _SHOWN)
 
 
 def _listed(names: Sequence[str]) -> str:

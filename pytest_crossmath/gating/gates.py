@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pytest_crossmath.errors import OptionError
+from pytest_crossmath.errors import OptionError, setting
 from pytest_crossmath.forms import Modality, Shape
 from pytest_crossmath.gating.rates import Form
 
@@ -56,7 +56,7 @@ def parse_gate(kind: Kind, text: str) -> Gate:
 
     Raises `OptionError` that says what is wrong and what is taken.
     """
-    whole = f"--crossmath-{kind}={text}"
+    whole = f"{setting(kind)}={text}"
     of_gap = kind is Kind.COMPARE and text.startswith(_OF_GAP)
     form, colon, limit = text.removeprefix(_OF_GAP if of_gap else "").rpartition(":")
     if not colon:
@@ -83,21 +83,22 @@ def check_gates(
     `shapes` are the forms of the suite, where it is known.
     """
     for gate in gates:
+        whole = str(gate).replace(gate.kind, setting(gate.kind), 1)
         needs_text = gate.of_gap or gate.kind is Kind.MAX_GAP
         for name in (gate.form.modality, *([Modality.TEXT.value] if needs_text else [])):
             if name not in modalities:
                 raise OptionError(
-                    f"--crossmath-{gate}: this run does not ask {name}:"
-                    f" add it to --crossmath-modality, or leave the gate out"
+                    f"{whole}: this run does not ask {name}:"
+                    f" add it to {setting('modality')}, or leave the gate out"
                 )
         if gate.form.style and gate.form.style not in styles:
             raise OptionError(
-                f"--crossmath-{gate}: this run does not ask style {gate.form.style}:"
+                f"{whole}: this run does not ask style {gate.form.style}:"
                 f" it asks {', '.join(styles) or 'none'}"
             )
         shape = Modality(gate.form.modality), gate.form.style
         if gate.form.style and shapes is not None and shape not in shapes:
-            raise OptionError(f"--crossmath-{gate}: the suite has no {gate.form}")
+            raise OptionError(f"{whole}: the suite has no {gate.form}")
 
 
 def _limit(whole: str, text: str) -> float:

@@ -23,6 +23,7 @@ from pytest_crossmath.errors import SnapshotError
 from pytest_crossmath.forms import Modality
 from pytest_crossmath.prompting import Sample
 from pytest_crossmath.scoring import Outcome, Score
+from pytest_crossmath.text import cut, printable
 
 _TITLE = "# Verdicts of pytest-crossmath, with the answers as they were read."
 _FORM = re.compile(r"(?P<modality>[a-z+]+)(/(?P<style>[^#]+))?(#(?P<sample>[0-9]{1,6}))?")
@@ -92,10 +93,8 @@ def entry(score: Score) -> str:
     """The verdict and the answer, harmless on a terminal and of a sensible length."""
     if score.outcome is Outcome.SOLVED:
         return _solved(score)
-    answer = ", ".join(score.answer or ())
-    plain = "".join(c if c.isprintable() else repr(c)[1:-1] for c in answer)
-    cut = plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]} …"
-    return f"{score.outcome.value}\t{cut}".rstrip()
+    answer = cut(printable(", ".join(score.answer or ())), _LONGEST)
+    return f"{score.outcome.value}\t{answer}".rstrip()
 
 
 def change(before: str | None, score: Score) -> Change:

@@ -131,23 +131,14 @@ class _Values:
     many."""
 
 
-def judge(
-    gates: Sequence[Gate], evidence: Mapping[str, Evidence], *, pending: bool = False
-) -> tuple[Verdict, ...]:
-    """The verdict of every gate on every model.
-
-    With `pending` the results are those so far, with `Outcome.ERROR` for those to come.
-    """
+def judge(gates: Sequence[Gate], evidence: Mapping[str, Evidence]) -> tuple[Verdict, ...]:
+    """The verdict of every gate on every model."""
     return tuple(
-        verdict
-        for model, seen in evidence.items()
-        for verdict in _judge_model(gates, model, seen, pending=pending)
+        verdict for model, seen in evidence.items() for verdict in _judge_model(gates, model, seen)
     )
 
 
-def _judge_model(
-    gates: Sequence[Gate], model: str, evidence: Evidence, *, pending: bool
-) -> list[Verdict]:
+def _judge_model(gates: Sequence[Gate], model: str, evidence: Evidence) -> list[Verdict]:
     plain = _said(gates, evidence, frozenset())
     # As if what was cut off or could not be read had been solved, here or there.
     turned = [_said(gates, evidence, UNSETTLED)]
@@ -159,8 +150,7 @@ def _judge_model(
         values = _measured_values(gate, evidence)
         missing = _missing(gate, evidence)
         if missing:
-            what = "are to come" if pending else "have no measurement"
-            notes.append(f"{missing} samples {what}: they were counted both ways")
+            notes.append(f"{missing} samples have no measurement: they were counted both ways")
         others = {other[i] for other in turned} - {word}
         if others and not missing:
             notes.append(

@@ -25,11 +25,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pytest_crossmath.files import FOLDER, make_folder
 from pytest_crossmath.forms import ImagePart
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.prompting import Sample
 from pytest_crossmath.scoring import Finish
-from pytest_crossmath.workspace import FOLDER, make_folder
 
 _PATIENCE = 60.0
 """Seconds to wait for another process that writes."""

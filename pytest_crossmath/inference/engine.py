@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_crossmath.errors import BackendError, ModelError
+from pytest_crossmath.errors import BackendError, ModelError, setting
 from pytest_crossmath.forms import Modality
 from pytest_crossmath.inference.cache import ModelCache
 from pytest_crossmath.inference.result import Result, failed, scored
@@ -186,7 +186,7 @@ class Engine:
         if pictured and not backend.reads_images:
             raise ModelError(
                 f"model {self.name!r} takes no images: it can only be asked with"
-                " --crossmath-modality=text"
+                f" {setting('modality')}=text"
             )
         return backend
 

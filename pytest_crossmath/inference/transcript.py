@@ -21,7 +21,7 @@ class Transcript:
     modality: str
     """``image``."""
     style: str | None
-    """Image style."""
+    """Image style; None where the picture's has no name."""
     sample: int
     """Sample number, from 0."""
     cause: Cause
@@ -43,7 +43,8 @@ class Transcript:
         """The inverse of `to_json`. Raises `KeyError`, `TypeError` or `ValueError`."""
         texts = ("model", "problem", "modality", "style", "response")
         for field in texts:
-            if not isinstance(record[field], str):
+            unnamed = field == "style" and record[field] is None
+            if not (isinstance(record[field], str) or unnamed):
                 raise TypeError(f"the field {field!r} cannot be {record[field]!r:.40}")
         if type(record["sample"]) is not int:
             raise TypeError(f"the field 'sample' cannot be {record['sample']!r:.40}")

@@ -81,13 +81,6 @@ class OutOfMemoryError(BackendError):
     """Memory ran out: the same samples may work in smaller batches."""
 
 
-def one_line(message: object, longest: int = 240) -> str:
-    """Another library's or a server's message as one line of at most `longest` characters."""
-    plain = "".join(char if char.isprintable() else " " for char in str(message))
-    text = " ".join(plain.split()) or "no message"
-    return text if len(text) <= longest else f"{text[:longest]} …"
-
-
 class Backend(Protocol):
     """A loaded model."""
 

@@ -25,9 +25,10 @@ from PIL import Image
 
 from pytest_crossmath.errors import BackendError
 from pytest_crossmath.forms import ImagePart, Part
-from pytest_crossmath.models.backend import Settings, one_line
+from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.prompting import Sample
 from pytest_crossmath.scoring import Finish
+from pytest_crossmath.text import one_line
 
 _FINISH = {
     "stop": Finish.STOP,

@@ -37,9 +37,10 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils.hub import cached_file
 from transformers.utils.import_utils import is_torchvision_available
 
-from pytest_crossmath.errors import ModelError
-from pytest_crossmath.models.backend import SHARDED, Settings, one_line
+from pytest_crossmath.errors import ModelError, setting
+from pytest_crossmath.models.backend import SHARDED, Settings
 from pytest_crossmath.models.registry import ADAPTER_FILE, base_of_adapter, base_revision
+from pytest_crossmath.text import one_line
 
 _PARTS: dict[str, Any] = {
     "image_processor": AutoImageProcessor,
@@ -229,17 +230,17 @@ def failure(source: Source, settings: Settings, error: Exception) -> str:
             f"{source} cannot be had from the Hugging Face Hub and is not in the local cache."
             f" On a machine with network run `hf download {source.place}{revision}` (after"
             " `hf auth login` for a gated model), or name a directory:"
-            " --crossmath-model=NAME=./DIR"
+            f" {setting('model')}=NAME=./DIR"
         )
     if "trust_remote_code=True" in str(error):
         return (
             f"{source} cannot be loaded without running Python code that it brings: read that"
-            " code, and if you trust it add --crossmath-trust-remote-code"
+            f" code, and if you trust it add {setting('trust-remote-code')}"
         )
     if "ignore_mismatched_sizes" in str(error):
         return f"{source} cannot be loaded: its weights have other shapes than its config.json says"
     if settings.attention and re.search("attention|attn", text, re.IGNORECASE):
-        return f"{source} cannot run with --crossmath-attention={settings.attention}: {text}"
+        return f"{source} cannot run with {setting('attention')}={settings.attention}: {text}"
     if package := _missing_package(error):
         name = re.split("[<>=]", package)[0]
         return f"{source} needs {name}: pip install {shlex.quote(package)}"

@@ -17,13 +17,14 @@ import hashlib
 import importlib.metadata
 import json
 import re
-import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import ModelError
+from pytest_crossmath.files import write_whole
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.registry import ADAPTER_FILE, ModelSpec, base_of_adapter, base_revision
 
@@ -146,18 +147,9 @@ class Digests:
             return
         # Another process may have written since: its entries are kept too.
         content = json.dumps(self._read() | self._fresh, indent=1)
-        try:
+        with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
-            handle, draft = tempfile.mkstemp(suffix=".tmp", dir=self._folder)
-        except OSError:
-            return
-        try:
-            with open(handle, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor
-                stream.write(content)
-            # Readers see the old file or the new one, never half of it.
-            Path(draft).replace(self._folder / MEMO_FILE)
-        except OSError:
-            Path(draft).unlink(missing_ok=True)
+            write_whole(self._folder / MEMO_FILE, content)
 
     def _read(self) -> dict[str, Any]:
         if self._folder is None:

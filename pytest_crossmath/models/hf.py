@@ -2,9 +2,10 @@
 
 ::
 
-    backend = HFBackend.load("./checkpoints/step-2000", Settings())
-    for response in backend.generate(samples, Settings(max_new_tokens=256)):
-        print(response.text)
+    settings = Settings(max_new_tokens=256)
+    backend = HFBackend.load("./checkpoints/step-2000", settings)
+    for index, response in backend.generate(samples, settings, batch_size=8):
+        print(samples[index].key, response.text)
 
 Weights are read from safetensors only, and no code of a checkpoint is run unless
 the settings trust it. Batches are padded on the left, since a decoder continues
@@ -26,7 +27,7 @@ from transformers import PaliGemmaProcessor
 
 from pytest_crossmath.errors import BackendError
 from pytest_crossmath.forms import ImagePart
-from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings, one_line
+from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
 from pytest_crossmath.models.checkpoint import load_checkpoint
 from pytest_crossmath.models.decoding import Decoded, decode
 from pytest_crossmath.models.memory import (
@@ -37,6 +38,7 @@ from pytest_crossmath.models.memory import (
 )
 from pytest_crossmath.prompting import Sample
 from pytest_crossmath.scoring import Finish
+from pytest_crossmath.text import one_line
 
 _DEFAULT_NEW_TOKENS = 2048
 _CPU_BATCH_SIZE, _LARGEST_BATCH = 16, 256

@@ -27,11 +27,12 @@ from urllib.parse import urlsplit
 
 import openai
 
-from pytest_crossmath.errors import BackendError, ModelError
-from pytest_crossmath.models.backend import API_KEY_ENV, Response, Settings, one_line
+from pytest_crossmath.errors import BackendError, ModelError, setting
+from pytest_crossmath.models.backend import API_KEY_ENV, Response, Settings
 from pytest_crossmath.models.chat_completion import make_request, read_completion
 from pytest_crossmath.models.registry import check_url, split_server
 from pytest_crossmath.prompting import Sample
+from pytest_crossmath.text import one_line
 
 _BATCH_SIZE = 32
 _RETRIES = 6
@@ -248,7 +249,7 @@ def _listed(url: str | None, settings: Settings) -> list[Mapping[str, Any]] | No
         cause = type(error.__cause__).__name__
         raise ModelError(
             f"no server answers at {_place(url)} ({cause}): start it, or mend the URL in"
-            " --crossmath-model=openai:NAME@http://HOST:PORT/v1"
+            f" {setting('model')}=openai:NAME@http://HOST:PORT/v1"
         ) from None
     except (ImportError, ValueError) as error:  # what a proxy of the environment needs
         raise ModelError(f"{_place(url)} cannot be asked: {one_line(error)}") from None
@@ -308,7 +309,7 @@ def _advice(error: openai.APIStatusError, settings: Settings) -> str:
     if error.status_code == 400 and error.param == "temperature":
         return (
             f"; it does not decode at temperature {settings.temperature:g}:"
-            " --crossmath-temperature=1 leaves the choice to it"
+            f" {setting('temperature')}=1 leaves the choice to it"
         )
     if wait := error.response.headers.get("retry-after"):
         said = one_line(wait, 40)  # a number of seconds, or a date

@@ -33,6 +33,10 @@ from pytest_crossmath.forms import Modality, Shape
 OPERATORS = ("+", "-", "×", "÷")
 EQUALS = "="
 BLANK = "?"
+MEANT = {
+    "x": "×", "X": "×", "*": "×", "·": "×", "✕": "×", "/": "÷", ":": "÷", "−": "-", "–": "-",
+}  # fmt: skip
+"""What people and models write for a sign of the alphabet."""
 
 Position = tuple[int, int]
 """Row and column of a cell, both counted from 0."""

@@ -18,6 +18,7 @@ from typing import Any
 from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.puzzle.grid import Problem, Puzzle
 from pytest_crossmath.puzzle.markdown import parse_table
+from pytest_crossmath.text import excerpt
 
 DIFFICULTIES = ("easy", "medium", "hard")
 _OURS = ("id", "table", "key", "steps", "difficulty", "images")
@@ -134,7 +135,7 @@ def _difficulty(record: Mapping[str, Any]) -> str:
 
 def _check(fine: object, field: str, wanted: str, got: object) -> None:
     if not fine:
-        raise SuiteError(f"the field {field!r} must be {wanted}, not {repr(got)[:80]}")
+        raise SuiteError(f"the field {field!r} must be {wanted}, not {excerpt(got)}")
 
 
 def _is_list(value: object, kind: type) -> bool:

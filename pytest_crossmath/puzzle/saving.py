@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import SuiteError
+from pytest_crossmath.files import taken
 from pytest_crossmath.puzzle.generator import solution_fingerprint
 from pytest_crossmath.puzzle.grid import Problem
 from pytest_crossmath.puzzle.layouts import to_json
@@ -66,7 +67,7 @@ class SuiteWriter:
         if self._file.exists():
             self._go_on(text)
         elif any(folder.iterdir()):
-            raise SuiteError(f"{folder} is there already: name another folder")
+            raise SuiteError(taken(folder, "folder"))
         else:
             self._file.write_text(f"{text}\n", encoding="utf-8", newline="\n")
         self._stream = self._file.open("a", encoding="utf-8", newline="\n")

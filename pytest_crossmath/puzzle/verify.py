@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.puzzle.generator import solution_fingerprint
-from pytest_crossmath.puzzle.grid import CellKind, Position, Problem, Puzzle
+from pytest_crossmath.puzzle.grid import MEANT, CellKind, Position, Problem, Puzzle
 from pytest_crossmath.puzzle.markdown import format_table
 from pytest_crossmath.puzzle.solver import SearchLimitError, count_solutions, propagate, violated
 from pytest_crossmath.puzzle.suite import (
@@ -29,10 +29,6 @@ from pytest_crossmath.puzzle.suite import (
     pixel_hash,
     text_hash,
 )
-
-# What people type for a sign of the alphabet. Reported, then read as meant, so that one
-# wrong character does not hide what else is wrong.
-_MEANT = {"x": "×", "X": "×", "*": "×", "·": "×", "/": "÷", ":": "÷", "−": "-", "–": "-"}
 
 _BARE = (CellKind.BLANK, CellKind.EMPTY)
 """What an empty box in a picture may be."""
@@ -255,8 +251,9 @@ def _solved(problem: Problem) -> str:
 
 
 def _as_meant(puzzle: Puzzle) -> Puzzle:
+    """The puzzle with its signs as meant, so that a wrong one does not hide what else is wrong."""
     return puzzle.replaced(
-        {p: _MEANT[cell.text] for p, cell in puzzle.cells() if cell.text in _MEANT}
+        {p: MEANT[cell.text] for p, cell in puzzle.cells() if cell.text in MEANT}
     )
 
 

@@ -25,6 +25,7 @@ from pytest_crossmath.questions.markers import MarkerError, interleaved
 from pytest_crossmath.questions.pairing import with_choices
 from pytest_crossmath.questions.question import LETTERS, Kind, Question
 from pytest_crossmath.questions.values import LONGEST, is_number
+from pytest_crossmath.text import excerpt
 
 _FIELDS = ("id", "kind", "answer", "forms")
 
@@ -123,4 +124,4 @@ def _check(fine: object, field: str, wanted: str, got: object) -> None:
 
 
 def _wrong(field: str, wanted: str, got: object) -> SuiteError:
-    return SuiteError(f"the field {field!r} must be {wanted}, not {repr(got)[:80]}")
+    return SuiteError(f"the field {field!r} must be {wanted}, not {excerpt(got)}")

@@ -26,6 +26,7 @@ from pytest_crossmath.questions.pairing import Row, paired, picture_first, text_
 from pytest_crossmath.questions.question import LETTERS, Kind, Question
 from pytest_crossmath.questions.tables import SUFFIXES, Pictures, Record, files_below, read_rows
 from pytest_crossmath.questions.values import is_number
+from pytest_crossmath.text import excerpt
 
 VERSIONS: dict[str, Shape] = {
     "Text Only": (Modality.TEXT, None),
@@ -88,7 +89,7 @@ def _rows(file: Path, pictures: Pictures) -> Iterator[Row]:
 def _id(record: Record) -> str:
     index = record.value("problem_index")
     if not isinstance(index, str | int) or isinstance(index, bool) or index == "":
-        raise record.error(f"the field 'problem_index' must be a text, not {repr(index)[:40]}")
+        raise record.error(f"the field 'problem_index' must be a text, not {excerpt(index, 40)}")
     return record.id("problem_index", f"mathverse-{index}")
 
 

@@ -28,6 +28,7 @@ from pytest_crossmath.questions.pairing import Row, paired, with_choices
 from pytest_crossmath.questions.question import LETTERS, Kind, Question
 from pytest_crossmath.questions.tables import SUFFIXES, Pictures, Record, files_below, read_rows
 from pytest_crossmath.questions.values import is_number
+from pytest_crossmath.text import excerpt
 
 _IMAGES = tuple(f"image_{number}" for number in range(1, 8))
 _COLUMNS = (
@@ -116,7 +117,7 @@ def _answer(record: Record, choices: tuple[str, ...]) -> tuple[Kind, str, tuple[
     kind = record.fields.get("question_type") or _TYPES[0]
     if kind not in _TYPES:
         raise record.error(
-            f"the field 'question_type' must be {' or '.join(_TYPES)}, not {repr(kind)[:40]}"
+            f"the field 'question_type' must be {' or '.join(_TYPES)}, not {excerpt(kind, 40)}"
         )
     if kind == _TYPES[0]:
         known = LETTERS[: len(choices)]

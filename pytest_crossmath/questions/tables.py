@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import SuiteError
+from pytest_crossmath.files import FOLDER, make_folder, write_whole
 from pytest_crossmath.puzzle.layouts import check_id
-from pytest_crossmath.workspace import FOLDER, make_folder
+from pytest_crossmath.text import excerpt, one_line
 
 PICTURES = "pictures"
 """Folder of pictures under ``.crossmath``."""
@@ -58,10 +58,7 @@ class Pictures:
             file = folder / f"{hashlib.sha256(data).hexdigest()}{suffix}"
             if not file.is_file() or file.stat().st_size != len(data):
                 folder.mkdir(exist_ok=True)
-                # Another process may be writing the same: each its own file, and the last stays.
-                temporary = folder / f".{secrets.token_hex(8)}"
-                temporary.write_bytes(data)
-                temporary.replace(file)
+                write_whole(file, data)
         except OSError as error:
             raise SuiteError(
                 f"pictures cannot be kept in {self.root / FOLDER}: {error.strerror}:"
@@ -83,7 +80,7 @@ class Record:
         """A field that must be a text. Raises `SuiteError`."""
         value = self.value(field)
         if not isinstance(value, str):
-            raise self.error(f"the field {field!r} must be a text, not {repr(value)[:80]}")
+            raise self.error(f"the field {field!r} must be a text, not {excerpt(value)}")
         return value
 
     def value(self, field: str) -> Any:
@@ -158,7 +155,7 @@ def _parquet(file: Path, columns: Sequence[str]) -> Iterator[Any]:
             for batch in opened.iter_batches(_ROWS_AT_ONCE, columns=known):
                 yield from batch.to_pylist()
     except (OSError, ValueError, ArrowException) as error:
-        raise SuiteError(f"{file} cannot be read: {' '.join(str(error).split())[:200]}") from None
+        raise SuiteError(f"{file} cannot be read: {one_line(error, 200)}") from None
 
 
 def _json(file: Path) -> Iterator[Any]:

@@ -16,6 +16,7 @@ from pytest_crossmath.reporting.terminal import (
     legend,
     throughput,
 )
+from pytest_crossmath.text import without_controls
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _SHOWN = 40
@@ -34,10 +35,10 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     if report.summary.rows:
         several = len({row.model for row in report.summary.rows}) > 1
-        has_blanks = report.summary.has_blanks
+        has_blanks, styled = report.summary.has_blanks, report.summary.several_styles
         rows = (
             [
-                *([row.model] if several else []), form_name(row, with_style=report.several_styles),
+                *([row.model] if several else []), form_name(row, with_style=styled),
                 *figures(row, has_blanks=has_blanks),
             ]
             for row in report.summary.rows
@@ -92,5 +93,4 @@ def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[st
 
 def _plain(text: str) -> str:
     """The text as it is, whatever Markdown or HTML would make of it."""
-    one_line = "".join(c if c.isprintable() else " " for c in text)
-    return _SPECIAL.sub(r"\\\1", one_line)
+    return _SPECIAL.sub(r"\\\1", without_controls(text))

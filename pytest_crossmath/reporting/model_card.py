@@ -13,6 +13,7 @@ from pytest_crossmath.errors import ModelError, OptionError
 from pytest_crossmath.gating.rates import Form
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.summary import summarize_run
+from pytest_crossmath.text import one_line
 
 _DATASET = "pytest-crossmath"
 _TASK = "image-text-to-text"
@@ -50,7 +51,7 @@ def write_card(file: Path, run: Run, model: str) -> int:
         card.data.model_name = card.data.model_name or model
         card.save(file)
     except (OSError, ValueError, TypeError, KeyError, YAMLError) as error:
-        detail = " ".join(str(error).split())
+        detail = one_line(error)
         raise OptionError(f"the model card {file} cannot be changed: {detail}") from None
     return len(fresh)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from textwrap import wrap
 
+from pytest_crossmath.files import relative
 from pytest_crossmath.forms import Shape, TextPart
 from pytest_crossmath.questions.question import LETTERS, Question
-from pytest_crossmath.reporting.record import relative
-from pytest_crossmath.reporting.terminal import printable
 from pytest_crossmath.scoring import Score
+from pytest_crossmath.text import printable
 
 _SHOWN = 600
 """Characters of a question in a message: its end, where the question itself stands."""

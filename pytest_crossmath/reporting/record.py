@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import platform
 import secrets
 from collections.abc import Iterator, Mapping
@@ -20,10 +19,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pytest_crossmath.errors import OptionError, RecordError
+from pytest_crossmath.files import FOLDER, make_folder, relative, require_new_file
 from pytest_crossmath.inference.result import Key, Result
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.inference.transcript import Transcript
-from pytest_crossmath.workspace import FOLDER, make_folder
 
 SCHEMA = 1
 _LIBRARIES = ("pytest", "pillow", "torch", "torchvision", "transformers", "peft", "pytest-xdist")
@@ -110,8 +109,7 @@ def read_record(path: Path, *, texts: bool = False) -> Run:
 def check_writable(path: Path) -> None:
     """Raise `OptionError` unless a new record can be made there. Makes the folders on the way."""
     try:
-        if path.exists():
-            raise OptionError(f"the run record {path} is there already: name another file")
+        require_new_file(path, "the run record")
         path.parent.mkdir(parents=True, exist_ok=True)
         # Tried rather than asked: permissions say nothing of /proc, or of a read-only disk.
         path.open("x").close()
@@ -126,14 +124,6 @@ def default_path(root: Path) -> Path:
         make_folder(root)
     started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     return root / FOLDER / "runs" / f"{started}-{secrets.token_hex(3)}.jsonl"
-
-
-def relative(path: Path) -> str:
-    """The path as short as the current directory allows."""
-    try:
-        return os.path.relpath(path)
-    except ValueError:  # another drive on Windows
-        return str(path)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:

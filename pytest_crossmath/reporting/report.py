@@ -32,8 +32,6 @@ class Report:
     """How responses were decoded."""
     summary: Summary
     """The figures."""
-    several_styles: bool
-    """Whether one form was shown in more than one style."""
     unsolved: Mapping[str, Mapping[str, Sequence[str]]]
     """For each model and form the problems that were not solved, in the suite's order."""
     splits: Sequence[Split]

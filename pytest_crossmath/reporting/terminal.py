@@ -23,6 +23,7 @@ from pytest_crossmath.reporting.gates import (
 from pytest_crossmath.reporting.report import Report
 from pytest_crossmath.reporting.summary import Gap, Row, Split, Summary
 from pytest_crossmath.scoring import Outcome, Score, same_number
+from pytest_crossmath.text import printable
 
 CAUSES = {
     Cause.READ_RIGHT: "copied the grid right, and reasoned wrong",
@@ -53,9 +54,9 @@ def report_lines(report: Report, look: Look) -> Iterator[str]:
     """The section at the end of a run."""
     yield f"suite {report.suite}, {report.decoding}"
     yield ""
-    yield from modality_gap_table(report.summary, several_styles=report.several_styles)
+    yield from modality_gap_table(report.summary, several_styles=report.summary.several_styles)
     if look.verbosity >= 0:
-        yield from step_table(report.summary, look, several_styles=report.several_styles)
+        yield from step_table(report.summary, look, several_styles=report.summary.several_styles)
     yield from outcome_lines(report.summary)
     yield from cause_lines(report.splits)
     if look.verbosity >= 2:
@@ -177,11 +178,6 @@ def draw_answer(problem: Problem, score: Score) -> Iterator[str]:
             for c, (text, width) in enumerate(zip(row, widths, strict=True))
         )
         yield "".join(cells).rstrip()
-
-
-def printable(text: str) -> str:
-    """The text with control characters written out, so that it cannot steer a terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def throughput(summary: Summary, seconds: float) -> str:

@@ -15,6 +15,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from pytest_crossmath.errors import OptionError
+from pytest_crossmath.files import write_whole
 from pytest_crossmath.models.checkpoint import Checkpoint
 from pytest_crossmath.models.registry import ADAPTER_FILE
 from pytest_crossmath.training.recipe import Recipe
@@ -76,10 +77,7 @@ def locked(recipe: Recipe) -> Iterator[None]:
 
 def note_settings(recipe: Recipe, asked: Mapping[str, Any]) -> None:
     """Write down what is asked, for `--resume` to hold against."""
-    text = json.dumps(asked, indent=1) + "\n"
-    new = recipe.out / f"{SETTINGS_FILE}.new"
-    new.write_text(text, encoding="utf-8")
-    new.replace(recipe.out / SETTINGS_FILE)
+    write_whole(recipe.out / SETTINGS_FILE, json.dumps(asked, indent=1) + "\n")
 
 
 def is_finished(checkpoint: str) -> bool:

@@ -15,9 +15,10 @@ from transformers import PrinterCallback, ProgressCallback, TrainerState
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
 from pytest_crossmath.errors import CrossmathError, ModelError
-from pytest_crossmath.models.backend import Settings, one_line
+from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.checkpoint import Checkpoint, without_future_warnings
 from pytest_crossmath.models.memory import ran_out_of_memory
+from pytest_crossmath.text import one_line
 from pytest_crossmath.training.callback import CrossmathCallback
 from pytest_crossmath.training.folder import (
     is_finished,

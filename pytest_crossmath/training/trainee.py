@@ -12,7 +12,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
 from pytest_crossmath.errors import ModelError
-from pytest_crossmath.models.backend import Settings, one_line
+from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.checkpoint import (
     Checkpoint,
     Source,
@@ -28,6 +28,7 @@ from pytest_crossmath.models.registry import (
     base_of_adapter,
     pocket_directory,
 )
+from pytest_crossmath.text import one_line
 from pytest_crossmath.training.recipe import LoraTargets, Recipe
 
 MOST_ON_CPU = 1_000_000_000

@@ -87,6 +87,17 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_asked(
     assert not Path(pytester.path, ".crossmath", "runs").exists()
 
 
+@pytest.mark.parametrize("other", ["record", "html"])
+def test_two_options_that_name_one_file_are_told_before_anything_is_asked(
+    other: str, pytester: pytest.Pytester, replay: Replay
+) -> None:
+    """One of the two would be lost."""
+    flags = f"--crossmath-{other}=./one.txt", "--crossmath-markdown=one.txt"
+    done = run(pytester, replay, *flags)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["ERROR: *--crossmath-* and --crossmath-* name one file, *one.txt*"])
+
+
 def test_a_file_that_is_lost_on_the_way_fails_the_run(
     pytester: pytest.Pytester, replay: Replay
 ) -> None:

@@ -23,7 +23,6 @@ def report(model: str = "m", lost: tuple[str, ...] = ("p001",), image: str = "10
         suite="mini (40 problems)",
         decoding="greedy decoding",
         summary=summarize_run(found),
-        several_styles=False,
         unsolved={},
         splits=[],
         comparisons=[Comparison(model, "base", [Change(Form("image"), lost, ())])],

@@ -33,7 +33,8 @@ def test_the_tables_are_those_of_the_terminal() -> None:
 def test_styles_are_told_apart_only_where_there_are_several() -> None:
     """As in the terminal."""
     assert "image/original" not in markdown(report())
-    assert "image/original" in markdown(replace(report(), several_styles=True))
+    both = results("m", image="10") + results("m", styles=("beige",), image="10")
+    assert "image/original" in markdown(replace(report(), summary=summarize_run(both)))
 
 
 def test_several_models_have_a_column() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_crossmath.errors import OptionError, RecordError
+from pytest_crossmath.files import relative
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.reporting.record import (
     SCHEMA,
@@ -15,7 +16,6 @@ from pytest_crossmath.reporting.record import (
     check_writable,
     default_path,
     read_record,
-    relative,
 )
 from pytest_crossmath.scoring import Outcome
 

@@ -17,12 +17,12 @@ from pytest_crossmath.reporting.terminal import (
     draw_answer,
     modality_gap_table,
     outcome_lines,
-    printable,
     report_lines,
     step_table,
     throughput,
 )
 from pytest_crossmath.scoring import score_response
+from pytest_crossmath.text import printable
 from tests.reporting.made_up import report
 
 EMPTY = Summary((), {}, 0, 0, 0, 0, 0.0)

@@ -1,0 +1,70 @@
+"""Files: whole or not at all, and the folder ``.crossmath`` in a user's project."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from pytest_crossmath.errors import OptionError
+
+FOLDER = ".crossmath"
+"""Folder of run records, the cache of responses and pictures, under pytest's root directory."""
+
+
+def make_folder(root: Path) -> Path:
+    """The folder `FOLDER` under `root`, made where it is missing and kept out of git.
+
+    Raises `OSError` where it cannot be made.
+    """
+    folder = root / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")
+    return folder
+
+
+def write_whole(file: Path, content: str | bytes) -> None:
+    """Write a file such that readers see the old one or the new one, and never half of it.
+
+    Safe among several processes: each writes a file of its own, and the last one stays.
+    Raises `OSError`.
+    """
+    draft = file.with_name(f".{secrets.token_hex(8)}")
+    try:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+        draft.replace(file)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def taken(path: Path, what: str) -> str:
+    """The message for a file or folder that must not be lost; `what` is one of the two words."""
+    return f"{path} is there already: name another {what}"
+
+
+def is_free(folder: Path) -> bool:
+    """Whether a folder can be made there, or is there and empty."""
+    return not os.path.lexists(folder) or (os.path.isdir(folder) and not any(folder.iterdir()))
+
+
+def require_free_folder(folder: Path) -> None:
+    """Raise `OptionError` unless a folder can be made there, or is there and empty."""
+    if not is_free(folder):
+        raise OptionError(taken(folder, "folder"))
+
+
+def require_new_file(file: Path, what: str) -> None:
+    """Raise `OptionError` where a file is there that must not be lost; `what` says whose name."""
+    if os.path.lexists(file):
+        raise OptionError(f"{what} {taken(file, 'file')}")
+
+
+def relative(path: Path) -> str:
+    """The path as short as the current directory allows."""
+    try:
+        return os.path.relpath(path)
+    except ValueError:  # another drive on Windows
+        return str(path)
