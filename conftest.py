@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.tasks.suite import load_suite
 
 pytest_plugins = ["pytester"]
 
 # pytester forgets what a run imported, and neither enums nor NumPy survive a second import.
 for _module in (
-    "builtin",
-    "collection",
-    "session",
     "models.replay",
+    "plugin.builtin",
+    "plugin.items",
+    "plugin.session",
+    "plugin.snapshots",
     "reporting.terminal",
-    "snapshots",
 ):
     importlib.import_module(f"pytest_crossmath.{_module}")
 # Hypothesis is imported by its pytest plugin: anew, and rewritten, in each run of a test.

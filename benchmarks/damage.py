@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from pytest_crossmath.models.registry import pocket_directory
+from pytest_crossmath.models.spec import pocket_directory
 
 LAYER = "vision_tower.encoder.layers.0.mlp.fc1.weight"
 RUN = (

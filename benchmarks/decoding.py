@@ -23,7 +23,7 @@ from transformers import (
     LogitsProcessorList,
 )
 
-from pytest_crossmath.models.decoding import Usage, decode
+from pytest_crossmath.models.decoding.decode import Usage, decode
 
 PAD, END, IMAGE, WORDS, VOCABULARY = 0, 1, 2, 1000, 1700
 """Token ids; a prompt's last one, from WORDS on, says which row it is."""

@@ -22,12 +22,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.gating.rates import Form, measured, tally
 from pytest_crossmath.gating.stats import Interval, gap_interval
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.record import read_record
 from pytest_crossmath.reporting.summary import summarize_run
+from pytest_crossmath.tasks.task import Modality
 
 SEED = 1
 VISION_STEPS = 100
@@ -114,7 +114,7 @@ def crossmath(*arguments: str, done: str, begun: str = "", may_miss: bool = Fals
     resume = ["--resume"] if begun and Path(begun).exists() else []
     print("\n$ crossmath", *arguments, *resume, flush=True)
     started = time.perf_counter()
-    command = [sys.executable, "-m", "pytest_crossmath.cli", *arguments, *resume]
+    command = [sys.executable, "-m", "pytest_crossmath.cli.main", *arguments, *resume]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}  # a tiny model is slower with two
     status = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603
     print(f"exit status {status}, {time.perf_counter() - started:.0f} s", flush=True)

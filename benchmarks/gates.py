@@ -35,7 +35,7 @@ from pytest_crossmath.gating.verdicts import (
     word_of,
 )
 from pytest_crossmath.inference.result import Result
-from pytest_crossmath.scoring import Outcome
+from pytest_crossmath.tasks.scoring import Outcome
 
 SIZES = (60, 250, 1000)
 DROPS = (0.03, 0.05, 0.10, 0.20)

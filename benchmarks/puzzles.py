@@ -13,12 +13,12 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from pytest_crossmath.cli import main
-from pytest_crossmath.puzzle.generator import PRESETS, generate_mixed, generate_problems
-from pytest_crossmath.puzzle.reader import read_picture
-from pytest_crossmath.puzzle.render import STYLES, render
-from pytest_crossmath.puzzle.suite import load_suite
-from pytest_crossmath.scoring import parse_answer
+from pytest_crossmath.cli.main import main
+from pytest_crossmath.tasks.crossmath.generator import PRESETS, generate_mixed, generate_problems
+from pytest_crossmath.tasks.crossmath.reader import read_picture
+from pytest_crossmath.tasks.crossmath.render import STYLES, render
+from pytest_crossmath.tasks.scoring import parse_answer
+from pytest_crossmath.tasks.suite import load_suite
 
 _HOSTILE = {
     "plain text": "so row 3 is 4 + 5 = 9, ",

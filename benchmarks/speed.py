@@ -31,9 +31,9 @@ from PIL import Image
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from pytest_crossmath.models.registry import pocket_directory
-from pytest_crossmath.forms import ImagePart, Modality
-from pytest_crossmath.prompting import make_sample
-from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.tasks.task import ImagePart, Modality
+from pytest_crossmath.tasks.request import make_sample
+from pytest_crossmath.tasks.suite import load_suite
 
 torch.set_num_threads(1)
 batch_size = int(sys.argv[1])

@@ -11,8 +11,8 @@ from statistics import fmean
 
 from tabulate import tabulate
 
-from pytest_crossmath.puzzle.grid import OPERATORS, Problem
-from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.tasks.crossmath.grid import OPERATORS, Problem
+from pytest_crossmath.tasks.suite import load_suite
 
 _STRATA = ("easy", "medium", "hard")
 

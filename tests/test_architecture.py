@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,43 +15,15 @@ import pytest
 import pytest_crossmath
 
 PACKAGE = Path(pytest_crossmath.__file__).parent
+CONTRIBUTING = Path(__file__).parent.parent / "CONTRIBUTING.md"
 HEAVY = (
     "torch", "transformers", "PIL", "numpy", "scipy", "tabulate", "peft", "jinja2", "openai",
     "pyarrow",
 )  # fmt: skip
+_ROW = re.compile(r"^\| (\d+) \| (`[^|]+`) \|", re.MULTILINE)
 
-# The longest prefix that matches says the floor.
-FLOORS = {
-    "errors": 0,
-    "workspace": 0,
-    "forms": 0,
-    "puzzle.grid": 0,
-    "puzzle": 1,
-    "prompting": 1,
-    "scoring": 1,
-    "spoken": 1,
-    "questions": 1,
-    "diagnosis": 1,
-    "models": 2,
-    "inference": 3,
-    "gating": 3,
-    "reporting": 4,
-    "training": 4,
-    "distribution": 5,
-    "options": 5,
-    "asked": 5,
-    "closing": 5,
-    "judging": 5,
-    "progress": 5,
-    "session": 5,
-    "snapshots": 5,
-    "suite_options": 5,
-    "collection": 6,
-    "builtin": 6,
-    "plugin": 6,
-    "commands": 6,
-    "cli": 6,
-}
+Arrows = Mapping[str, Collection[str]]
+"""For each module or folder, those that it imports from."""
 
 
 def modules() -> dict[str, Path]:
@@ -61,15 +35,27 @@ def modules() -> dict[str, Path]:
     }
 
 
-def floor(name: str) -> int:
-    """The floor of a module."""
-    prefixes = [p for p in FLOORS if name == p or name.startswith(f"{p}.")]
-    return FLOORS[max(prefixes, key=len)]
+def room(module: str) -> str:
+    """The folder that a module lies in, with a slash at its end; empty for the root."""
+    folder = module.rpartition(".")[0]
+    return f"{folder.replace('.', '/')}/" if folder else ""
+
+
+def floors() -> dict[str, int]:
+    """The floor of each folder, as the table in CONTRIBUTING.md has it; the root is the lowest."""
+    table = _ROW.findall(CONTRIBUTING.read_text(encoding="utf-8"))
+    rooms = {name: int(floor) for floor, names in table for name in re.findall("`([^`]+)`", names)}
+    return {"" if name.endswith(".py") else name: floor for name, floor in rooms.items()}
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Full names of what a module imports, inside functions too."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """Full names of what a module imports, inside functions too; not what only types need."""
+    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        waiting += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -77,26 +63,107 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("name", modules())
-def test_a_module_imports_from_its_floor_or_below(name: str) -> None:
-    """No module of ours imports one from a floor above its own."""
+@cache
+def arrows() -> Arrows:
+    """For each module the modules of the package that it imports."""
     known = modules()
-    for imported in imports(known[name]):
-        target = imported.removeprefix("pytest_crossmath.")
-        if target != imported and target in known:
-            assert floor(target) <= floor(name), f"{name} imports {target}"
+    return {
+        name: {
+            target
+            for imported in imports(path)
+            if (target := imported.removeprefix("pytest_crossmath.")) in known
+            and target != imported
+        }
+        for name, path in known.items()
+    }
 
 
-@pytest.mark.parametrize("name", [name for name in modules() if floor(name) < 5])
-def test_nothing_below_floor_five_imports_pytest(name: str) -> None:
+@cache
+def arrows_of_rooms() -> Arrows:
+    """For each folder the other folders that it imports from; one inside another is another."""
+    found: dict[str, set[str]] = {}
+    for name, targets in arrows().items():
+        found.setdefault(room(name), set()).update(map(room, targets))
+    return {name: targets - {name} for name, targets in found.items()}
+
+
+def circles(graph: Arrows) -> list[list[str]]:
+    """What imports each other in a loop, one loop for each way back."""
+    found: list[list[str]] = []
+    done: set[str] = set()
+
+    def walk(name: str, path: list[str]) -> None:
+        if name in path:
+            found.append([*path[path.index(name) :], name])
+        elif name not in done:
+            for target in sorted(graph.get(name, ())):
+                walk(target, [*path, name])
+            done.add(name)
+
+    for name in sorted(graph):
+        walk(name, [])
+    return found
+
+
+@pytest.mark.xfail(reason="families are still imported by what is written for all of them")
+def test_a_folder_imports_from_the_floors_below_it() -> None:
+    """The floors are those of the table in CONTRIBUTING.md, which names every folder."""
+    floor = floors()
+    assert set(floor) == {room(name) for name in modules()}
+    upward = [
+        f"{name} -> {target}"
+        for name, targets in arrows().items()
+        for target in targets
+        if room(name) != room(target) and floor[room(target)] >= floor[room(name)]
+    ]
+    assert upward == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """A module can be understood with those below it, and without those above."""
+    assert circles(arrows()) == []
+
+
+@pytest.mark.xfail(reason="families are still imported by what is written for all of them")
+def test_no_folders_import_each_other_in_a_circle() -> None:
+    """So it is with folders. Prints the house, for `pytest -s`."""
+    print(f"\n{plan_of_the_house()}")  # noqa: T201 - it is to be looked at
+    assert circles(arrows_of_rooms()) == []
+
+
+def plan_of_the_house() -> str:
+    """The floors with their folders from the top down, and what was counted."""
+    by_floor: dict[int, list[str]] = {}
+    for name, floor in floors().items():
+        by_floor.setdefault(floor, []).append(name or "the root")
+    lines = [f"{floor:>3}  {'  '.join(by_floor[floor])}" for floor in sorted(by_floor)[::-1]]
+    count = sum(map(len, arrows_of_rooms().values()))
+    inner = sum(map(len, arrows().values()))
+    lines.append(
+        f"modules: {len(modules())}, floors: {len(by_floor)}, arrows between folders: {count},"
+        f" between modules: {inner}, circles of modules: {len(circles(arrows()))},"
+        f" of folders: {len(circles(arrows_of_rooms()))}"
+    )
+    return "\n".join(lines)
+
+
+def test_nothing_outside_of_the_plugin_imports_pytest() -> None:
     """The library can be used, and tested, without pytest."""
-    assert not {"pytest", "_pytest"} & {i.split(".")[0] for i in imports(modules()[name])}
+    guilty = {
+        name
+        for name, path in modules().items()
+        if room(name) != "plugin/"
+        and {"pytest", "_pytest"} & {i.split(".")[0] for i in imports(path)}
+    }
+    assert guilty == set()
 
 
-@pytest.mark.parametrize("name", modules())
-def test_a_module_is_no_longer_than_500_lines(name: str) -> None:
+def test_no_module_is_longer_than_500_lines() -> None:
     """A room that grows past 500 lines is two rooms."""
-    assert len(modules()[name].read_text(encoding="utf-8").splitlines()) <= 500
+    lines = {
+        name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in modules().items()
+    }
+    assert {name: count for name, count in lines.items() if count > 500} == {}
 
 
 def test_starting_pytest_imports_nothing_heavy(tmp_path: Path) -> None:
@@ -113,7 +180,10 @@ def test_starting_pytest_imports_nothing_heavy(tmp_path: Path) -> None:
     )
     expected = [
         "pytest_crossmath",
-        *(f"pytest_crossmath.{m}" for m in ("errors", "options", "plugin")),
+        *(
+            f"pytest_crossmath.{m}"
+            for m in ("errors", "plugin", "plugin.hooks", "plugin.options", "plugin.values")
+        ),
     ]
     assert f"LOADED [] {expected}" in done.stdout
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_crossmath.cli import main
-from pytest_crossmath.options import OPTIONS
-from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.cli.main import main
+from pytest_crossmath.plugin.options import OPTIONS
+from pytest_crossmath.tasks.suite import load_suite
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -13,9 +13,9 @@ from itertools import combinations
 from math import sqrt
 from statistics import NormalDist, fmean
 
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.gating.rates import Form, measured, tally
 from pytest_crossmath.inference.result import Result
+from pytest_crossmath.tasks.task import Modality
 
 _Z = NormalDist().inv_cdf(0.95)
 

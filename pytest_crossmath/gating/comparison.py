@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_crossmath.errors import ComparisonError, setting
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.gating.rates import Form, measured, tally
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
+from pytest_crossmath.tasks.task import Modality
 from pytest_crossmath.text import cut
 
 _ASKED = {

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pytest_crossmath.errors import OptionError, setting
-from pytest_crossmath.forms import Modality, Shape
 from pytest_crossmath.gating.rates import Form
+from pytest_crossmath.tasks.task import Modality, Shape
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)\s*%")
 _FRACTION = re.compile(r"[01]?\.\d{1,6}|0")

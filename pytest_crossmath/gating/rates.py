@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pytest_crossmath.inference.result import Result
-from pytest_crossmath.scoring import Outcome
+from pytest_crossmath.tasks.scoring import Outcome
 
 UNSETTLED = frozenset({Outcome.TRUNCATED, Outcome.UNPARSED})
 """Outcomes that are scored as missed, though the model might have known the answer."""

@@ -20,9 +20,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from pytest_crossmath.errors import SnapshotError
-from pytest_crossmath.forms import Modality
-from pytest_crossmath.prompting import Sample
-from pytest_crossmath.scoring import Outcome, Score
+from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.scoring import Outcome, Score
+from pytest_crossmath.tasks.task import Modality
 from pytest_crossmath.text import cut, printable
 
 _TITLE = "# Verdicts of pytest-crossmath, with the answers as they were read."

@@ -23,7 +23,6 @@ from math import lcm, sqrt
 from statistics import fmean
 from typing import Any
 
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.gating.gates import Gate, Kind
 from pytest_crossmath.gating.rates import UNSETTLED, Form, Tallies, measured, settled, tally
 from pytest_crossmath.gating.stats import (
@@ -42,7 +41,8 @@ from pytest_crossmath.gating.stats import (
     wilson,
 )
 from pytest_crossmath.inference.result import Result
-from pytest_crossmath.scoring import Outcome
+from pytest_crossmath.tasks.scoring import Outcome
+from pytest_crossmath.tasks.task import Modality
 
 ALPHA = 0.05
 """Chance of a false alarm, and of a false pass, one-sided."""

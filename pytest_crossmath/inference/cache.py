@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.files import FOLDER, make_folder
-from pytest_crossmath.forms import ImagePart
 from pytest_crossmath.models.backend import Response, Settings
-from pytest_crossmath.prompting import Sample
-from pytest_crossmath.scoring import Finish
+from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.scoring import Finish
+from pytest_crossmath.tasks.task import ImagePart
 
 _PATIENCE = 60.0
 """Seconds to wait for another process that writes."""

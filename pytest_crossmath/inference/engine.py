@@ -20,12 +20,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_crossmath.errors import BackendError, ModelError, setting
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.inference.cache import ModelCache
 from pytest_crossmath.inference.result import Result, failed, scored
 from pytest_crossmath.models.backend import Backend, OutOfMemoryError, Response, Settings
-from pytest_crossmath.prompting import Sample, make_transcription
-from pytest_crossmath.scoring import Outcome, Score, score_response
+from pytest_crossmath.tasks.request import Sample, make_transcription
+from pytest_crossmath.tasks.scoring import Outcome, Score, score_response
+from pytest_crossmath.tasks.task import Modality
 
 _GROUP = 2048
 """Most samples in a group: so many responses are in memory before tests have read them."""

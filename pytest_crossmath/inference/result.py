@@ -8,10 +8,10 @@ from dataclasses import fields as dataclass_fields
 from math import isfinite
 from typing import Any
 
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Response
-from pytest_crossmath.prompting import Sample
-from pytest_crossmath.scoring import Outcome, Score
+from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.scoring import Outcome, Score
+from pytest_crossmath.tasks.task import Modality
 
 Key = tuple[str, str, str, str | None, int]
 """Model, problem, modality, style and sample number."""

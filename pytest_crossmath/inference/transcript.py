@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pytest_crossmath.diagnosis import Cause
 from pytest_crossmath.inference.result import Key, Result
+from pytest_crossmath.tasks.crossmath.diagnosis import Cause
 
 
 @dataclass(frozen=True, slots=True)

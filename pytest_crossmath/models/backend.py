@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pytest_crossmath.errors import BackendError
-from pytest_crossmath.prompting import Sample
-from pytest_crossmath.scoring import Finish
+from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.scoring import Finish
 
 SHARDED = "sharded"
 """The device of a model that is spread over all GPUs."""

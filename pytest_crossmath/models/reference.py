@@ -18,14 +18,15 @@ from pathlib import Path
 from PIL import Image
 
 from pytest_crossmath.errors import GridError
-from pytest_crossmath.forms import ImagePart
 from pytest_crossmath.models.backend import Response, Settings
-from pytest_crossmath.prompting import Sample
-from pytest_crossmath.puzzle.grid import Puzzle
-from pytest_crossmath.puzzle.markdown import format_table, parse_table
-from pytest_crossmath.puzzle.reader import read_picture
-from pytest_crossmath.puzzle.solver import propagate
-from pytest_crossmath.scoring import Finish
+from pytest_crossmath.models.spec import ModelSpec
+from pytest_crossmath.tasks.crossmath.grid import Puzzle
+from pytest_crossmath.tasks.crossmath.reader import read_picture
+from pytest_crossmath.tasks.crossmath.solver import propagate
+from pytest_crossmath.tasks.crossmath.table import format_table, parse_table
+from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.scoring import Finish
+from pytest_crossmath.tasks.task import ImagePart
 
 
 class ReferenceBackend:
@@ -49,6 +50,25 @@ class ReferenceBackend:
             started = time.perf_counter()
             text = _transcribe(sample) if sample.transcribes else _respond(sample)
             yield index, Response(text, Finish.STOP, 0, time.perf_counter() - started)
+
+
+def check(spec: ModelSpec) -> None:
+    """Nothing can be wrong with it."""
+
+
+def load(spec: ModelSpec, settings: Settings) -> ReferenceBackend:  # noqa: ARG001 - nothing is generated
+    """The calibrator."""
+    return ReferenceBackend()
+
+
+def identify(spec: ModelSpec, settings: Settings, *, memo: Path, loaded: bool) -> str | None:  # noqa: ARG001 - costs nothing to ask again
+    """None: what costs nothing to ask again is not cached."""
+    return None
+
+
+def weights_digest(spec: ModelSpec, *, memo: Path | None) -> str | None:  # noqa: ARG001 - there are none
+    """None: there are no weights."""
+    return None
 
 
 def _respond(sample: Sample) -> str:

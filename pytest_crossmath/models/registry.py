@@ -1,130 +1,66 @@
-"""Model specifications: from what a user types to a loaded backend.
+"""The backends: which module runs which kind of model.
 
->>> parse_spec("llava")
-ModelSpec(name='llava', kind='hub', target='llava-hf/llava-1.5-7b-hf', revision=None)
->>> parse_spec("tuned=hf:Qwen/Qwen2.5-VL-3B-Instruct@main").revision
-'main'
+A backend is a module with four functions. They are looked up by the module's name, so that
+only the one that is asked for is imported::
 
-Nothing here imports torch: a wrong name, a missing folder or a missing extra
-is told before anything heavy is loaded.
+    check(spec)                                  # what can be seen to be wrong without loading
+    load(spec, settings)                         # the model as a `Backend`
+    identify(spec, settings, memo=…, loaded=…)   # what can change an answer, for the cache
+    weights_digest(spec, memo=…)                 # the weights alone, for the record
 """
 
 from __future__ import annotations
 
-import difflib
-import importlib.util
-import json
-import os
-import re
-import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Protocol, cast
 
-from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.backend import Backend, Settings
+from pytest_crossmath.models.spec import ModelSpec
 
-ALIASES: Mapping[str, str] = {
-    "gemma3": "google/gemma-3-4b-it",
-    "gemma4": "google/gemma-4-E4B-it",
-    "idefics3": "HuggingFaceM4/Idefics3-8B-Llama3",
-    "internvl3": "OpenGVLab/InternVL3-8B-hf",
-    "internvl3.5": "OpenGVLab/InternVL3_5-8B-HF",
-    "llama3.2-vision": "meta-llama/Llama-3.2-11B-Vision-Instruct",
-    "llava": "llava-hf/llava-1.5-7b-hf",
-    "llava-next": "llava-hf/llava-v1.6-mistral-7b-hf",
-    "llava-onevision": "llava-hf/llava-onevision-qwen2-7b-ov-hf",
-    "paligemma2": "google/paligemma2-3b-mix-448",
-    "qwen2-vl": "Qwen/Qwen2-VL-7B-Instruct",
-    "qwen2.5-vl": "Qwen/Qwen2.5-VL-7B-Instruct",
-    "qwen3-vl": "Qwen/Qwen3-VL-8B-Instruct",
-    "qwen3.5": "Qwen/Qwen3.5-9B",
-    "smolvlm": "HuggingFaceTB/SmolVLM-Instruct",
-    "smolvlm2": "HuggingFaceTB/SmolVLM2-2.2B-Instruct",
+BACKENDS: Mapping[str, str] = {
+    "local": "pytest_crossmath.models.checkpoint.scheme",
+    "hub": "pytest_crossmath.models.checkpoint.scheme",
+    "openai": "pytest_crossmath.models.servers.scheme",
+    "replay": "pytest_crossmath.models.replay",
+    "reference": "pytest_crossmath.models.reference",
 }
-"""Short names of models on the Hugging Face Hub."""
-
-POCKET = "pocket"
-"""Name of the bundled model."""
-
-REFERENCE = "reference"
-"""Name of the calibrator, which solves everything."""
-
-ADAPTER_FILE = "adapter_config.json"
-_NAMED = re.compile(r"(?P<name>[\w.+-]+)=(?P<spec>.+)", re.DOTALL | re.ASCII)
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_REVISION = re.compile(r"\w[\w./-]*")
-_SERVER = re.compile(r"(?P<model>.+?)@(?P<url>https?:/.*)", re.DOTALL | re.IGNORECASE)
-_SERVER_FORM = "openai:NAME@http://HOST:PORT/v1"
-_KINDS = (
-    f"a bundled model, an alias, a directory (./DIR), hf:ORG/NAME[@REVISION], {_SERVER_FORM}"
-    " or replay:FILE.jsonl"
-)
-_MAX_HEADER = 100_000_000
+"""The module of each kind of model."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelSpec:
-    """A model that was asked for."""
+class _Scheme(Protocol):
+    """What a module of a backend has."""
 
-    name: str
-    """Its name in test ids, tables and records."""
-    kind: str
-    """``local`` (a directory), ``hub`` (a repository), ``openai`` (a server), ``replay`` (a file)
-    or ``reference``."""
-    target: str
-    """The directory, repository or file, or ``NAME@URL`` on a server."""
-    revision: str | None = None
-    """Branch, tag or commit of a repository; None for its main branch."""
+    def check(self, spec: ModelSpec) -> None: ...
 
+    def load(self, spec: ModelSpec, settings: Settings) -> Backend: ...
 
-def parse_spec(text: str) -> ModelSpec:
-    """What ``SPEC`` or ``NAME=SPEC`` stands for.
+    def identify(
+        self, spec: ModelSpec, settings: Settings, *, memo: Path, loaded: bool
+    ) -> str | None: ...
 
-    Raises `ModelError` for an unknown name (with the closest ones), and for a
-    directory or file that is not there.
-    """
-    named = _NAMED.fullmatch(text.strip())
-    name, spec = (named["name"], named["spec"]) if named else (None, text.strip())
-    kind, target, revision, default_name = _resolve(spec)
-    safe_name = re.sub(r"[^\w.+-]+", "-", default_name, flags=re.ASCII)
-    return ModelSpec(name or safe_name, kind, target, revision)
+    def weights_digest(self, spec: ModelSpec, *, memo: Path | None) -> str | None: ...
 
 
 def check_spec(spec: ModelSpec) -> None:
     """Raise `ModelError` for whatever can be seen to be wrong without loading the model."""
-    if spec.kind == "reference":
-        return
-    if spec.kind == "replay":
-        load_backend(spec, Settings())
-        return
-    if spec.kind == "openai":
-        _require(spec, "openai", extra="openai")
-        return
-    _require(spec, "torch", "transformers", "accelerate")
-    if spec.kind == "local":
-        _check_directory(spec, Path(spec.target))
+    _scheme(spec).check(spec)
 
 
 def load_backend(spec: ModelSpec, settings: Settings) -> Backend:
     """The model, loaded. Raises `ModelError`."""
-    if spec.kind == "replay":
-        from pytest_crossmath.models.replay import ReplayBackend
+    return _scheme(spec).load(spec, settings)
 
-        return ReplayBackend.open(spec.target)
-    if spec.kind == "reference":
-        from pytest_crossmath.models.reference import ReferenceBackend
 
-        return ReferenceBackend()
-    if spec.kind == "openai":
-        from pytest_crossmath.models.openai_api import OpenAIBackend
+def identify(spec: ModelSpec, settings: Settings, *, memo: Path, loaded: bool) -> str | None:
+    """A text equal for two models exactly if they answer alike; None where that cannot be said.
 
-        return OpenAIBackend.connect(spec.target, settings)
-    from pytest_crossmath.models.hf import HFBackend
-
-    return HFBackend.load(spec.target, settings, spec.revision)
+    That is so for saved responses and the calibrator, which cost nothing to ask again, and
+    for a model of the Hub before it is `loaded`: nobody knows yet which commit its branch
+    stands for. `memo` is a folder to keep digests of big files in.
+    """
+    return _scheme(spec).identify(spec, settings, memo=memo, loaded=loaded)
 
 
 def weights_digest(spec: ModelSpec, *, memo: Path | None = None) -> str | None:
@@ -132,235 +68,8 @@ def weights_digest(spec: ModelSpec, *, memo: Path | None = None) -> str | None:
 
     None where they are not on this machine. `memo` is a folder to keep digests of big files in.
     """
-    from pytest_crossmath.models.fingerprint import digest_of_weights
-
-    return digest_of_weights(spec, memo=memo)
+    return _scheme(spec).weights_digest(spec, memo=memo)
 
 
-def base_of_adapter(directory: Path) -> str:
-    """What the LoRA adapter in a directory sits on: a directory or a hub repository.
-
-    Raises `ModelError` when the adapter does not say.
-    """
-    base = _read_json(directory / ADAPTER_FILE).get("base_model_name_or_path")
-    if not isinstance(base, str) or not base:
-        raise ModelError(f"{directory / ADAPTER_FILE} names no base_model_name_or_path")
-    if base == POCKET:
-        return str(pocket_directory())
-    return ALIASES.get(base, base)
-
-
-def base_revision(directory: Path) -> str | None:
-    """The revision of its base that a LoRA adapter was made for, where it says so."""
-    revision = _read_json(directory / ADAPTER_FILE).get("revision")
-    return revision if isinstance(revision, str) and revision else None
-
-
-def split_server(target: str) -> tuple[str, str | None]:
-    """Name and base URL of a model on a server, ``NAME@URL``; no URL where none is named.
-
-    >>> split_server("org/model@http://127.0.0.1:8000/v1")
-    ('org/model', 'http://127.0.0.1:8000/v1')
-
-    Raises `ModelError` for what is no such thing.
-    """
-    found = _SERVER.fullmatch(target)
-    if found:
-        check_url(found["url"])
-        return found["model"], found["url"]
-    _, at, place = target.rpartition("@")
-    if at and (not place or re.search(r"[:/]", place)):
-        raise ModelError(f"a server is named as {_SERVER_FORM}")
-    return target, None
-
-
-def check_url(url: str) -> None:
-    """Raise `ModelError` for what is no base URL of a server, or may hold a secret.
-
-    The message does not repeat the URL, which may hold one wherever it is wrong.
-    """
-    try:
-        parts = urlsplit(url)
-        usable = bool(parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0)
-    except ValueError:
-        usable = False
-    if not usable or not url.isprintable() or " " in url:
-        raise ModelError(f"the URL of a server cannot be understood: write {_SERVER_FORM}")
-    if parts.username is not None or parts.query or parts.fragment:
-        # URLs are written to records.
-        raise ModelError(
-            "the URL of a server ends with its path, and an API key stays in the environment:"
-            f" write {_SERVER_FORM}"
-        )
-
-
-def is_pocket(spec: ModelSpec) -> bool:
-    """Whether this is the bundled model, or an adapter on it: they know no suite but `mini`."""
-    place = Path(spec.target)
-    if spec.kind == "local" and (place / ADAPTER_FILE).is_file():
-        return base_of_adapter(place) == str(pocket_directory())
-    return spec.target == str(pocket_directory())
-
-
-def recorded_suite(spec: ModelSpec) -> str | None:
-    """Name of the suite that a run record to be replayed was made on; None for other models."""
-    if spec.kind != "replay":
-        return None
-    file = spec.target if os.path.isfile(spec.target) else spec.target.partition("#")[0]
-    try:
-        with Path(file).open(encoding="utf-8-sig") as stream:
-            name = json.loads(stream.readline())["suite"]["name"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return name if isinstance(name, str) else None
-
-
-def pocket_directory() -> Path:
-    """Where the bundled model lies."""
-    return Path(__file__).parent / POCKET
-
-
-def _resolve(spec: str) -> tuple[str, str, str | None, str]:
-    """Kind, target, revision and default name."""
-    scheme, _, rest = spec.partition(":")
-    if scheme in _SCHEMES and rest:
-        return _SCHEMES[scheme](rest)
-    if spec == POCKET:
-        return "local", str(pocket_directory()), None, POCKET
-    if spec == REFERENCE:
-        return "reference", REFERENCE, None, REFERENCE
-    if spec in ALIASES:
-        return "hub", ALIASES[spec], None, spec
-    if not spec or not os.path.exists(spec):
-        raise ModelError(_unknown(spec))
-    if not Path(spec).is_dir():
-        raise ModelError(f"{spec} is a file; a model is a checkpoint directory")
-    return "local", spec, None, Path(spec).resolve().name
-
-
-def _resolve_hub(target: str) -> tuple[str, str, str | None, str]:
-    repository, at, revision = target.partition("@")
-    if not _HUB_ID.fullmatch(repository):
-        raise ModelError(f"hf:{target} is no repository of the Hub: write hf:ORG/NAME")
-    if at and not _REVISION.fullmatch(revision):
-        raise ModelError(
-            f"hf:{target} has no revision after the @: write a branch, a tag or a commit"
-        )
-    # The revision is part of the name, so that two of them can stand side by side.
-    return "hub", repository, revision or None, target.split("/", 1)[1]
-
-
-def _resolve_replay(target: str) -> tuple[str, str, str | None, str]:
-    file = target if os.path.isfile(target) else target.partition("#")[0]
-    if not os.path.isfile(file):
-        raise ModelError(f"replay:{file}: there is no such file")
-    return "replay", target, None, Path(file).stem
-
-
-def _resolve_server(target: str) -> tuple[str, str, str | None, str]:
-    model, _ = split_server(target)
-    return "openai", target, None, model.rstrip("/").rpartition("/")[2] or model
-
-
-_SCHEMES = {"hf": _resolve_hub, "openai": _resolve_server, "replay": _resolve_replay}
-
-
-def _unknown(spec: str) -> str:
-    if _HUB_ID.fullmatch(spec) and not spec.startswith("."):
-        return f"there is no directory {spec}; for a repository of the Hub write hf:{spec}"
-    if "/" in spec or spec.startswith("."):
-        return f"there is no directory {spec}"
-    names = [POCKET, REFERENCE, *ALIASES]
-    close = difflib.get_close_matches(spec.casefold(), names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}? " if close else ""
-    return f"unknown model {spec!r}: {hint}A model is {_KINDS}; see `crossmath models`"
-
-
-def _require(spec: ModelSpec, *packages: str, extra: str = "transformers") -> None:
-    for package in packages:
-        if importlib.util.find_spec(package) is None:
-            raise ModelError(
-                f"model {spec.name!r} needs the package {package}:"
-                f' pip install "pytest-crossmath[{extra}]"'
-            )
-
-
-def _check_directory(spec: ModelSpec, directory: Path) -> None:
-    if (directory / ADAPTER_FILE).is_file():
-        _require(spec, "peft")
-        base = base_of_adapter(directory)
-        if (Path(base) / ADAPTER_FILE).is_file():
-            raise ModelError(f"{directory}: the adapter's base {base} is an adapter itself")
-        if Path(base).is_dir():
-            _check_directory(spec, Path(base))
-        elif not _HUB_ID.fullmatch(base):
-            raise ModelError(f"{directory}: the adapter's base model {base} is not there")
-    elif not (directory / "config.json").is_file():
-        raise ModelError(
-            f"{directory} is no checkpoint: it has neither config.json nor {ADAPTER_FILE}"
-        )
-    else:
-        _read_json(directory / "config.json")
-    _check_weights(directory)
-
-
-def _check_weights(directory: Path) -> None:
-    files = sorted(directory.glob("*.safetensors"))
-    _check_index(directory)
-    if not files:
-        raise ModelError(
-            f"{directory} holds no *.safetensors: other weight formats can run code when they"
-            " are loaded and are not read; save with save_pretrained(safe_serialization=True)"
-        )
-    for file in files:
-        _check_safetensors(file)
-
-
-def _check_index(directory: Path) -> None:
-    """See that every shard that an index names is there."""
-    file = directory / "model.safetensors.index.json"
-    if not file.is_file():
-        return
-    try:
-        shards = sorted(set(_read_json(file)["weight_map"].values()))
-        missing = next((shard for shard in shards if not (directory / shard).exists()), None)
-    except (KeyError, TypeError, AttributeError):
-        raise ModelError(f"{file} is damaged: it has no map of weights to files") from None
-    if missing:
-        raise ModelError(f"{directory} lacks {missing}, which {file.name} names")
-
-
-def _check_safetensors(file: Path) -> None:
-    """Compare the header of a safetensors file with its size: a cut-off copy is found at once."""
-    try:
-        size, length, content = _header(file)
-    except OSError as error:
-        raise ModelError(f"{file} cannot be read: {error.strerror}") from None
-    if 8 + length > size or length >= _MAX_HEADER:
-        raise ModelError(f"{file} is damaged: its header is cut off or no safetensors header")
-    try:
-        header = json.loads(content)
-        ends = [v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"]
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
-        raise ModelError(f"{file} is damaged: its header cannot be read") from None
-    if 8 + length + max(ends, default=0) != size:
-        raise ModelError(f"{file} is damaged: it has {size} bytes, its header says otherwise")
-
-
-def _header(file: Path) -> tuple[int, int, bytes]:
-    """Size of a safetensors file, the length that it gives its header, and the header."""
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        head = stream.read(8)
-        length = struct.unpack("<Q", head)[0] if len(head) == 8 else _MAX_HEADER
-        return size, length, stream.read(length) if length < _MAX_HEADER else b""
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{file} cannot be read: {error}") from None
-    if not isinstance(content, dict):
-        raise ModelError(f"{file} is no JSON object")
-    return content
+def _scheme(spec: ModelSpec) -> _Scheme:
+    return cast(_Scheme, import_module(BACKENDS[spec.kind]))

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import BackendError, ModelError
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Response, Settings
-from pytest_crossmath.prompting import Sample
-from pytest_crossmath.scoring import Finish, Outcome
+from pytest_crossmath.models.spec import ModelSpec
+from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.scoring import Finish, Outcome
+from pytest_crossmath.tasks.task import Modality
 
 _FINISH = {Outcome.TRUNCATED: Finish.LENGTH, Outcome.REFUSED: Finish.REFUSED}
 
@@ -114,6 +115,26 @@ class ReplayBackend:
                 )
             else:
                 yield index, saved
+
+
+def check(spec: ModelSpec) -> None:
+    """Read the file. Raises `ModelError` for whatever is wrong with it."""
+    ReplayBackend.open(spec.target)
+
+
+def load(spec: ModelSpec, settings: Settings) -> ReplayBackend:  # noqa: ARG001 - nothing is generated
+    """The responses of one model in the file. Raises `ModelError`."""
+    return ReplayBackend.open(spec.target)
+
+
+def identify(spec: ModelSpec, settings: Settings, *, memo: Path, loaded: bool) -> str | None:  # noqa: ARG001 - costs nothing to ask again
+    """None: what costs nothing to ask again is not cached."""
+    return None
+
+
+def weights_digest(spec: ModelSpec, *, memo: Path | None) -> str | None:  # noqa: ARG001 - there are none
+    """None: there are no weights."""
+    return None
 
 
 def read_responses(file: Path) -> Iterator[SavedResponse]:

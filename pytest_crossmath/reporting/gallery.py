@@ -7,8 +7,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_crossmath.forms import ImagePart, Shape
-from pytest_crossmath.questions.question import Question
+from pytest_crossmath.tasks.questions.question import Question
+from pytest_crossmath.tasks.task import ImagePart, Shape
 
 _MOST = 64_000_000
 """Bytes of all pictures together: a browser must still open the page."""

@@ -17,22 +17,22 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pytest_crossmath.diagnosis import Cause
 from pytest_crossmath.errors import ComparisonError, RecordError
-from pytest_crossmath.forms import Modality, Shape
 from pytest_crossmath.gating.comparison import Change, check_comparable
 from pytest_crossmath.gating.gatekeeper import Baseline, Gatekeeper
 from pytest_crossmath.gating.verdicts import Verdict
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.inference.transcript import Transcript
-from pytest_crossmath.puzzle.suite import Suite
-from pytest_crossmath.questions.question import Question, Task
 from pytest_crossmath.reporting.gallery import Gallery, question_content
 from pytest_crossmath.reporting.gates import WORDS, measured, sees
 from pytest_crossmath.reporting.summary import Row, split_by_cause, summarize_run
 from pytest_crossmath.reporting.terminal import CAUSES, form_name, gap_figures
-from pytest_crossmath.scoring import Outcome
+from pytest_crossmath.tasks.crossmath.diagnosis import Cause
+from pytest_crossmath.tasks.questions.question import Question, Task
+from pytest_crossmath.tasks.scoring import Outcome
+from pytest_crossmath.tasks.suite import Suite
+from pytest_crossmath.tasks.task import Modality, Shape
 
 LONGEST = 4_000
 """Characters of a response that are shown; of a longer one its beginning and its end."""

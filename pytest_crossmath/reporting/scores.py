@@ -15,8 +15,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from pytest_crossmath.models.replay import SavedResponse
-from pytest_crossmath.puzzle.suite import Suite
-from pytest_crossmath.scoring import Metrics, Score, score_response, summarize
+from pytest_crossmath.tasks.scoring import Metrics, Score, score_response, summarize
+from pytest_crossmath.tasks.suite import Suite
 
 _STEPS = {"1": "step1_acc", "2": "step2_acc", "3": "step3_acc", "4+": "step4plus_acc"}
 UNNAMED = "responses"

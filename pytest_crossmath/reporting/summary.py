@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
 
-from pytest_crossmath.diagnosis import Cause
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.gating.rates import Form
 from pytest_crossmath.gating.stats import Interval, gap_interval, rate_interval, wilson
 from pytest_crossmath.inference.result import Key, Result
 from pytest_crossmath.inference.transcript import Transcript
-from pytest_crossmath.scoring import Outcome, step_rates
+from pytest_crossmath.tasks.crossmath.diagnosis import Cause
+from pytest_crossmath.tasks.scoring import Outcome, step_rates
+from pytest_crossmath.tasks.task import Modality
 
 
 @dataclass(frozen=True, slots=True)

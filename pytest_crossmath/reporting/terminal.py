@@ -9,10 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from textwrap import wrap
 
-from pytest_crossmath.diagnosis import Cause
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.gating.stats import Interval
-from pytest_crossmath.puzzle.grid import CellKind, Problem
 from pytest_crossmath.reporting.gates import (
     SHOWN,
     change_lines,
@@ -22,7 +19,10 @@ from pytest_crossmath.reporting.gates import (
 )
 from pytest_crossmath.reporting.report import Report
 from pytest_crossmath.reporting.summary import Gap, Row, Split, Summary
-from pytest_crossmath.scoring import Outcome, Score, same_number
+from pytest_crossmath.tasks.crossmath.diagnosis import Cause
+from pytest_crossmath.tasks.crossmath.grid import CellKind, Problem
+from pytest_crossmath.tasks.scoring import Outcome, Score, same_number
+from pytest_crossmath.tasks.task import Modality
 from pytest_crossmath.text import printable
 
 CAUSES = {

@@ -23,12 +23,12 @@ from typing import Any
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from pytest_crossmath.errors import BackendError, ModelError, OptionError
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Response, Settings
-from pytest_crossmath.models.hf import HFBackend
-from pytest_crossmath.prompting import INSTRUCTION, Sample, make_sample
-from pytest_crossmath.puzzle.suite import check_pictures, check_styles, load_grids
-from pytest_crossmath.scoring import Outcome, score_response
+from pytest_crossmath.models.checkpoint.backend import HFBackend
+from pytest_crossmath.tasks.request import INSTRUCTION, Sample, make_sample
+from pytest_crossmath.tasks.scoring import Outcome, score_response
+from pytest_crossmath.tasks.suite import check_pictures, check_styles, load_grids
+from pytest_crossmath.tasks.task import Modality
 
 _BATCH_SIZE = 16
 LOGGED = "crossmath"

@@ -1,6 +1,6 @@
 """Examples to learn from: a problem in one form, and what a model is to write.
 
->>> from pytest_crossmath.puzzle.suite import load_suite
+>>> from pytest_crossmath.tasks.suite import load_suite
 >>> wanted = {"modalities": [Modality.TEXT], "styles": [], "target": Target.ANSWER, "seed": 1}
 >>> first = next(examples(load_suite("mini"), **wanted))
 >>> first.id, first.target, first.picture
@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import CrossmathError, ModelError
-from pytest_crossmath.forms import Modality
-from pytest_crossmath.prompting import INSTRUCTION, Sample, make_sample
-from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.puzzle.suite import Suite
-from pytest_crossmath.training.reasoning import answer_only, brief_solution, worked_solution
+from pytest_crossmath.tasks.crossmath.grid import Problem
+from pytest_crossmath.tasks.crossmath.worked import answer_only, brief_solution, worked_solution
+from pytest_crossmath.tasks.request import INSTRUCTION, Sample, make_sample
+from pytest_crossmath.tasks.suite import Suite
+from pytest_crossmath.tasks.task import Modality
 
 IMAGES = "images"
 """Folder of the pictures, in the folder that is made."""

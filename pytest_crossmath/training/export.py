@@ -108,9 +108,9 @@ from statistics import fmean
 
 from PIL import Image
 
-from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.puzzle.markdown import parse_table
-from pytest_crossmath.scoring import Outcome, score_response
+from pytest_crossmath.tasks.crossmath.grid import Problem
+from pytest_crossmath.tasks.crossmath.table import parse_table
+from pytest_crossmath.tasks.scoring import Outcome, score_response
 
 HERE = Path(__file__).parent
 

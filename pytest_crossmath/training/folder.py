@@ -16,8 +16,8 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.files import write_whole
-from pytest_crossmath.models.checkpoint import Checkpoint
-from pytest_crossmath.models.registry import ADAPTER_FILE
+from pytest_crossmath.models.checkpoint.loading import Checkpoint
+from pytest_crossmath.models.spec import ADAPTER_FILE
 from pytest_crossmath.training.recipe import Recipe
 from pytest_crossmath.training.trainee import base_name
 

@@ -17,7 +17,7 @@ from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from pytest_crossmath.models.backend import Settings
-from pytest_crossmath.models.checkpoint import Checkpoint
+from pytest_crossmath.models.checkpoint.loading import Checkpoint
 from pytest_crossmath.training.recipe import Recipe
 from pytest_crossmath.training.run import on_one_gpu, training_arguments
 

@@ -1,6 +1,6 @@
 r"""The reward of a completion: its right blanks, the deeper ones counting more.
 
->>> from pytest_crossmath.puzzle.suite import load_suite
+>>> from pytest_crossmath.tasks.suite import load_suite
 >>> problem = load_suite("mini").problems[0]
 >>> problem.key, problem.steps
 (('20', '1', '17'), (2, 1, 1))
@@ -24,8 +24,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pytest_crossmath.errors import OptionError
-from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.scoring import score_response
+from pytest_crossmath.tasks.crossmath.grid import Problem
+from pytest_crossmath.tasks.scoring import score_response
 
 
 def reward_of(

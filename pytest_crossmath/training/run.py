@@ -16,8 +16,8 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
 from pytest_crossmath.errors import CrossmathError, ModelError
 from pytest_crossmath.models.backend import Settings
-from pytest_crossmath.models.checkpoint import Checkpoint, without_future_warnings
-from pytest_crossmath.models.memory import ran_out_of_memory
+from pytest_crossmath.models.checkpoint.loading import Checkpoint, without_future_warnings
+from pytest_crossmath.models.checkpoint.memory import ran_out_of_memory
 from pytest_crossmath.text import one_line
 from pytest_crossmath.training.callback import CrossmathCallback
 from pytest_crossmath.training.folder import (
@@ -34,7 +34,7 @@ _PATIENCE = 6 * 3600
 """Seconds that processes wait for each other."""
 
 
-def run(
+def train(
     build: Callable[[], Any], callbacks: Iterable[CrossmathCallback], trainee: Checkpoint,
     recipe: Recipe, asked: Mapping[str, Any], *, resume: bool,
 ) -> None:  # fmt: skip

@@ -10,7 +10,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.backend import Settings
-from pytest_crossmath.models.checkpoint import Checkpoint
+from pytest_crossmath.models.checkpoint.loading import Checkpoint
 from pytest_crossmath.training.recipe import Recipe
 from pytest_crossmath.training.run import on_one_gpu, training_arguments
 

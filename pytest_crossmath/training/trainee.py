@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.backend import Settings
-from pytest_crossmath.models.checkpoint import (
+from pytest_crossmath.models.checkpoint.loading import (
     Checkpoint,
     Source,
     load_checkpoint,
@@ -21,7 +21,7 @@ from pytest_crossmath.models.checkpoint import (
     takes_images,
     without_future_warnings,
 )
-from pytest_crossmath.models.registry import (
+from pytest_crossmath.models.spec import (
     ADAPTER_FILE,
     POCKET,
     ModelSpec,

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_crossmath.errors import SnapshotError
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.gating.snapshot import (
     Change,
     Name,
@@ -20,9 +19,10 @@ from pytest_crossmath.gating.snapshot import (
     parse_snapshot,
     read_snapshot,
 )
-from pytest_crossmath.prompting import INSTRUCTION, make_sample
-from pytest_crossmath.puzzle.suite import load_suite
-from pytest_crossmath.scoring import Outcome, Score, score_response
+from pytest_crossmath.tasks.request import INSTRUCTION, make_sample
+from pytest_crossmath.tasks.scoring import Outcome, Score, score_response
+from pytest_crossmath.tasks.suite import load_suite
+from pytest_crossmath.tasks.task import Modality
 
 PROBLEM, OTHER = load_suite("mini").problems[:2]
 KEY = ", ".join(PROBLEM.key)

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.inference.cache import ModelCache, ResponseStore
 from pytest_crossmath.models.backend import Response, Settings
-from pytest_crossmath.prompting import Sample, make_sample
-from pytest_crossmath.puzzle.suite import load_suite
-from pytest_crossmath.scoring import Finish
+from pytest_crossmath.tasks.request import Sample, make_sample
+from pytest_crossmath.tasks.scoring import Finish
+from pytest_crossmath.tasks.suite import load_suite
+from pytest_crossmath.tasks.task import Modality
 
 PROBLEM = load_suite("mini").problems[0]
 SAMPLE = make_sample(PROBLEM, Modality.IMAGE_TEXT, style="original")

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from pytest_crossmath.errors import BackendError, ModelError
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.inference.cache import ModelCache, ResponseStore
 from pytest_crossmath.inference.engine import Answer, Engine, Failure, arranged
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
-from pytest_crossmath.prompting import Sample, make_sample
-from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.puzzle.suite import load_suite
-from pytest_crossmath.scoring import Finish, Outcome
+from pytest_crossmath.tasks.crossmath.grid import Problem
+from pytest_crossmath.tasks.request import Sample, make_sample
+from pytest_crossmath.tasks.scoring import Finish, Outcome
+from pytest_crossmath.tasks.suite import load_suite
+from pytest_crossmath.tasks.task import Modality
 
 PROBLEMS = load_suite("mini").problems
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.inference.result import Result, failed, scored
 from pytest_crossmath.models.backend import Response
-from pytest_crossmath.prompting import make_sample
-from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.puzzle.markdown import parse_table
-from pytest_crossmath.scoring import Finish, Outcome, score_response
+from pytest_crossmath.tasks.crossmath.grid import Problem
+from pytest_crossmath.tasks.crossmath.table import parse_table
+from pytest_crossmath.tasks.request import make_sample
+from pytest_crossmath.tasks.scoring import Finish, Outcome, score_response
+from pytest_crossmath.tasks.task import Modality
 
 TABLE = "| ? | + | ? | = | 9 |"
 PROBLEM = Problem("p", TABLE, parse_table(TABLE), ("4", "5"), (1, 2), "easy")

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from pytest_crossmath.diagnosis import Cause
 from pytest_crossmath.inference.transcript import Transcript, parse_line
+from pytest_crossmath.tasks.crossmath.diagnosis import Cause
 
 TRANSCRIPT = Transcript("m", "p", "image", "original", 0, Cause.MISREAD, "| 1 |")
 

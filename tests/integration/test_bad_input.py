@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_crossmath.puzzle.suite import bundled_suites
+from pytest_crossmath.tasks.suite import bundled_suites
 
 
 def usage_error(result: pytest.RunResult) -> str:

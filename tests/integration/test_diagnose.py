@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.tasks.suite import load_suite
 
 WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["here", "workers"])
 PROBLEMS = load_suite("mini").problems[:8]

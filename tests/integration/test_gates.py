@@ -22,7 +22,7 @@ def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 
 def crossmath(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     """The `crossmath` command."""
-    return pytester.run(sys.executable, "-m", "pytest_crossmath.cli", *arguments)
+    return pytester.run(sys.executable, "-m", "pytest_crossmath.cli.main", *arguments)
 
 
 def recorded(pytester: pytest.Pytester, replay: Replay, name: str, **forms: str) -> str:

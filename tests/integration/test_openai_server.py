@@ -13,13 +13,14 @@ from typing import IO
 import pytest
 
 from pytest_crossmath.errors import BackendError
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Backend, Response, Settings
-from pytest_crossmath.models.hf import HFBackend
-from pytest_crossmath.models.registry import load_backend, parse_spec, pocket_directory
-from pytest_crossmath.prompting import Sample, make_sample
-from pytest_crossmath.puzzle.suite import load_suite
-from pytest_crossmath.scoring import Finish
+from pytest_crossmath.models.checkpoint.backend import HFBackend
+from pytest_crossmath.models.registry import load_backend
+from pytest_crossmath.models.spec import parse_spec, pocket_directory
+from pytest_crossmath.tasks.request import Sample, make_sample
+from pytest_crossmath.tasks.scoring import Finish
+from pytest_crossmath.tasks.suite import load_suite
+from pytest_crossmath.tasks.task import Modality
 
 for _package in ("openai", "fastapi", "uvicorn"):
     pytest.importorskip(_package, reason='needs a server: pip install "pytest-crossmath[test]"')

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from pytest_crossmath.cli import main
-from pytest_crossmath.puzzle.suite import load_suite
-from tests.questions.made_up import (
+from pytest_crossmath.cli.main import main
+from pytest_crossmath.tasks.suite import load_suite
+from tests.tasks.questions.made_up import (
     mathverse_rows,
     mmmu_rows,
     own_lines,

@@ -14,7 +14,7 @@ from conftest import Replay
 
 def crossmath_report(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     """The command."""
-    return pytester.run(sys.executable, "-m", "pytest_crossmath.cli", "report", *arguments)
+    return pytester.run(sys.executable, "-m", "pytest_crossmath.cli.main", "report", *arguments)
 
 
 @pytest.fixture

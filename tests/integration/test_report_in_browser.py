@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from conftest import Replay
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.inference.result import scored
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.models.backend import Response
-from pytest_crossmath.prompting import make_sample
-from pytest_crossmath.puzzle.suite import load_suite
 from pytest_crossmath.reporting.html import page as html
-from pytest_crossmath.scoring import Finish, score_response
-from tests.questions.made_up import own_lines, write_own
+from pytest_crossmath.tasks.request import make_sample
+from pytest_crossmath.tasks.scoring import Finish, score_response
+from pytest_crossmath.tasks.suite import load_suite
+from pytest_crossmath.tasks.task import Modality
+from tests.tasks.questions.made_up import own_lines, write_own
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")

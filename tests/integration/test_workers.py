@@ -14,7 +14,7 @@ pytest.importorskip("xdist")
 # Writes a line for every model that is loaded and every sample that is inferred.
 SPY = """
 import json, os
-import pytest_crossmath.session as session
+import pytest_crossmath.plugin.session as session
 
 load = session.load_backend
 

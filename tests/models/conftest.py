@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.models.families import FAMILIES, write_checkpoint
+from tests.models.checkpoint.families import FAMILIES, write_checkpoint
 
 
 @pytest.fixture(scope="session", params=FAMILIES)

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.reference import ReferenceBackend
-from pytest_crossmath.prompting import Sample, make_sample
-from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.puzzle.render import STYLES, render
-from pytest_crossmath.puzzle.suite import load_suite
-from pytest_crossmath.scoring import Outcome, score_response
+from pytest_crossmath.tasks.crossmath.grid import Problem
+from pytest_crossmath.tasks.crossmath.render import STYLES, render
+from pytest_crossmath.tasks.request import Sample, make_sample
+from pytest_crossmath.tasks.scoring import Outcome, score_response
+from pytest_crossmath.tasks.suite import load_suite
+from pytest_crossmath.tasks.task import Modality
 
 PROBLEM = load_suite("mini").problems[1]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from pytest_crossmath.errors import BackendError, ModelError
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.replay import ReplayBackend
-from pytest_crossmath.prompting import Sample, make_sample
-from pytest_crossmath.puzzle.suite import load_suite
-from pytest_crossmath.scoring import Finish
+from pytest_crossmath.tasks.request import Sample, make_sample
+from pytest_crossmath.tasks.scoring import Finish
+from pytest_crossmath.tasks.suite import load_suite
+from pytest_crossmath.tasks.task import Modality
 
 PROBLEM = load_suite("mini").problems[0]
 TEXT = make_sample(PROBLEM, Modality.TEXT)

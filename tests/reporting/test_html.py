@@ -17,8 +17,8 @@ from pytest_crossmath.gating.gates import Kind, parse_gate
 from pytest_crossmath.gating.verdicts import Evidence, judge
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
-from pytest_crossmath.puzzle.suite import load_suite
 from pytest_crossmath.reporting.html import LONGEST, page, shortened
+from pytest_crossmath.tasks.suite import load_suite
 from tests.gating.made_up import results
 
 HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> \x1b[31m \u2028 ${x}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_crossmath.forms import Modality, Part, Shape, TextPart
 from pytest_crossmath.models.backend import Response
 from pytest_crossmath.models.replay import SavedResponse
-from pytest_crossmath.puzzle.suite import Suite, load_suite
-from pytest_crossmath.questions.question import Kind, Question
 from pytest_crossmath.reporting.scores import score_saved
-from pytest_crossmath.scoring import Finish
+from pytest_crossmath.tasks.questions.question import Kind, Question
+from pytest_crossmath.tasks.scoring import Finish
+from pytest_crossmath.tasks.suite import Suite, load_suite
+from pytest_crossmath.tasks.task import Modality, Part, Shape, TextPart
 
 MINI = load_suite("mini")
 SUITE = Suite("two", MINI.problems[:2], "")

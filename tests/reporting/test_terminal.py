@@ -8,8 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_crossmath.gating.stats import gap_interval, wilson
-from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.puzzle.markdown import parse_table
 from pytest_crossmath.reporting.summary import Gap, Row, Summary
 from pytest_crossmath.reporting.terminal import (
     Look,
@@ -21,7 +19,9 @@ from pytest_crossmath.reporting.terminal import (
     step_table,
     throughput,
 )
-from pytest_crossmath.scoring import score_response
+from pytest_crossmath.tasks.crossmath.grid import Problem
+from pytest_crossmath.tasks.crossmath.table import parse_table
+from pytest_crossmath.tasks.scoring import score_response
 from pytest_crossmath.text import printable
 from tests.reporting.made_up import report
 

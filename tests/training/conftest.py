@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pytest_crossmath.cli import main
+from pytest_crossmath.cli.main import main
 
 Train = Callable[..., int]
 

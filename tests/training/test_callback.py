@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from pytest_crossmath.cli import main
+from pytest_crossmath.cli.main import main
 from pytest_crossmath.errors import BackendError, CrossmathError, ModelError
-from pytest_crossmath.forms import Modality
 from pytest_crossmath.models.backend import Settings
-from pytest_crossmath.models.hf import HFBackend
-from pytest_crossmath.models.registry import pocket_directory
+from pytest_crossmath.models.checkpoint.backend import HFBackend
+from pytest_crossmath.models.spec import pocket_directory
+from pytest_crossmath.tasks.task import Modality
 from pytest_crossmath.training.callback import CrossmathCallback
 
 

@@ -14,12 +14,12 @@ import pytest
 import yaml
 from PIL import Image
 
-from pytest_crossmath.cli import main
-from pytest_crossmath.prompting import INSTRUCTION
-from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.puzzle.suite import Suite, load_suite
-from pytest_crossmath.scoring import Outcome, score_response
-from pytest_crossmath.training.reasoning import answer_only, worked_solution
+from pytest_crossmath.cli.main import main
+from pytest_crossmath.tasks.crossmath.grid import Problem
+from pytest_crossmath.tasks.crossmath.worked import answer_only, worked_solution
+from pytest_crossmath.tasks.request import INSTRUCTION
+from pytest_crossmath.tasks.scoring import Outcome, score_response
+from pytest_crossmath.tasks.suite import Suite, load_suite
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pytest_crossmath.cli import main
-from pytest_crossmath.forms import Modality
-from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.cli.main import main
+from pytest_crossmath.tasks.suite import load_suite
+from pytest_crossmath.tasks.task import Modality
 from pytest_crossmath.training.callback import CrossmathCallback
 from pytest_crossmath.training.reward import crossmath_reward
 

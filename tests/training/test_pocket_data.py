@@ -4,16 +4,16 @@ import random
 
 import pytest
 
-from pytest_crossmath.prompting import INSTRUCTION
-from pytest_crossmath.puzzle.generator import solution_fingerprint
-from pytest_crossmath.puzzle.grid import Puzzle
-from pytest_crossmath.puzzle.markdown import parse_table
-from pytest_crossmath.puzzle.suite import load_suite, taken_solutions
+from pytest_crossmath.tasks.crossmath.generator import solution_fingerprint
+from pytest_crossmath.tasks.crossmath.grid import Puzzle
+from pytest_crossmath.tasks.crossmath.table import parse_table
+from pytest_crossmath.tasks.crossmath.worked import brief_solution
+from pytest_crossmath.tasks.request import INSTRUCTION
+from pytest_crossmath.tasks.suite import load_suite, taken_solutions
 from pytest_crossmath.training.pocket.data import draw_problem
 from pytest_crossmath.training.pocket.evaluation import read_answer
 from pytest_crossmath.training.pocket.pictures import Jitter, draw_picture, shifted
 from pytest_crossmath.training.pocket.wordings import OTHER_WORDINGS, WordingMix, draw_wording
-from pytest_crossmath.training.reasoning import brief_solution
 
 PUZZLE = parse_table("| 7 | - | ? | = | 2 |")
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from pytest_crossmath.prompting import INSTRUCTION
-from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.tasks.crossmath.worked import brief_solution
+from pytest_crossmath.tasks.request import INSTRUCTION
+from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.training.pocket.tokenizer import (
     CELL_TEXTS,
     IMAGE,
@@ -11,7 +12,6 @@ from pytest_crossmath.training.pocket.tokenizer import (
     cell_token,
     place_tokens,
 )
-from pytest_crossmath.training.reasoning import brief_solution
 
 TOKENIZER = build_tokenizer()
 

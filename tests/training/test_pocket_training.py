@@ -12,11 +12,12 @@ import pytest
 import torch
 from transformers import AutoProcessor
 
+from pytest_crossmath.cli import train_pocket as command
 from pytest_crossmath.errors import CrossmathError
-from pytest_crossmath.forms import Modality
-from pytest_crossmath.prompting import INSTRUCTION, make_sample
-from pytest_crossmath.puzzle.suite import load_suite
-from pytest_crossmath.training.pocket import command, pipeline
+from pytest_crossmath.tasks.request import INSTRUCTION, make_sample
+from pytest_crossmath.tasks.suite import load_suite
+from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.training.pocket import pipeline
 from pytest_crossmath.training.pocket.architecture import Size, build_processor
 from pytest_crossmath.training.pocket.batches import Batch, Batcher, Form
 from pytest_crossmath.training.pocket.evaluation import Examiner, Figures, score_answers

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 import pytest_crossmath
-from pytest_crossmath.forms import Modality
-from pytest_crossmath.prompting import Sample, make_sample
-from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.tasks.request import Sample, make_sample
+from pytest_crossmath.tasks.suite import load_suite
+from pytest_crossmath.tasks.task import Modality
 from pytest_crossmath.training.pocket.evaluation import Examiner, read_answer
 from pytest_crossmath.training.pocket.tokenizer import build_tokenizer
 

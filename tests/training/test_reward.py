@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_crossmath.puzzle.suite import load_suite
-from pytest_crossmath.training.reasoning import worked_solution
+from pytest_crossmath.tasks.crossmath.worked import worked_solution
+from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.training.reward import crossmath_reward, reward_of
 
 PROBLEM = load_suite("mini").problems[0]  # key 20, 1, 17; steps 2, 1, 1

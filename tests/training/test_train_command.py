@@ -19,17 +19,17 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
-from pytest_crossmath.cli import main
-from pytest_crossmath.forms import Modality
+from pytest_crossmath.cli.main import main
 from pytest_crossmath.models.backend import Settings
-from pytest_crossmath.models.checkpoint import load_checkpoint
-from pytest_crossmath.models.hf import HFBackend
-from pytest_crossmath.models.registry import ALIASES, is_pocket, parse_spec, pocket_directory
-from pytest_crossmath.prompting import make_sample
-from pytest_crossmath.puzzle.layouts import to_json
-from pytest_crossmath.puzzle.suite import load_suite
+from pytest_crossmath.models.checkpoint.backend import HFBackend
+from pytest_crossmath.models.checkpoint.loading import load_checkpoint
+from pytest_crossmath.models.spec import ALIASES, is_pocket, parse_spec, pocket_directory
+from pytest_crossmath.tasks.crossmath.layouts import to_json
+from pytest_crossmath.tasks.request import make_sample
+from pytest_crossmath.tasks.suite import load_suite
+from pytest_crossmath.tasks.task import Modality
 from pytest_crossmath.training.sft import missing_end
-from tests.models.families import write_checkpoint
+from tests.models.checkpoint.families import write_checkpoint
 from tests.training.conftest import Train
 
 QUICK = ("--batch-size", "4", "--accumulate", "1")
@@ -321,7 +321,7 @@ def test_an_end_by_a_scheduler_is_told(lessons: Path, tmp_path: Path) -> None:
     """SIGTERM ends a run like Ctrl-C: with the way to go on."""
     out = tmp_path / "tuned"
     with subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-u", "-m", "pytest_crossmath.cli", "train", "sft", str(lessons),
+        [sys.executable, "-u", "-m", "pytest_crossmath.cli.main", "train", "sft", str(lessons),
          "--model", "pocket", "--max-steps", "400", "--log-every", "1", "--save-every", "2",
          "--out", str(out), *QUICK],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -380,7 +380,7 @@ def test_two_processes_train_one_adapter(lessons: Path, tmp_path: Path) -> None:
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0",
          "--rdzv_backend=c10d", "--rdzv_endpoint=127.0.0.1:0",
-         "-m", "pytest_crossmath.cli", "train", "sft", str(lessons), "--model", "pocket",
+         "-m", "pytest_crossmath.cli.main", "train", "sft", str(lessons), "--model", "pocket",
          "--device", "cpu", "--max-steps", "2", "--log-every", "1", "--out", str(out),
          "--eval-every", "2", "--eval-limit", "1", *QUICK],
         capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -686,7 +686,7 @@ class TestMistakes:
         """It cannot learn from pictures, and can from text."""
         from transformers import LlamaConfig, LlamaForCausalLM
 
-        from tests.models.families import TEXT
+        from tests.models.checkpoint.families import TEXT
 
         model = tmp_path / "llama"
         LlamaForCausalLM(LlamaConfig(**TEXT)).save_pretrained(model)

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pytest_crossmath.puzzle.grid import Problem
+from pytest_crossmath.tasks.crossmath.grid import Problem
+from pytest_crossmath.tasks.crossmath.worked import brief_solution
 from pytest_crossmath.training.pocket.data import draw_problem
 from pytest_crossmath.training.pocket.pictures import Jitter, draw_picture
 from pytest_crossmath.training.pocket.tokenizer import (
@@ -29,7 +30,6 @@ from pytest_crossmath.training.pocket.tokenizer import (
     cell_token,
 )
 from pytest_crossmath.training.pocket.wordings import WordingMix, draw_wording
-from pytest_crossmath.training.reasoning import brief_solution
 
 GRID_WEIGHT = 0.25
 """Weight of a cell of the grid in the loss."""

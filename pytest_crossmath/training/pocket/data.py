@@ -10,8 +10,12 @@ import random
 from collections.abc import Collection
 from dataclasses import replace
 
-from pytest_crossmath.puzzle.generator import PRESETS, generate_problem, solution_fingerprint
-from pytest_crossmath.puzzle.grid import Problem
+from pytest_crossmath.tasks.crossmath.generator import (
+    PRESETS,
+    generate_problem,
+    solution_fingerprint,
+)
+from pytest_crossmath.tasks.crossmath.grid import Problem
 
 TRAINING = replace(PRESETS["mini"], depths=(1, 2))
 """The mini suite's kind, with more of the puzzles that take two steps: they are the hard ones."""

@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from pytest_crossmath.forms import Modality
-from pytest_crossmath.prompting import INSTRUCTION, make_sample
-from pytest_crossmath.puzzle.grid import Problem
-from pytest_crossmath.puzzle.render import STYLES
+from pytest_crossmath.tasks.crossmath.grid import Problem
+from pytest_crossmath.tasks.crossmath.render import STYLES
+from pytest_crossmath.tasks.request import INSTRUCTION, make_sample
+from pytest_crossmath.tasks.task import Modality
 from pytest_crossmath.training.pocket.pictures import shifted
 
 STYLE = "original"

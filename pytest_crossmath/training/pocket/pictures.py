@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageFilter
 
-from pytest_crossmath.puzzle.grid import Puzzle
-from pytest_crossmath.puzzle.render import STYLES, Colour, Style, render
+from pytest_crossmath.tasks.crossmath.grid import Puzzle
+from pytest_crossmath.tasks.crossmath.render import STYLES, Colour, Style, render
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ import torch
 import transformers
 
 from pytest_crossmath.errors import ModelError
-from pytest_crossmath.forms import Modality
-from pytest_crossmath.puzzle.suite import load_suite, taken_solutions
+from pytest_crossmath.tasks.suite import load_suite, taken_solutions
+from pytest_crossmath.tasks.task import Modality
 from pytest_crossmath.training.pocket.architecture import Size, build_model, build_processor
 from pytest_crossmath.training.pocket.batches import Batcher
 from pytest_crossmath.training.pocket.evaluation import Examiner, Figures, examine_fully

@@ -16,11 +16,11 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from pytest_crossmath.prompting import INSTRUCTION
-from pytest_crossmath.puzzle.generator import PRESETS
-from pytest_crossmath.puzzle.grid import BLANK, EQUALS, OPERATORS
+from pytest_crossmath.tasks.crossmath.generator import PRESETS
+from pytest_crossmath.tasks.crossmath.grid import BLANK, EQUALS, OPERATORS
+from pytest_crossmath.tasks.crossmath.worked import cell_name
+from pytest_crossmath.tasks.request import INSTRUCTION
 from pytest_crossmath.training.pocket.wordings import OTHER_WORDINGS
-from pytest_crossmath.training.reasoning import cell_name
 
 PAD, USER, ASSISTANT, END, IMAGE = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>", "<image>"
 SPECIAL = (PAD, USER, ASSISTANT, END, IMAGE)

@@ -1,0 +1,61 @@
+"""`crossmath calibrate RUN1 RUN2…`: how much repeated runs of one model differ."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+
+from pytest_crossmath.cli.compare import one_model
+from pytest_crossmath.cli.output import print_lines, write_json
+from pytest_crossmath.errors import OptionError
+from pytest_crossmath.gating.calibration import Churn, calibrate
+from pytest_crossmath.gating.comparison import check_comparable, differences, same_samples
+from pytest_crossmath.reporting.record import read_record
+
+HELP = "measure how much repeated runs of one model differ"
+EXAMPLE = (
+    "pytest crossmath --crossmath-model=reference --crossmath-limit=20"
+    " --crossmath-record=one.jsonl; cp one.jsonl two.jsonl;"
+    " crossmath calibrate one.jsonl two.jsonl"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="records, two or more")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures here")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the noise of each form. Raises `CrossmathError`."""
+    if len(arguments.runs) < 2:
+        raise OptionError("calibrate compares two or more runs of one model")
+    runs = [read_record(path) for path in arguments.runs]
+    results = [one_model(run) for run in runs]
+    told: dict[str, None] = {}
+    for (one, first), (other, second) in pairwise(zip(runs, results, strict=True)):
+        check_comparable(one, other)
+        same_samples(one.name, first, other.name, second)
+        models = first[0].model, second[0].model
+        told |= dict.fromkeys(differences(one.header, other.header, models))
+    churns = calibrate(results)
+    print_lines([*_table(churns), *(f"between the runs: {difference}" for difference in told)])
+    figures = [asdict(churn) | {"form": str(churn.form)} for churn in churns]
+    write_json(arguments.json, {"runs": len(runs), "forms": figures, "differences": list(told)})
+    return 0
+
+
+def _table(churns: tuple[Churn, ...]) -> Iterator[str]:
+    from tabulate import tabulate
+
+    rows = [
+        (str(c.form), c.problems, f"{c.churn:.1%}", f"{100 * c.widest:.1f}", f"{100 * c.noise:.1f}")
+        for c in churns
+    ]
+    headers = ("form", "problems", "churn", "widest difference", "noise up to")
+    yield from tabulate(rows, headers=headers, disable_numparse=True).splitlines()
+    yield "churn: problems whose verdict differs between two runs; the others in points:"
+    yield "a drop above the noise comes by chance 1 time in 20"

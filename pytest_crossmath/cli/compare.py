@@ -1,0 +1,113 @@
+"""`crossmath compare BASE NEW`: the gates of a live run on two records, without inference."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from pytest_crossmath.cli.output import print_lines, write_json
+from pytest_crossmath.errors import ComparisonError
+from pytest_crossmath.gating.comparison import check_comparable, of_model
+from pytest_crossmath.gating.gatekeeper import Baseline, Gatekeeper
+from pytest_crossmath.gating.gates import Kind, check_gates, parse_gate
+from pytest_crossmath.gating.verdicts import Verdict, Word
+from pytest_crossmath.inference.result import Result
+from pytest_crossmath.inference.run import Run
+from pytest_crossmath.reporting.gates import change_lines, gate_table
+from pytest_crossmath.reporting.record import read_record
+from pytest_crossmath.tasks.scoring import Outcome
+
+HELP = "judge one run record against another"
+EXAMPLE = (
+    "pytest crossmath --crossmath-model=reference --crossmath-limit=20"
+    " --crossmath-record=base.jsonl; cp base.jsonl new.jsonl;"
+    " crossmath compare base.jsonl new.jsonl --fail image:5%"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("base", metavar="BASE", help="record of the earlier run, or RECORD#MODEL")
+    parser.add_argument("new", type=Path, metavar="NEW", help="record of the run that is judged")
+    parser.add_argument(
+        "--fail", action="append", default=[], metavar="EXPR",
+        help="gate as in --crossmath-compare-fail, such as image:5%% or gap:image:3%%; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--inconclusive", choices=("pass", "fail"), default="pass",
+        help="what a gate does that cannot tell (default: pass)",
+    )  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the comparison here")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what changed and the verdicts; 1 where a gate fails.
+
+    Raises `CrossmathError` for records that cannot be read or compared.
+    """
+    gates = [parse_gate(Kind.COMPARE, text) for text in arguments.fail]
+    file, _, model = _split(arguments.base)
+    base, new = read_record(Path(file)), read_record(arguments.new)
+    check_comparable(base, new)
+    header = new.header
+    check_gates(gates, modalities=header.get("modalities", ()), styles=header.get("styles", ()))
+    stopped = (new.summary or {}).get("stopped_early") or {}
+    keeper = Gatekeeper(
+        gates, Baseline(base, model or None), sequential=stopped.get("how") == "sequential",
+        name=new.name,
+    )  # fmt: skip
+    keeper.check_asked(header, new.models)
+    keeper.plan(_planned(keeper, new, stopped.get("models") or ()))
+    results = {result.identity: result for result in new.results}
+    verdicts = keeper.verdicts(results)
+    lines: list[str] = []
+    changed: list[dict[str, Any]] = []
+    for name, there, by_form in keeper.changes(results):
+        lines += change_lines(name, there, by_form)
+        changed += [{"model": name, "base": there, **_listed(asdict(c))} for c in by_form]
+    differences = list(dict.fromkeys(keeper.differences(header)))
+    lines += [f"  other than there: {difference}" for difference in differences]
+    if verdicts:
+        lines += ["", *gate_table(verdicts)]
+    print_lines(lines)
+    gates_said = [verdict.to_json() for verdict in verdicts]
+    write_json(
+        arguments.json, {"changes": changed, "differences": differences, "gates": gates_said}
+    )
+    return 1 if _fails(verdicts, arguments.inconclusive) else 0
+
+
+def _split(base: str) -> tuple[str, str, str]:
+    return (base, "", "") if Path(base).is_file() else base.partition("#")
+
+
+def _planned(keeper: Gatekeeper, new: Run, stopped: Iterable[str]) -> list[Result]:
+    """What the new run was going to ask: what it asked, or all where it was stopped early."""
+    planned = list(new.results)
+    for model in stopped:
+        planned += [
+            replace(result, model=model, outcome=Outcome.ERROR) for result in keeper.base_of(model)
+        ]
+    return planned
+
+
+def _fails(verdicts: Sequence[Verdict], inconclusive: str) -> bool:
+    failing = {Word.FAIL} | ({Word.INCONCLUSIVE} if inconclusive == "fail" else set())
+    return any(verdict.word in failing for verdict in verdicts)
+
+
+def _listed(change: dict[str, Any]) -> dict[str, Any]:
+    form = change["form"]
+    return change | {"form": "/".join(filter(None, (form["modality"], form["style"])))}
+
+
+def one_model(run: Run) -> tuple[Result, ...]:
+    """The results of a run of one model. Raises `ComparisonError` for a run of several."""
+    if len(run.models) != 1:
+        raise ComparisonError(
+            f"{run.name} holds results of {len(run.models)} models: a repeated run is of one"
+        )
+    return of_model(run.results, run.models[0])

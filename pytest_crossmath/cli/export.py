@@ -1,0 +1,82 @@
+"""`crossmath export SUITE --format trl --out DIR`: a suite as a training set."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from pytest_crossmath.cli.learning import (
+    add_example_arguments,
+    add_target_argument,
+    chosen_examples,
+    load_learning_suite,
+)
+from pytest_crossmath.errors import OptionError
+from pytest_crossmath.files import require_free_folder
+from pytest_crossmath.tasks.suite import load_grids
+from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.training.dataset import Target
+from pytest_crossmath.training.export import (
+    write_llava,
+    write_lmms_eval,
+    write_openai,
+    write_parquet,
+    write_trl,
+)
+
+LMMS_EVAL = "lmms-eval"
+FORMATS = {"trl": write_trl, "llava": write_llava, "openai": write_openai, "parquet": write_parquet}
+
+
+HELP = "write a suite as a training set"
+EXAMPLE = (
+    "crossmath generate --count 5 --seed 3 --out learn;"
+    " crossmath export learn --format trl --out learn-trl"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("suite", help="suite to export, such as one of `crossmath generate`")
+    parser.add_argument("--format", choices=[*FORMATS, LMMS_EVAL], required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder to make")
+    add_target_argument(parser)
+    add_example_arguments(parser, modalities=",".join(Modality))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the training set. Raises `CrossmathError`."""
+    out: Path = arguments.out
+    evaluates = arguments.format == LMMS_EVAL
+    suite = (
+        load_grids(arguments.suite, "a task of lmms-eval")
+        if evaluates
+        else load_learning_suite(arguments.suite)
+    )
+    require_free_folder(out)
+    found = chosen_examples(arguments, suite, Target(arguments.target))
+    # Beside it, and put there whole: a folder of that name is always a finished one.
+    unfinished = out.with_name(f"{out.name}.unfinished")
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        if evaluates:
+            count = write_lmms_eval(found, unfinished, task=f"crossmath_{_plain(suite.name)}")
+        else:
+            count = FORMATS[arguments.format](found, unfinished)
+        if out.is_dir():
+            out.rmdir()
+        unfinished.replace(out)
+    except OSError as error:
+        raise OptionError(f"--out {out} cannot be written: {error}") from None
+    except ValueError as error:
+        raise OptionError(f"suite {suite.name}: {error}: export it with --target=answer") from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    print(f"{count} examples in {out}")
+    return 0
+
+
+def _plain(name: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in name)

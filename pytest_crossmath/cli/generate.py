@@ -1,0 +1,117 @@
+"""`crossmath generate --count N --seed S --out DIR`: a suite of new problems."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+from pytest_crossmath.errors import OptionError
+from pytest_crossmath.files import require_free_folder
+
+HELP = "make a suite of new problems"
+EXAMPLE = "crossmath generate --count 5 --seed 1 --out my-suite"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    from pytest_crossmath.tasks.crossmath.generator import PRESETS
+
+    parser.add_argument("--count", type=int, required=True, help="how many problems")
+    parser.add_argument("--seed", type=int, required=True, help="same seed, same problems")
+    parser.add_argument("--difficulty", choices=[*sorted(PRESETS), "mixed"], default="mixed")
+    parser.add_argument(
+        "--style", nargs="+", default=["original"],
+        help="image styles: names, or NAME.toml with fields of a Style",
+    )  # fmt: skip
+    parser.add_argument(
+        "--palette", type=int, metavar="N",
+        help="colours in a picture, 8 to 256; those on a varied background keep all",
+    )  # fmt: skip
+    parser.add_argument("--name", default=None, help="name of the suite (default: the folder's)")
+    parser.add_argument(
+        "--against", nargs="+", default=[], metavar="SUITE",
+        help="suites besides the bundled ones whose problems are left out",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rebuild", action="store_true",
+        help="make a bundled suite again: its own problems are not left out",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, help="folder to make")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the suite, or go on with one that was broken off. Raises `CrossmathError`."""
+    from tqdm import tqdm
+
+    from pytest_crossmath.tasks.crossmath.generator import numbered
+    from pytest_crossmath.tasks.crossmath.layouts import check_id
+    from pytest_crossmath.tasks.saving import SuiteWriter
+    from pytest_crossmath.tasks.suite import UNFINISHED_FILE, load_grids, taken_solutions
+
+    out: Path = arguments.out
+    styles = [_style(style) for style in arguments.style]
+    if not 1 <= arguments.count <= sys.maxsize:
+        raise OptionError(f"--count must be from 1 to {sys.maxsize}")
+    if arguments.palette is not None and not 8 <= arguments.palette <= 256:
+        raise OptionError("--palette must be from 8 to 256")
+    begun = (out / UNFINISHED_FILE).is_file()
+    if not begun:
+        require_free_folder(out)
+    name = arguments.name or out.resolve().name
+    check_id("--name (default: the folder)", name)
+    against = [load_grids(suite, "--against") for suite in arguments.against]
+    exclude = taken_solutions(*against, apart_from=name if arguments.rebuild else None)
+    about = {
+        "name": name,
+        "version": 1,
+        "generator": _command(arguments),
+        "seed": arguments.seed,
+        "licence": "MIT",
+    }
+    made_by = f"{_command(arguments)} --seed {arguments.seed} --name {name}"
+    try:
+        writer = SuiteWriter(
+            out, styles=styles, palette=arguments.palette, made_by=made_by, seed=arguments.seed
+        )
+        with closing(writer):
+            if writer.made:
+                print(f"{writer.made} problems are there already: going on")
+            endless = numbered(
+                arguments.difficulty, seed=arguments.seed, prefix=name,
+                exclude=exclude | writer.solutions, made=writer.made, index=writer.index,
+            )  # fmt: skip
+            total = max(arguments.count, writer.made)
+            left = islice(endless, total - writer.made)
+            # On a terminal only: a log needs no bar.
+            bar = tqdm(left, initial=writer.made, total=total, unit="problem", disable=None)
+            for index, problem in bar:
+                writer.add(problem, index)
+            writer.finish(about)
+    except OSError as error:
+        raise OptionError(f"--out {out} cannot be written: {error}") from None
+    print(f"{total} problems in {out}")
+    return 0
+
+
+def _style(text: str) -> str:
+    """The name of a style; a file's becomes known under the file's name."""
+    from pytest_crossmath.tasks.crossmath.render import STYLES, load_style, register_style
+
+    if text.endswith(".toml"):
+        name = Path(text).stem
+        register_style(name, load_style(Path(text)))
+        return name
+    if text not in STYLES:
+        raise OptionError(
+            f"--style: there is no {text!r}; it takes {', '.join(STYLES)}, or NAME.toml"
+        )
+    return text
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """What makes the same suite again, but for the seed, which the manifest has."""
+    palette = f" --palette {arguments.palette}" if arguments.palette else ""
+    return f"crossmath generate --difficulty {arguments.difficulty}{palette}"

@@ -1,0 +1,111 @@
+"""`crossmath report RUN… -o FILE.html`: run records as a page to look at."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from pytest_crossmath.cli.output import print_lines, write_json
+from pytest_crossmath.errors import OptionError, SuiteError
+from pytest_crossmath.files import relative
+from pytest_crossmath.inference.run import Run
+from pytest_crossmath.reporting.html import page
+from pytest_crossmath.reporting.model_card import write_card
+from pytest_crossmath.reporting.record import read_record
+from pytest_crossmath.reporting.summary import summarize_run
+from pytest_crossmath.tasks.suite import Suite, load_suite
+
+HELP = "show run records as a page"
+EXAMPLE = (
+    "pytest crossmath --crossmath-model=reference --crossmath-limit=20"
+    " --crossmath-record=seen.jsonl; crossmath report seen.jsonl -o report.html"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run records")
+    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="HTML file to write")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures here")
+    parser.add_argument(
+        "--model-card", type=Path, metavar="README.md",
+        help="add the figures to a checkpoint's model card",
+    )  # fmt: skip
+    parser.add_argument("--model", metavar="NAME", help="whose card it is, of several models")
+    parser.add_argument(
+        "--suite", help="suite with the problems' pictures (default: the one that was run)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write page, card and figures. Raises `CrossmathError`."""
+    if not (arguments.out or arguments.json or arguments.model_card):
+        raise OptionError(
+            "nothing to write: add -o FILE.html, --json OUT or --model-card README.md"
+        )
+    runs = [read_record(path, texts=bool(arguments.out)) for path in arguments.runs]
+    lines: list[str] = []
+    if arguments.out:
+        suite, lines = suite_of(runs, arguments.suite)
+        write_page(arguments.out, page(runs, suite, lines))
+        lines = [*lines, f"report: {relative(arguments.out)}"]
+    if arguments.model_card:
+        run, model = _one_model(runs, arguments.model)
+        count = write_card(arguments.model_card, run, model)
+        lines.append(f"model card: {relative(arguments.model_card)}, {count} figures of {model}")
+    print_lines(lines)
+    write_json(arguments.json, {"runs": [_figures(run) for run in runs]})
+    return 0
+
+
+def _one_model(runs: list[Run], wanted: str | None) -> tuple[Run, str]:
+    models = [(run, model) for run in runs for model in run.models if wanted in {None, model}]
+    if len(models) != 1:
+        names = (
+            ", ".join(dict.fromkeys(model for run in runs for model in run.models)) or "no model"
+        )
+        raise OptionError(
+            f"--model-card takes one model of one run, not of {len(models)}: these records hold"
+            f" {names}; pick one with --model"
+        )
+    return models[0]
+
+
+def _figures(run: Run) -> dict[str, Any]:
+    """What a dashboard shows of a run."""
+    summary = run.summary or {}
+    return {
+        "name": run.name,
+        **{field: run.header.get(field) for field in ("started", "suite", "models", "settings")},
+        **summarize_run(run.results).to_json(),
+        "gates": summary.get("gates", []),
+        "snapshots": summary.get("snapshots", {}),
+        "finished": run.summary is not None,
+    }
+
+
+def suite_of(runs: list[Run], wanted: str | None) -> tuple[Suite | None, list[str]]:
+    """The suite that was run, and what is to be said of it; none where it is not found."""
+    headers = [run.header.get("suite", {}) for run in runs]
+    try:
+        suite = load_suite(wanted or str(headers[0].get("name")))
+    except SuiteError:
+        if wanted:
+            raise
+        name = headers[0].get("name")
+        return None, [f"without pictures and grids: no suite {name!r} here; name it with --suite"]
+    others = [h for h in headers if h.get("digest") != suite.digest]
+    if others:
+        other = f"suite {suite.name} is not the one that was run, or another version of it"
+        return None, [f"without pictures and grids: {other}; name that with --suite"]
+    return suite, []
+
+
+def write_page(file: Path, text: str) -> None:
+    """Write a page, over what was there. Raises `OptionError`."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise OptionError(f"{file} cannot be written: {error}") from None

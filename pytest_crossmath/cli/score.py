@@ -1,0 +1,69 @@
+"""`crossmath score --suite S --responses FILE.jsonl`: the published metrics of a file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from pytest_crossmath.cli.output import write_json
+from pytest_crossmath.errors import OptionError
+
+HELP = "score saved responses with the published metrics"
+EXAMPLE = (
+    'echo \'{"id": "mini-0001", "modality": "text", "text": "<answer>20, 1, 17</answer>"}\''
+    " > r.jsonl; crossmath score --suite mini --responses r.jsonl --json scores.json"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--suite", required=True, help="the suite that was asked")
+    parser.add_argument("--responses", type=Path, required=True, help="JSONL of responses")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures here")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the metrics of every model and form. Raises `CrossmathError`."""
+    from tabulate import tabulate
+
+    from pytest_crossmath.models.replay import read_responses
+    from pytest_crossmath.reporting.scores import score_saved
+    from pytest_crossmath.tasks.suite import load_suite
+
+    suite = load_suite(arguments.suite)
+    responses = list(read_responses(arguments.responses))
+    forms = score_saved(suite, responses)
+    if not forms:
+        raise OptionError(f"{arguments.responses} has no response to a problem of {suite.name}")
+    models: dict[str, dict[str, object]] = {}
+    for form in forms:
+        models.setdefault(form.model, {})[form.form] = form.to_json()
+        if form.missing:
+            print(
+                f"crossmath: {form.model}, {form.form}: {len(form.missing)} of"
+                f" {form.offered} problems have no response and count nowhere"
+                f" (first: {form.missing[0]})",
+                file=sys.stderr,
+            )
+    for form in forms:
+        if form.repeated:
+            print(
+                f"crossmath: {form.model}, {form.form}: {form.repeated} responses are followed by"
+                " another to the same sample, which counts instead; number samples with 'sample'",
+                file=sys.stderr,
+            )
+    known = {task.id for task in suite.tasks}
+    if strangers := [r.problem for r in responses if r.problem not in known]:
+        print(
+            f"crossmath: {len(strangers)} responses are to no problem of {suite.name} and count"
+            f" nowhere (first: {strangers[0]})",
+            file=sys.stderr,
+        )
+    rows = [(f.model, f.form, f.to_json()) for f in forms]
+    names = ("micro_acc", "macro_acc", "step1_acc", "step2_acc", "step3_acc", "step4plus_acc")
+    headers = ("model", "form", "n", *(name.removesuffix("_acc") for name in names))
+    cells = [(m, f, j["n_problems"], *(j[name] for name in names)) for m, f, j in rows]
+    print(tabulate(cells, headers=headers, floatfmt=".1%", missingval="-"))
+    write_json(arguments.json, {"models": models})
+    return 0

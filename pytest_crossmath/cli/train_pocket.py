@@ -1,0 +1,80 @@
+"""`crossmath train pocket --out DIR`: the bundled model anew.
+
+Torch is imported when the command runs, not when its options are declared.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pytest_crossmath.errors import OptionError
+from pytest_crossmath.training.pocket.files import STATE_FILE
+
+HELP = "train the bundled model anew"
+EXAMPLE = "crossmath train pocket --out my-pocket --seed 1"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
+    parser.add_argument("--seed", type=int, default=1, help="of weights and data (default: 1)")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was killed")
+    parser.add_argument(
+        "--vision-steps",
+        type=int,
+        default=None,
+        metavar="N",
+        help="align the vision tower in N steps: fewer give a larger gap (default: 175)",
+    )
+    parser.add_argument(
+        "--joint-steps",
+        type=int,
+        default=0,
+        metavar="N",
+        help="train N steps more on pictures and text together (default: 0)",
+    )
+    parser.add_argument(
+        "--most-steps", type=int, default=None, metavar="N", help="end each stage after N steps"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, save, reload and measure; 0 when the target is met, else 1.
+
+    Raises `OptionError` or `ModelError` for a mistake of the user's.
+    """
+    _check(args)
+    from pytest_crossmath.training.pocket.pipeline import Request, train_and_judge
+
+    request = Request(
+        out=args.out,
+        seed=args.seed,
+        device=args.device,
+        threads=args.threads,
+        resume=args.resume,
+        vision_steps=args.vision_steps,
+        joint_steps=args.joint_steps,
+        most_steps=args.most_steps,
+    )
+    return 0 if train_and_judge(request) else 1
+
+
+def _check(args: argparse.Namespace) -> None:
+    state = args.out / STATE_FILE
+    if args.threads < 1:
+        raise OptionError(f"--threads must be at least 1, not {args.threads}")
+    if args.vision_steps is not None and args.vision_steps < 1:
+        raise OptionError(f"--vision-steps must be at least 1, not {args.vision_steps}")
+    if args.joint_steps < 0:
+        raise OptionError(f"--joint-steps must not be negative, as {args.joint_steps} is")
+    if args.most_steps is not None and args.most_steps < 1:
+        raise OptionError(f"--most-steps must be at least 1, not {args.most_steps}")
+    if args.out.exists() and not args.out.is_dir():
+        raise OptionError(f"--out {args.out} is a file: name a folder")
+    if args.resume and not state.is_file():
+        raise OptionError(f"--resume: there is no {state}; leave --resume out to start anew")
+    if not args.resume and args.out.is_dir() and any(args.out.iterdir()):
+        raise OptionError(f"--out {args.out} is not empty: add --resume or name another folder")

@@ -1,0 +1,90 @@
+"""What `crossmath train sft` and `crossmath train grpo` share.
+
+Torch and TRL are imported when a command runs, not when its options are declared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_crossmath.cli.learning import (
+    chosen_instruction,
+    chosen_modalities,
+)
+from pytest_crossmath.cli.training_options import (
+    settings_of,
+)
+from pytest_crossmath.errors import OptionError
+from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.registry import check_spec
+from pytest_crossmath.models.spec import ModelSpec, is_pocket, parse_spec
+from pytest_crossmath.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from pytest_crossmath.models.checkpoint.loading import Checkpoint
+    from pytest_crossmath.training.callback import CrossmathCallback
+
+
+def chosen_model(arguments: argparse.Namespace) -> ModelSpec:
+    """The model that `--model` names, checked. Raises `ModelError`."""
+    spec = parse_spec(arguments.model)
+    check_spec(spec)
+    return spec
+
+
+def loaded_trainee(
+    arguments: argparse.Namespace, spec: ModelSpec, settings: Settings, recipe: Recipe
+) -> Checkpoint:
+    """The model to train, loaded.
+
+    Raises `ModelError`, and `OptionError` for a prompt that it cannot be given.
+    """
+    from pytest_crossmath.training.trainee import load_trainee
+
+    trainee = load_trainee(spec, settings, recipe, with_pictures=shows_pictures(arguments))
+    sign = getattr(trainee.processor, "image_token", None)
+    if sign and sign in chosen_instruction(arguments):
+        raise OptionError(
+            f"--prompt {arguments.prompt} has {sign} in it, which stands for a picture"
+        )
+    return trainee
+
+
+def shows_pictures(arguments: argparse.Namespace) -> bool:
+    """Whether some form that is learnt from has a picture."""
+    return any(modality.shows_image for modality in chosen_modalities(arguments))
+
+
+def chosen_callbacks(arguments: argparse.Namespace, spec: ModelSpec) -> list[CrossmathCallback]:
+    """What measures the model on the way, where that is asked for."""
+    if arguments.eval_every is None:
+        return []
+
+    from pytest_crossmath.training.callback import CrossmathCallback
+
+    return [
+        CrossmathCallback(
+            arguments.eval_suite or ("mini" if is_pocket(spec) else "standard"),
+            every=arguments.eval_every,
+            limit=arguments.eval_limit,
+            settings=replace(settings_of(arguments), max_new_tokens=arguments.eval_max_new_tokens),
+            instruction=chosen_instruction(arguments),
+        )
+    ]
+
+
+def say(text: str) -> None:
+    """A line on the terminal, from the first process of a distributed run alone."""
+    from pytest_crossmath.training.folder import is_first_process
+
+    if is_first_process():
+        print(text, flush=True)
+
+
+def say_where(recipe: Recipe) -> None:
+    """Where the result is, and how it is asked."""
+    option = shlex.quote(f"--crossmath-model={recipe.out}")
+    say(f"trained: {recipe.out}; ask it with pytest {option}")

@@ -1,0 +1,57 @@
+"""`crossmath verify SUITE`: prove a suite, or list its defects."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from pytest_crossmath.cli.output import write_json
+from pytest_crossmath.files import require_new_file
+
+HELP = "prove a suite, or list its defects"
+EXAMPLE = "crossmath verify mini --json report.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("suite", help="bundled name, folder with problems.jsonl, or JSONL file")
+    parser.add_argument("--against", nargs="+", default=[], metavar="SUITE",
+                        help="suites whose problems must not be here")  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the report here")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print every defect; 1 where there is one. Raises `CrossmathError`."""
+    from tqdm import tqdm
+
+    from pytest_crossmath.tasks.crossmath.verify import verify, verify_manifest
+    from pytest_crossmath.tasks.suite import find_suite, load_grids
+
+    suite, *others = (
+        load_grids(name, "crossmath verify") for name in (arguments.suite, *arguments.against)
+    )
+    against = [problem for other in others for problem in other.problems]
+    if arguments.json:
+        require_new_file(arguments.json, "--json")
+    report = verify(
+        suite.problems,
+        against=against,
+        progress=lambda problems: tqdm(problems, desc="verify", unit=" problems", disable=None),
+    )
+    found = [*report.defects, *verify_manifest(find_suite(arguments.suite), suite.problems)]
+    for defect in found:
+        print(defect)
+    for unread in report.unread:
+        print(f"not proved: {unread.id} ({unread.style}): {unread.detail}")
+    defects = [asdict(defect) for defect in found]
+    pictures = [asdict(picture) for picture in report.unread]
+    write_json(
+        arguments.json, {"problems": report.problems, "defects": defects, "unread": pictures}
+    )
+    shown = sum(len(problem.images) for problem in suite.problems)
+    print(
+        f"problems: {report.problems}, pictures: {shown}, defects: {len(found)},"
+        f" pictures not read with certainty: {len(report.unread)}"
+    )
+    return 1 if found else 0

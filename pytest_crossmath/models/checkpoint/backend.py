@@ -1,0 +1,248 @@
+"""Hugging Face checkpoints: any vision-language model that transformers can load.
+
+::
+
+    settings = Settings(max_new_tokens=256)
+    backend = HFBackend.load("./checkpoints/step-2000", settings)
+    for index, response in backend.generate(samples, settings, batch_size=8):
+        print(samples[index].key, response.text)
+
+Weights are read from safetensors only, and no code of a checkpoint is run unless
+the settings trust it. Batches are padded on the left, since a decoder continues
+at the right end.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from transformers import PaliGemmaProcessor
+
+from pytest_crossmath.errors import BackendError
+from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
+from pytest_crossmath.models.checkpoint.loading import load_checkpoint
+from pytest_crossmath.models.checkpoint.memory import (
+    free_memory,
+    largest_batch,
+    measured_need,
+    ran_out_of_memory,
+)
+from pytest_crossmath.models.decoding.decode import Decoded, decode
+from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.scoring import Finish
+from pytest_crossmath.tasks.task import ImagePart
+from pytest_crossmath.text import one_line
+
+_DEFAULT_NEW_TOKENS = 2048
+_CPU_BATCH_SIZE, _LARGEST_BATCH = 16, 256
+_TINY = 10_000_000
+"""Parameters below which a model is too small for several threads."""
+
+
+@dataclass(frozen=True)
+class HFBackend:
+    """A checkpoint with its processor, on one device or spread over several."""
+
+    model: Any
+    """The model, in evaluation mode."""
+    processor: Any
+    """Its processor, or its tokenizer where it takes text only."""
+    reads_images: bool
+    """Whether it takes pictures."""
+
+    @classmethod
+    def load(cls, target: str, settings: Settings, revision: str | None = None) -> HFBackend:
+        """Load a directory or a repository of the Hub: a checkpoint, or a LoRA adapter.
+
+        `revision` is the repository's branch, tag or commit. Raises `ModelError`
+        in one line for whatever transformers says about it.
+        """
+        loaded = load_checkpoint(target, settings, revision)
+        return cls(loaded.model.eval(), loaded.processor, loaded.reads_images)
+
+    def suggest_batch_size(self, samples: Sequence[Sample], settings: Settings) -> int:
+        """As many as fit a GPU, tried out on the first samples; a moderate number on a CPU."""
+        if self.model.device.type != "cuda":
+            return _CPU_BATCH_SIZE
+        options = self._generation(settings)
+        # One kind only; the engine puts the longest first.
+        kind = bool(samples[0].images)
+        alike = [sample for sample in samples if bool(sample.images) is kind]
+        return largest_batch(
+            lambda rows: measured_need(self.model, self._inputs(alike[:rows], settings), options),
+            budget=free_memory(),
+            most=min(_LARGEST_BATCH, len(alike)),
+        )
+
+    def generate(
+        self, samples: Sequence[Sample], settings: Settings, *, batch_size: int
+    ) -> Iterator[tuple[int, Response]]:
+        """Each sample's index with its response, in the order in which they end.
+
+        Samples with and without pictures are prepared apart: processors align pictures
+        with rows by counting, and some fail or misalign when a row has none.
+        """
+        options = self._generation(settings)
+        rows = decode(
+            self.model,
+            lambda indices: self._inputs([samples[i] for i in indices], settings),
+            len(samples),
+            batch_size=batch_size,
+            options=options,
+            kinds=[bool(sample.images) for sample in samples],
+        )
+        seed = zlib.crc32(repr([sample.key for sample in samples]).encode())
+        steps = _seeded(rows, seed) if options["do_sample"] else rows
+        while (row := self._next(steps)) is not None:
+            yield row.index, self._response(row, options["max_new_tokens"])
+
+    def _next(self, rows: Iterator[Decoded]) -> Decoded | None:
+        try:
+            with _threads_for(self.model):
+                return next(rows, None)
+        except BackendError:
+            raise
+        except Exception as error:  # whatever a model's own code raises is the backend's failure
+            if ran_out_of_memory(error):
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+                raise OutOfMemoryError(one_line(error)) from error
+            raise BackendError(f"{type(error).__name__}: {one_line(error)}") from error
+
+    def _inputs(self, batch: Sequence[Sample], settings: Settings) -> Any:
+        # What a template does not know transformers takes for the processor's, with a warning.
+        known = "enable_thinking" in str(self.processor.chat_template)
+        thinking = {"enable_thinking": settings.thinking} if known else {}
+        prompts = [
+            self.processor.apply_chat_template(
+                [{"role": "user", "content": self._content(sample)}],
+                add_generation_prompt=True,
+                tokenize=False,
+                **thinking,
+            )
+            for sample in batch
+        ]
+        arguments: dict[str, Any] = {
+            "text": prompts,
+            "padding": True,
+            # Said here too: a processor that a user's own training brings pads on the right.
+            "padding_side": "left",
+            "return_tensors": "pt",
+        }
+        if self._template_writes_bos(prompts[0]):
+            # The tokenizer would write it once more.
+            arguments["add_special_tokens"] = False
+        if batch[0].images:
+            arguments["images"] = [[_open(path) for path in sample.images] for sample in batch]
+        elif isinstance(self.processor, PaliGemmaProcessor):
+            return self._without_pictures(arguments)
+        inputs = self.processor(**arguments)
+        # What PaliGemma's processor adds for training.
+        inputs.pop("labels", None)
+        if self.reads_images:
+            dtype = self.model.dtype
+            if dtype.itemsize == 1:
+                # The first weights are quantised ones: nothing computes in their dtype.
+                dtype = self.model.config.dtype
+            # Pixels to the model's own precision; tokens stay whole numbers.
+            return inputs.to(self.model.device, dtype=dtype)
+        return inputs.to(self.model.device)
+
+    def _without_pictures(self, arguments: dict[str, Any]) -> Any:
+        """What PaliGemma's processor makes of a prompt, if only it took one without a picture."""
+        tokenizer = self.processor.tokenizer
+        prompts = [f"{tokenizer.bos_token}{prompt}\n" for prompt in arguments["text"]]
+        arguments |= {"text": prompts, "add_special_tokens": False}
+        # The types say that the whole prompt is prefix, which is seen both ways.
+        return tokenizer(**arguments, return_token_type_ids=True).to(self.model.device)
+
+    def _template_writes_bos(self, prompt: str) -> bool:
+        tokenizer = getattr(self.processor, "tokenizer", self.processor)
+        return bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)
+
+    def _content(self, sample: Sample) -> Any:
+        if not self.reads_images:
+            if sample.images:
+                raise BackendError("the model takes text only")
+            return sample.text
+        return [
+            {"type": "image"}
+            if isinstance(part, ImagePart)
+            else {"type": "text", "text": part.text}
+            for part in sample.content
+        ]
+
+    def _generation(self, settings: Settings) -> dict[str, Any]:
+        """Plain greedy decoding or plain sampling.
+
+        A checkpoint's own penalties, beams and cut-offs are switched off, so that
+        what the report calls greedy is greedy.
+        """
+        limit = self.model.generation_config.max_new_tokens
+        options: dict[str, Any] = {
+            "max_new_tokens": settings.max_new_tokens or limit or _DEFAULT_NEW_TOKENS,
+            "do_sample": settings.temperature > 0,
+            "num_beams": 1,
+            "repetition_penalty": 1.0,
+            "no_repeat_ngram_size": 0,
+        }
+        if settings.temperature > 0:
+            return options | {"temperature": settings.temperature, "top_p": 1.0, "top_k": 0}
+        return options | {"temperature": None, "top_p": None, "top_k": None}
+
+    def _response(self, row: Decoded, limit: int) -> Response:
+        ends = self.model.generation_config.eos_token_id
+        ended = set(row.tokens[-1:]) & set(ends if isinstance(ends, list) else [ends])
+        finish = Finish.LENGTH if not ended and len(row.tokens) >= limit else Finish.STOP
+        tokenizer = getattr(self.processor, "tokenizer", self.processor)
+        text = tokenizer.decode(row.tokens, skip_special_tokens=True)
+        return Response(text, finish, len(row.tokens), row.seconds)
+
+
+def _seeded(rows: Iterator[Decoded], seed: int) -> Iterator[Decoded]:
+    """The rows, sampled with a random state of their own; the user's is left as it is."""
+    states: tuple[Any, Any] | None = None
+    while True:
+        with torch.random.fork_rng():
+            if states is None:
+                torch.manual_seed(seed)
+            else:
+                torch.set_rng_state(states[0])
+                torch.cuda.set_rng_state_all(states[1])
+            row = next(rows, None)
+            on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+            states = torch.get_rng_state(), on_gpus
+        if row is None:
+            return
+        yield row
+
+
+@contextmanager
+def _threads_for(model: Any) -> Iterator[None]:
+    """One thread for a tiny model on a CPU.
+
+    Its steps are too short to share: more threads win nothing, and where another
+    process holds a core they wait for each other, which was measured to cost 50 times.
+    """
+    before = torch.get_num_threads()
+    if model.device.type == "cpu" and model.num_parameters() < _TINY:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as picture:
+            return picture.convert("RGB")
+    except OSError as error:
+        raise BackendError(f"the picture {path} cannot be read: {error}") from error

@@ -1,0 +1,344 @@
+"""Reading checkpoints: configuration, model, adapter and processor, through transformers.
+
+::
+
+    loaded = load_checkpoint("org/name", Settings(attention="eager"), revision="v2")
+    loaded.model, loaded.processor, loaded.reads_images
+
+Whatever transformers raises here is a user's mistake more often than not:
+`failure` puts it in one line that says what to do.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from huggingface_hub import snapshot_download, try_to_load_from_cache
+from transformers import (
+    AutoConfig,
+    AutoFeatureExtractor,
+    AutoImageProcessor,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+from transformers.utils.hub import cached_file
+from transformers.utils.import_utils import is_torchvision_available
+
+from pytest_crossmath.errors import ModelError, setting
+from pytest_crossmath.models.backend import SHARDED, Settings
+from pytest_crossmath.models.spec import ADAPTER_FILE, base_of_adapter, base_revision
+from pytest_crossmath.text import one_line
+
+_PARTS: dict[str, Any] = {
+    "image_processor": AutoImageProcessor,
+    "tokenizer": AutoTokenizer,
+    "feature_extractor": AutoFeatureExtractor,
+}
+"""What builds a part of a processor, without the one for videos."""
+_VIDEO_PART = "video_processor"
+_PROCESSOR: Any = AutoProcessor
+_TEMPLATES = {
+    "paligemma": "{% for part in messages[0].content %}"
+    "{{ '<image>' if part.type == 'image' else part.text }}{% endfor %}",
+}
+"""Prompt formats of families whose checkpoints bring no chat template."""
+_IMAGE_TEXT_CLASS = "AutoModelForImageTextToText"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a checkpoint is read from."""
+
+    place: str
+    """A directory, or a repository of the Hub."""
+    revision: str | None = None
+    """Branch, tag or commit of the repository; None for its main branch."""
+    trust_remote_code: bool = False
+    """Whether Python files that the checkpoint brings are run."""
+
+    def __str__(self) -> str:
+        """How messages name it: ``org/name@v2``."""
+        return f"{self.place}@{self.revision}" if self.revision else self.place
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What each ``from_pretrained`` is given."""
+        return {"revision": self.revision, "trust_remote_code": self.trust_remote_code}
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A loaded checkpoint, or a LoRA adapter on its base."""
+
+    model: Any
+    """The model, the adapter on it."""
+    processor: Any
+    """Its processor, or its tokenizer where it takes text only."""
+    reads_images: bool
+    """Whether it takes pictures."""
+    source: Source
+    """Where the checkpoint itself, an adapter's base, was read from."""
+    adapter: Path | None
+    """Folder of the adapter; None where there is none."""
+
+
+def load_checkpoint(
+    target: str, settings: Settings, revision: str | None = None, *, trainable: bool = False
+) -> Checkpoint:
+    """Load a directory or a repository of the Hub: a checkpoint, or a LoRA adapter.
+
+    `revision` is the repository's branch, tag or commit. With `trainable` an adapter's weights
+    can be trained on. Raises `ModelError` in one line for whatever transformers says about it.
+    """
+    quieten()
+    trusted = settings.trust_remote_code
+    source = own = Source(target, revision, trusted)
+    try:
+        adapter = adapter_folder(source)
+        if adapter:
+            source = Source(base_of_adapter(adapter), base_revision(adapter), trusted)
+        config = load_config(source)
+        reads_images = takes_images(config)
+        model = load_model(source, config, settings, reads_images=reads_images)
+        if adapter:
+            model = with_adapter(model, adapter, trainable=trainable)
+            own = Source(str(adapter)) if _has_processor(adapter) else source
+        processor = load_processor(own, config, reads_images=reads_images)
+    except ModelError:
+        raise
+    except Exception as error:  # transformers raises many kinds for a user's mistake
+        raise ModelError(failure(source, settings, error)) from error
+    return Checkpoint(model, processor, reads_images, source, adapter)
+
+
+def load_config(source: Source) -> Any:
+    """The configuration. Raises `ModelError` for an encoder-decoder."""
+    config: Any = AutoConfig.from_pretrained(source.place, **source.options)
+    if config.is_encoder_decoder:
+        raise ModelError(f"{source} is an encoder-decoder: only decoders can be asked here")
+    return config
+
+
+def takes_images(config: Any) -> bool:
+    """Whether transformers, or the checkpoint's own code, has a model for pictures and text."""
+    known = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+    return known or _IMAGE_TEXT_CLASS in (getattr(config, "auto_map", None) or {})
+
+
+def load_model(source: Source, config: Any, settings: Settings, *, reads_images: bool) -> Any:
+    """The model, on its device, in its dtype. Raises `ModelError` when weights are missing."""
+    auto: Any = AutoModelForImageTextToText if reads_images else AutoModelForCausalLM
+    device = _device(settings.device)
+    attention = {"attn_implementation": settings.attention} if settings.attention else {}
+    model, info = auto.from_pretrained(
+        source.place,
+        dtype=_dtype(settings.dtype, device, config),
+        device_map="auto" if device == SHARDED else {"": device},
+        use_safetensors=True,
+        output_loading_info=True,
+        **attention,
+        **source.options,
+    )
+    if info["missing_keys"]:
+        first = min(info["missing_keys"])
+        raise ModelError(
+            f"{source} lacks {len(info['missing_keys'])} weights of its architecture"
+            f" ({first}, …): they would be random numbers"
+        )
+    return model
+
+
+def adapter_folder(source: Source) -> Path | None:
+    """Where the adapter lies, if it is one: its directory, or its files in the Hub's cache."""
+    if Path(source.place).is_dir():
+        return Path(source.place) if (Path(source.place) / ADAPTER_FILE).is_file() else None
+    described = try_to_load_from_cache(source.place, ADAPTER_FILE, revision=source.revision)
+    if described is None:
+        # The cache knows neither that there is such a file nor that there is none.
+        described = cached_file(
+            source.place, ADAPTER_FILE, revision=source.revision,
+            _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_gated_repo=False,
+            _raise_exceptions_for_connection_errors=False,
+        )  # fmt: skip
+    if not isinstance(described, str):
+        return None
+    files = ["*.json", "*.jinja", "*.model", "*.safetensors", "*.txt"]
+    return Path(snapshot_download(source.place, revision=source.revision, allow_patterns=files))
+
+
+def with_adapter(model: Any, adapter: Path, *, trainable: bool = False) -> Any:
+    """The model with a LoRA adapter on it. PEFT itself ignores weights that fit nowhere."""
+    from peft import PeftModel
+    from peft.utils import get_peft_model_state_dict, load_peft_weights
+
+    with without_future_warnings():
+        tuned: Any = PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
+    saved = set(load_peft_weights(str(adapter), device="cpu"))
+    # Left to itself PEFT asks the Hub whether an adapter brings whole embedding layers.
+    for embeddings in (True, False):
+        fitting = set(get_peft_model_state_dict(tuned, save_embedding_layers=embeddings))
+        strangers = sorted(saved ^ fitting)
+        if not strangers:
+            return tuned
+    raise ModelError(
+        f"the adapter {adapter} does not fit its base model: {len(strangers)} of its weights"
+        f" have no counterpart ({strangers[0]}, …)"
+    )
+
+
+def load_processor(source: Source, config: Any, *, reads_images: bool) -> Any:
+    """The processor, or the tokenizer of a model that takes text only, padding on the left.
+
+    Raises `ModelError` when there is no chat template.
+    """
+    if not reads_images:
+        processor: Any = AutoTokenizer.from_pretrained(source.place, **source.options)
+    elif not is_torchvision_available() and _has_video_part(_processor_class(config)):
+        processor = _without_videos(source, _processor_class(config))
+    else:
+        processor = _PROCESSOR.from_pretrained(source.place, **source.options)
+    tokenizer = getattr(processor, "tokenizer", processor)
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if not processor.chat_template:
+        processor.chat_template = tokenizer.chat_template or _TEMPLATES.get(config.model_type)
+    if not processor.chat_template:
+        raise ModelError(f"{source} has no chat template: it cannot be asked anything")
+    return processor
+
+
+def failure(source: Source, settings: Settings, error: Exception) -> str:
+    """One line for what went wrong while a checkpoint was loaded, and what to do."""
+    text = one_line(error)
+    if not Path(source.place).is_dir() and isinstance(error, OSError):
+        revision = f" --revision {source.revision}" if source.revision else ""
+        return (
+            f"{source} cannot be had from the Hugging Face Hub and is not in the local cache."
+            f" On a machine with network run `hf download {source.place}{revision}` (after"
+            " `hf auth login` for a gated model), or name a directory:"
+            f" {setting('model')}=NAME=./DIR"
+        )
+    if "trust_remote_code=True" in str(error):
+        return (
+            f"{source} cannot be loaded without running Python code that it brings: read that"
+            f" code, and if you trust it add {setting('trust-remote-code')}"
+        )
+    if "ignore_mismatched_sizes" in str(error):
+        return f"{source} cannot be loaded: its weights have other shapes than its config.json says"
+    if settings.attention and re.search("attention|attn", text, re.IGNORECASE):
+        return f"{source} cannot run with {setting('attention')}={settings.attention}: {text}"
+    if package := _missing_package(error):
+        name = re.split("[<>=]", package)[0]
+        return f"{source} needs {name}: pip install {shlex.quote(package)}"
+    return f"{source} cannot be loaded: {type(error).__name__}: {text}"
+
+
+def quieten() -> None:
+    """Silence progress bars and notices, which would run through pytest's own lines."""
+    logging: Any = transformers.utils.logging
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+@contextmanager
+def without_future_warnings() -> Iterator[None]:
+    """Hide what libraries tell each other about their next versions: no user can mend it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
+def _has_processor(directory: Path) -> bool:
+    names = ("processor_config.json", "preprocessor_config.json")
+    return any((directory / name).is_file() for name in names)
+
+
+def _processor_class(config: Any) -> Any:
+    """The class of the family's processor; None where transformers has none."""
+    return PROCESSOR_MAPPING.get(type(config), None)
+
+
+def _has_video_part(kind: Any) -> bool:
+    """Whether a processor has a part for videos, beside others that can be built without it."""
+    parts = set(kind.get_attributes()) if kind else set()
+    return _VIDEO_PART in parts and parts <= {_VIDEO_PART, *_PARTS}
+
+
+def _without_videos(source: Source, kind: Any) -> Any:
+    """A processor whose part for videos is an empty one.
+
+    transformers builds every part when it loads a processor, and its video
+    processors exist for torchvision only. Nothing here shows a video, and for
+    pictures transformers falls back on Pillow by itself.
+    """
+    from transformers import video_processing_utils
+
+    video_class = getattr(video_processing_utils, "VideoProcessorMixin", None)
+    if video_class is None:
+        # Releases of transformers before this class have nothing to stand in.
+        return _PROCESSOR.from_pretrained(source.place, **source.options)
+
+    class WithoutVideos(kind):  # type: ignore[misc]  # the family is known at run time only
+        def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
+            if argument_name == _VIDEO_PART:
+                # The check looks the class up in transformers, where it is hidden.
+                return video_class
+            return super().check_argument_for_proper_class(argument_name, argument)
+
+    parts = [
+        # SmolVLM's processor reads these two whether there is a video or not.
+        video_class(num_frames=None, fps=None)
+        if name == _VIDEO_PART
+        else _PARTS[name].from_pretrained(source.place, **source.options)
+        for name in kind.get_attributes()
+    ]
+    described, _ = kind.get_processor_dict(source.place, **source.options)
+    try:
+        return WithoutVideos.from_args_and_dict(parts, described)
+    except AttributeError:
+        # It cannot be made without its part for videos: transformers says what that needs.
+        return _PROCESSOR.from_pretrained(source.place, **source.options)
+
+
+def _device(name: str) -> str:
+    if name != "auto":
+        return name
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _dtype(name: str, device: str, config: Any) -> Any:
+    if name != "auto":
+        return getattr(torch, name)
+    if getattr(config, "quantization_config", None):
+        # The quantiser knows which of its tensors may have which dtype.
+        return "auto"
+    # Half precision is slow on most CPUs, and its rounding would differ from run to run.
+    on_cpu = device == "cpu" or (device == SHARDED and not torch.accelerator.is_available())
+    return torch.float32 if on_cpu else "auto"
+
+
+def _missing_package(error: Exception) -> str | None:
+    """What pip is to be given, from the sentences that transformers has for it."""
+    if not isinstance(error, ImportError):
+        return None
+    text = str(error)
+    if command := re.search(r"pip install (?:-\S+ )*['\"]?([\w.-]+(?:[<>=]=[\w.]+)?)", text):
+        return command[1].rstrip(".")
+    needed = re.search(r"requires the (\w+) library", text)
+    return needed[1].lower() if needed else None

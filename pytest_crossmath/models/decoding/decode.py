@@ -1,0 +1,478 @@
+"""Decoding in slots: a finished row leaves the running batch, and a waiting one takes its slot.
+
+::
+
+    usage = Usage()
+    options = {"max_new_tokens": 256, "do_sample": False}
+    for row in decode(model, collate, 600, batch_size=16, options=options, usage=usage):
+        print(row.index, tokenizer.decode(row.tokens))
+    print(f"{usage.utilisation:.0%} of the slots were used", usage.static)
+
+In a static batch, rows that are done idle until the longest ends. Here `generate` runs in
+chunks: a chunk ends soon after rows have finished, these leave, waiting rows get a prefill of
+their own, and both caches are joined for the next chunk. All within a step, from logits
+processors to sampling, stays `generate`'s own.
+
+Whatever is not known to allow this, be it a kind of cache or a way to generate, is decoded
+in static batches by the same function, and `Usage.static` says why.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice, takewhile
+from typing import Any
+
+import torch
+from transformers import DynamicCache, GenerationMixin, StoppingCriteria, StoppingCriteriaList
+
+from pytest_crossmath.models.decoding import cache as caches
+
+Collate = Callable[[Sequence[int]], Mapping[str, Any]]
+"""Model inputs of rows on the model's device, padded on the left: `input_ids` and
+`attention_mask` of shape (rows, columns), and whatever the model takes besides."""
+
+_PATIENCE = 1
+"""Steps' worth of idle slots after which a chunk ends. A refill stalls the others for about as
+long. On a CPU anything from 0 to 8 was measured to be equally fast."""
+_PLAIN: dict[str, tuple[Any, ...]] = {
+    "use_cache": (None, True),
+    "cache_implementation": (None, "hybrid"),  # an old default of checkpoints that is ignored
+    "num_beams": (None, 1),
+    "num_beam_groups": (None, 1),
+    "num_return_sequences": (None, 1),
+    "repetition_penalty": (None, 1.0),
+    "encoder_repetition_penalty": (None, 1.0),
+    "length_penalty": (None, 1.0),
+    "typical_p": (None, 1.0),
+    "no_repeat_ngram_size": (None, 0),
+    "encoder_no_repeat_ngram_size": (None, 0),
+    "min_length": (None, 0),
+    "min_new_tokens": (None, 0),
+    "diversity_penalty": (None, 0.0),
+    "epsilon_cutoff": (None, 0.0),
+    "eta_cutoff": (None, 0.0),
+}
+"""The values at which settings are harmless, that is, switched off; else None and False."""
+_STEPWISE = frozenset({
+    "max_new_tokens", "max_length", "do_sample", "temperature", "top_k", "top_p", "min_p",
+    "bos_token_id", "eos_token_id", "pad_token_id", "logits_processor", "transformers_version",
+    "_from_model_config",
+})  # fmt: skip
+"""Settings that act on one step alone. Others may count from where a chunk begins."""
+_INPUTS = frozenset({
+    "input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "pixel_values",
+    "pixel_attention_mask", "image_grid_thw", "image_sizes",
+})  # fmt: skip
+"""Inputs that are used up by the prefill. Others might be needed in every step."""
+_STATES = frozenset({"rope_deltas"})
+"""Tensors that models lay by and that do no harm, since positions are passed explicitly."""
+_SHIFTING_ROPE = frozenset({"dynamic", "longrope"})
+"""Rotary embeddings that change for all rows with the longest one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One finished row."""
+
+    index: int
+    """Its position in the sequence given."""
+    tokens: list[int]
+    """New tokens, with the end token where one was generated."""
+    seconds: float
+    """Its share of the time: that of each step divided by the rows in it."""
+
+
+@dataclass(slots=True)
+class Usage:
+    """What became of the slots. It counts on while rows are decoded.
+
+    A prefill gives a row its first token and is a step like the others.
+    """
+
+    tokens: int = 0
+    """Row-steps that gave a row a token."""
+    row_steps: int = 0
+    """Row-steps that were computed: of finished rows too, while they were in the batch."""
+    slot_steps: int = 0
+    """Steps times the batch size: empty slots count, and those that wait for a prefill."""
+    joins: int = 0
+    """How often waiting rows joined a running batch."""
+    static: str = ""
+    """Why rows were decoded in static batches; empty where none were."""
+
+    @property
+    def utilisation(self) -> float:
+        """Share of the slots that gave a token, from 0 to 1."""
+        return self.tokens / max(self.slot_steps, 1)
+
+    def count(self, lengths: Sequence[int], steps: int, batch_size: int) -> None:
+        """Add the steps of a batch whose rows took this many tokens of them each."""
+        self.tokens += sum(lengths)
+        self.row_steps += steps * len(lengths)
+        self.slot_steps += steps * batch_size
+
+
+def decode(
+    model: Any,
+    collate: Collate,
+    rows: int,
+    *,
+    batch_size: int,
+    options: Mapping[str, Any],
+    kinds: Sequence[Hashable] | None = None,
+    usage: Usage | None = None,
+) -> Iterator[Decoded]:
+    """Decode rows 0 to `rows` - 1, at most `batch_size` of them at a time, in any order.
+
+    `collate` is called as rows are admitted, with neighbouring rows that are of the same
+    kind where `kinds` names one for each row. `options` are keyword arguments of
+    `model.generate`, `max_new_tokens` among them; a logits processor in them must judge a
+    row by the tokens of that row, wherever they stand. For greedy decoding each row gets
+    the tokens that `model.generate` gives it alone, up to rounding; sampled ones
+    depend on the batch, and on torch's generator, which the caller seeds.
+
+    A row is yielded at the end of its chunk, which is at most `batch_size` steps later. The
+    cache is as wide as the longest running row, and joining copies it layer by layer, so that
+    memory is that of a static batch and one layer of its cache.
+
+    Raises what `collate` and the model raise, when memory runs out too. Rows not yielded by
+    then have to be asked again.
+    """
+    usage = Usage() if usage is None else usage
+    kinds = [None] * rows if kinds is None else kinds
+    work = _Work(model, collate, batch_size, dict(options), kinds, usage)
+    left = dict.fromkeys(range(rows))
+    usage.static = work.unfit()
+    if not usage.static:
+        try:
+            for row in work.refilled(rows):
+                del left[row.index]
+                yield row
+        except _UnfitError as reason:
+            usage.static = str(reason)
+    yield from work.static(deque(left))
+
+
+class _UnfitError(Exception):
+    """The running batch cannot be refilled."""
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A row in the running batch."""
+
+    index: int
+    new: int = 0
+    """Tokens it got so far."""
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Rows in the midst of decoding; each ends in the newest column."""
+
+    slots: list[_Slot]
+    ids: torch.Tensor
+    """Prompts and new tokens, shape (rows, columns + 1): the newest is not in the cache yet."""
+    mask: torch.Tensor
+    """0 left of a row's first token, else 1; of the same shape."""
+    positions: torch.Tensor
+    """Rotary positions that the model was given for the last column of the cache: shape
+    (rows, 1), or (axes, rows, 1) where pictures are placed in space and time."""
+    cache: Any
+
+    def check(self) -> None:
+        """Raise `_UnfitError` unless the cache is what it is thought to be."""
+        rows, length = self.ids.shape
+        if reason := caches.unknown(self.cache, rows=rows, columns=length - 1):
+            raise _UnfitError(reason)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Let all other rows go, and with them the columns that only they needed."""
+        index = torch.tensor(rows, device=self.ids.device)
+        mask = self.mask[index]
+        padding = int(mask.any(dim=0).int().argmax())
+        if len(rows) < len(self.slots) or padding:
+            self.slots = [self.slots[row] for row in rows]
+            self.ids, self.mask = self.ids[index, padding:], mask[:, padding:]
+            self.positions = self.positions[..., index, :]
+            caches.keep(self.cache, rows, self.ids.shape[1] - 1)
+
+    def join(self, other: _Batch, filler: int) -> None:
+        """Take in the rows of another batch, which is used up."""
+        length = max(self.ids.shape[1], other.ids.shape[1])
+        self.slots += other.slots
+        self.ids = torch.cat([_widened(batch.ids, length, filler) for batch in (self, other)])
+        self.mask = torch.cat([_widened(batch.mask, length, 0) for batch in (self, other)])
+        self.positions = torch.cat([self.positions, other.positions], dim=-2)
+        caches.join(self.cache, other.cache, length - 1)
+
+
+class _Work:
+    """One call of `decode`: what does not change while it runs."""
+
+    def __init__(
+        self,
+        model: Any,
+        collate: Collate,
+        batch_size: int,
+        options: Mapping[str, Any],
+        kinds: Sequence[Hashable],
+        usage: Usage,
+    ) -> None:
+        self.model, self.collate, self.batch_size = model, collate, batch_size
+        self.options, self.kinds, self.usage = dict(options), kinds, usage
+        # The model that runs, where an adapter is wrapped around it.
+        self.inner: Any = next((m for m in model.modules() if isinstance(m, GenerationMixin)), None)
+        self.settings: Any = copy.deepcopy(model.generation_config)
+        self.strangers: dict[str, Any] = self.settings.update(**options)
+        self.limit: int = self.settings.max_new_tokens
+        ends = self.settings.eos_token_id
+        self.ends = frozenset(ends if isinstance(ends, list) else [ends]) - {None}
+        pad = self.settings.pad_token_id
+        self.filler: int = pad if pad is not None else min(self.ends, default=0)
+
+    def unfit(self) -> str:
+        """Why this model, asked in this way, cannot be refilled; empty where it can."""
+        if self.inner is None or type(self.inner).generate is not GenerationMixin.generate:
+            return "a model with its own generate"
+        if self.inner.config.is_encoder_decoder:
+            return "an encoder-decoder"
+        for adapter in getattr(self.model, "peft_config", {}).values():
+            if adapter.is_prompt_learning or getattr(adapter, "alora_invocation_tokens", None):
+                return "an adapter that acts on the prompt"
+        for name, value in (self.settings.to_diff_dict() | self.strangers).items():
+            if name not in _STEPWISE and value not in _PLAIN.get(name, (None, False)):
+                return f"the generation setting {name}"
+        config = self.inner.config.get_text_config(decoder=True)
+        if _rope_types(config) & _SHIFTING_ROPE or getattr(config, "attention_chunk_size", None):
+            return "positions or attention that depend on the longest row"
+        return caches.unknown_layers(DynamicCache(config=config))
+
+    def static(self, waiting: deque[int]) -> Iterator[Decoded]:
+        """Decode rows in batches that end with their longest."""
+        while waiting:
+            indices = self._admitted(waiting, self.batch_size)
+            started = time.perf_counter()
+            with torch.inference_mode():
+                inputs = self.collate(indices)
+                sequences = self.model.generate(**inputs, **self.options)
+            new = sequences[:, inputs["input_ids"].shape[1] :].tolist()
+            seconds = (time.perf_counter() - started) / len(indices)
+            lengths = [
+                next((i + 1 for i, token in enumerate(row) if token in self.ends), len(row))
+                for row in new
+            ]
+            self.usage.count(lengths, len(new[0]), self.batch_size)
+            for index, row, length in zip(indices, new, lengths, strict=True):
+                yield Decoded(index, row[:length], seconds)
+
+    def refilled(self, rows: int) -> Iterator[Decoded]:
+        """Decode rows in slots. Raises `_UnfitError` where that turns out not to work."""
+        waiting = deque(range(rows))
+        running: _Batch | None = None
+        while waiting or running:
+            # Only the work is in inference mode, and not who consumes the rows.
+            free = self.batch_size - (len(running.slots) if running else 0)
+            if waiting and free:
+                with torch.inference_mode():
+                    fresh, done = self._prefill(self._admitted(waiting, free))
+                    running = self._joined(running, fresh)
+            elif running:
+                with torch.inference_mode():
+                    running, done = self._advance(running)
+            yield from done
+
+    def _admitted(self, waiting: deque[int], most: int) -> list[int]:
+        """Take neighbours of one kind from the waiting rows."""
+        kind = self.kinds[waiting[0]]
+        alike = takewhile(lambda row: self.kinds[row] == kind, islice(waiting, most))
+        return [waiting.popleft() for _ in list(alike)]
+
+    def _prefill(self, indices: list[int]) -> tuple[_Batch | None, list[Decoded]]:
+        """Run prompts with their pictures to their first token."""
+        started = time.perf_counter()
+        inputs = dict(self.collate(indices))
+        if strangers := inputs.keys() - _INPUTS:
+            raise _UnfitError(f"the model input {min(strangers)}")
+        # Waiting for a second token would keep the others waiting too.
+        output, positions, stop = self._generate([self.limit] * len(indices), 1, inputs)
+        if kept := _kept_tensors(self.inner) - _STATES:
+            raise _UnfitError(f"a model that keeps {min(kept)} from its latest prompt")
+        batch = _Batch(
+            slots=[_Slot(index) for index in indices],
+            ids=output.sequences,
+            mask=_grown(inputs["attention_mask"], 1),
+            positions=positions[..., -1:],
+            cache=output.past_key_values,
+        )
+        return self._settled(batch, 1, stop, started)
+
+    def _advance(self, batch: _Batch) -> tuple[_Batch | None, list[Decoded]]:
+        """Decode one chunk: until rows have finished and their slots idled for long enough."""
+        started = time.perf_counter()
+        expected = batch.positions + 1
+        inputs = {
+            "input_ids": batch.ids,
+            "attention_mask": batch.mask,
+            "past_key_values": batch.cache,
+        }
+        if expected.ndim > 2:
+            # Models with such positions would take the offsets of the latest prefill for all rows.
+            inputs["position_ids"] = expected
+        remaining = [self.limit - slot.new for slot in batch.slots]
+        with _internals():
+            output, positions, stop = self._generate(remaining, max(remaining), inputs)
+        if positions.shape != expected.shape or not torch.equal(positions, expected):
+            raise _UnfitError("a model whose positions do not go on from chunk to chunk")
+        steps = output.sequences.shape[1] - batch.ids.shape[1]
+        batch.ids, batch.mask = output.sequences, _grown(batch.mask, steps)
+        batch.positions, batch.cache = positions + steps - 1, output.past_key_values
+        return self._settled(batch, steps, stop, started)
+
+    def _generate(
+        self, remaining: list[int], most: int, inputs: Mapping[str, Any]
+    ) -> tuple[Any, torch.Tensor, _Stop]:
+        """One call of `generate`; gives the positions of its first step too."""
+        stop = _Stop(remaining, self.ends, _PATIENCE * self.batch_size, self.model.device)
+        own = {
+            "max_new_tokens": most,
+            "return_dict_in_generate": True,
+            "stopping_criteria": StoppingCriteriaList([stop]),
+        }
+        with _first_positions(self.inner) as seen:
+            output = self.model.generate(**inputs, **self.options | own)
+        if not seen or seen[0] is None or seen[0].shape[-2] != len(remaining):
+            # It works them out by itself, perhaps from what another prefill left behind.
+            raise _UnfitError("a model that is not told the positions of its tokens")
+        return output, seen[0], stop
+
+    def _settled(
+        self, batch: _Batch, steps: int, stop: _Stop, started: float
+    ) -> tuple[_Batch | None, list[Decoded]]:
+        """Account for the steps just made and part the finished rows from the others."""
+        lengths, finished = stop.result(steps)
+        self.usage.count(lengths, steps, self.batch_size)
+        seconds = (time.perf_counter() - started) / len(lengths)
+        for slot, length in zip(batch.slots, lengths, strict=True):
+            slot.new += length
+            slot.seconds += seconds
+        done = []
+        for row in (row for row, over in enumerate(finished) if over):
+            slot = batch.slots[row]
+            end = batch.ids.shape[1] - (steps - lengths[row])
+            tokens = batch.ids[row, end - slot.new : end].tolist()
+            done.append(Decoded(slot.index, tokens, slot.seconds))
+        left = [row for row, over in enumerate(finished) if not over]
+        if not left:
+            return None, done
+        batch.check()
+        with _internals():
+            batch.keep(left)
+        return batch, done
+
+    def _joined(self, running: _Batch | None, fresh: _Batch | None) -> _Batch | None:
+        if running is None or fresh is None:
+            return running or fresh
+        if running.positions.shape[:-2] != fresh.positions.shape[:-2]:
+            raise _UnfitError("a model whose positions change their axes")
+        with _internals():
+            running.join(fresh, self.filler)
+        self.usage.joins += 1
+        return running
+
+
+class _Stop(StoppingCriteria):
+    """Ends rows, and the chunk once finished rows have idled for long enough."""
+
+    def __init__(
+        self, remaining: list[int], ends: Collection[int], patience: int, device: Any
+    ) -> None:
+        self.remaining = torch.tensor(remaining, device=device)
+        self.ends = torch.tensor(sorted(ends), dtype=torch.long, device=device)
+        self.patience = patience
+        self.steps = 0
+        self.idle = torch.zeros((), dtype=torch.long, device=device)
+        self.open = torch.ones_like(self.remaining, dtype=torch.bool)
+        self.lengths = torch.zeros_like(self.remaining)
+        """Tokens that each row got until it ended."""
+
+    def __call__(self, input_ids: torch.Tensor, _scores: Any, **_: Any) -> torch.Tensor:
+        """Which rows are to stop after this step, shape (rows,): all, where the chunk ends."""
+        # Nothing is read off the device here; `generate` does so once per step anyway.
+        self.steps += 1
+        self.lengths += self.open
+        self.open &= torch.isin(input_ids[:, -1], self.ends, invert=True)
+        self.open &= self.remaining > self.steps
+        closed = ~self.open
+        stop = closed | (self.idle >= self.patience)
+        self.idle += closed.sum()
+        return stop
+
+    def result(self, steps: int) -> tuple[list[int], list[bool]]:
+        """The tokens that each row got in these steps, and whether it finished in them.
+
+        Some devices run a step more than they report.
+        """
+        lengths, closed = self.lengths.tolist(), (~self.open).tolist()
+        finished = [over and length <= steps for length, over in zip(lengths, closed, strict=True)]
+        return [min(length, steps) for length in lengths], finished
+
+
+@contextmanager
+def _first_positions(module: torch.nn.Module) -> Iterator[list[torch.Tensor | None]]:
+    """Note the position ids of the first forward pass, as the model is given them."""
+    seen: list[torch.Tensor | None] = []
+
+    def note(_module: Any, _arguments: Any, named: dict[str, Any]) -> None:
+        if not seen:
+            seen.append(named.get("position_ids"))
+
+    handle = module.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _internals() -> Iterator[None]:
+    """Where other releases of transformers may differ: that is no failure of the model.
+
+    A `RuntimeError` is let through, since that is how memory runs out.
+    """
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise _UnfitError(f"transformers: {type(error).__name__}: {error}") from error
+
+
+def _kept_tensors(model: torch.nn.Module) -> set[str]:
+    """Names of tensors on modules that are no parameters or buffers: state of some batch."""
+    return {
+        name
+        for module in model.modules()
+        for name, value in vars(module).items()
+        if isinstance(value, torch.Tensor)
+    }
+
+
+def _rope_types(config: Any) -> set[str]:
+    """Kinds of rotary embeddings; they may be set for each kind of layer."""
+    parameters = getattr(config, "rope_parameters", None) or {}
+    nested = [value for value in parameters.values() if isinstance(value, dict)]
+    return {each.get("rope_type", "default") for each in (parameters, *nested)}
+
+
+def _grown(mask: torch.Tensor, steps: int) -> torch.Tensor:
+    return torch.nn.functional.pad(mask, (0, steps), value=1)
+
+
+def _widened(ids: torch.Tensor, length: int, filler: int) -> torch.Tensor:
+    return torch.nn.functional.pad(ids, (length - ids.shape[1], 0), value=filler)

@@ -1,0 +1,167 @@
+"""The two ends of one chat completion: a sample as a request, and the answer as a response.
+
+>>> body = '{"choices": [{"message": {"content": "4"}, "finish_reason": "stop"}]}'
+>>> read_completion(body)
+Completion(text='4', finish=<Finish.STOP: 'stop'>, new_tokens=0)
+
+Source: https://platform.openai.com/docs/api-reference/chat, and for `reasoning` and
+`chat_template_kwargs` https://docs.vllm.ai/en/stable/features/reasoning_outputs/. What an
+answer holds is checked here and not taken on trust: what a server gets wrong must
+become an error, never a text that is then scored.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from pytest_crossmath.errors import BackendError
+from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.scoring import Finish
+from pytest_crossmath.tasks.task import ImagePart, Part
+from pytest_crossmath.text import one_line
+
+_FINISH = {
+    "stop": Finish.STOP,
+    "length": Finish.LENGTH,
+    "content_filter": Finish.REFUSED,
+}
+_MOST_TOKENS = 10**9
+"""A count from which on a server is not believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a server answered."""
+
+    text: str
+    """The text; reasoning that came apart from it stands before it in ``<think>…</think>``."""
+    finish: Finish
+    """Why it ended."""
+    new_tokens: int
+    """Number of generated tokens; 0 where the server does not say."""
+
+
+def make_request(
+    model: str, sample: Sample, settings: Settings, *, hosted: bool = False
+) -> dict[str, Any]:
+    """The arguments of the client's `chat.completions.create` for a sample.
+
+    `hosted` says that the vendor's own API is asked: it has another name for the
+    limit of new tokens, and some of its models take no temperature.
+
+    Raises `BackendError` when a picture cannot be read.
+    """
+    request: dict[str, Any] = {
+        "model": model,
+        "messages": [{"role": "user", "content": _content(sample)}],
+    }
+    if settings.max_new_tokens is not None:
+        # Each refuses or does not know the other's name.
+        limit = "max_completion_tokens" if hosted else "max_tokens"
+        request[limit] = settings.max_new_tokens
+    if not (hosted and settings.temperature == 1):
+        # 1 is the default there; elsewhere it is whatever the checkpoint says.
+        request["temperature"] = settings.temperature
+    if settings.temperature > 0:
+        request["seed"] = zlib.crc32(repr(sample.key).encode())
+    if settings.thinking:
+        request["extra_body"] = {"chat_template_kwargs": {"enable_thinking": True}}
+    return request
+
+
+def read_completion(body: str) -> Completion:
+    """The completion in the body of an answer.
+
+    Raises `BackendError` for whatever is no finished text of an assistant.
+    """
+    answer = _parse(body)
+    choice = _first_choice(answer)
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        raise _odd("its choice has no message")
+    content, refusal = (_optional_text(message, field) for field in ("content", "refusal"))
+    finish = Finish.REFUSED if refusal else _finish(choice, message)
+    if content is None and finish is Finish.STOP:
+        raise _odd("its message has no content")
+    reasoning = _optional_text(message, "reasoning_content") or _optional_text(message, "reasoning")
+    thought = f"<think>{reasoning}</think>" if reasoning else ""
+    return Completion(thought + (content or refusal or ""), finish, _new_tokens(answer))
+
+
+def _content(sample: Sample) -> str | list[dict[str, Any]]:
+    """The user message. Plain text where there is no picture: text-only servers know no parts."""
+    if not sample.images:
+        return sample.text
+    return [_encode(part) for part in sample.content]
+
+
+def _encode(part: Part) -> dict[str, Any]:
+    if isinstance(part, ImagePart):
+        return {"type": "image_url", "image_url": {"url": _data_url(part.path)}}
+    return {"type": "text", "text": part.text}
+
+
+def _data_url(path: Path) -> str:
+    """The file's bytes as they are; the type is what they say, not the file's name."""
+    try:
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data)) as picture:
+            mime = Image.MIME[str(picture.format)]
+    except (OSError, KeyError) as error:
+        raise BackendError(f"the picture {path} cannot be read: {error}") from None
+    return f"data:{mime};base64,{base64.b64encode(data).decode()}"
+
+
+def _parse(body: str) -> Mapping[str, Any]:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        raise _odd(f"it is no JSON: {one_line(body, 60)}") from None
+    if not isinstance(answer, dict):
+        raise _odd("it is no JSON object")
+    return answer
+
+
+def _first_choice(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    choices = answer.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
+        return choices[0]
+    # Gateways report their upstream's failure under status 200.
+    reported = f": {one_line(json.dumps(answer['error']))}" if answer.get("error") else ""
+    raise _odd(f"it has no choices{reported}")
+
+
+def _finish(choice: Mapping[str, Any], message: Mapping[str, Any]) -> Finish:
+    reason = choice.get("finish_reason")
+    if message.get("tool_calls") or message.get("function_call"):
+        raise _odd("it calls a tool")
+    if not isinstance(reason, str) or reason not in _FINISH:
+        raise _odd(f"its finish_reason is {one_line(json.dumps(reason), 60)}")
+    return _FINISH[reason]
+
+
+def _optional_text(message: Mapping[str, Any], field: str) -> str | None:
+    value = message.get(field)
+    if value is not None and not isinstance(value, str):
+        raise _odd(f"the {field} of its message is no text")
+    return value
+
+
+def _new_tokens(answer: Mapping[str, Any]) -> int:
+    usage = answer.get("usage")
+    count = usage.get("completion_tokens") if isinstance(usage, dict) else None
+    return count if type(count) is int and 0 < count < _MOST_TOKENS else 0
+
+
+def _odd(what: str) -> BackendError:
+    return BackendError(f"the server's answer is no chat completion: {what}")

@@ -1,0 +1,312 @@
+"""Options: their declaration, their ini twins, and the one place that reads them.
+
+``--crossmath-batch-size=8`` on a command line and ``crossmath_batch_size = 8``
+in an ini file are the same; the command line wins.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+from pytest_crossmath.errors import OptionError
+from pytest_crossmath.plugin.values import (
+    ATTENTIONS,
+    CACHE_MODES,
+    DTYPES,
+    INCONCLUSIVE,
+    STOP_EARLY,
+    parse_attention,
+    parse_batch_size,
+    parse_choice,
+    parse_positive,
+    parse_seconds,
+    parse_temperature,
+    parse_variable,
+)
+
+if TYPE_CHECKING:
+    from pytest_crossmath.gating.gatekeeper import Baseline
+    from pytest_crossmath.gating.gates import Gate
+    from pytest_crossmath.models.spec import ModelSpec
+    from pytest_crossmath.run.config import CrossmathConfig
+
+_ONLY_TELLS = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test")
+"""Options of pytest under which nothing runs, so that nothing is to be checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option, on the command line and in ini files."""
+
+    name: str
+    """What comes after ``--crossmath-``."""
+    metavar: str | None
+    """Placeholder of its value; None for a switch."""
+    help: str
+    """One sentence."""
+    repeatable: bool = False
+    """Whether it may be given several times."""
+    is_path: bool = False
+    """Whether its value may be a path; one in an ini file is taken from there."""
+    const: str | None = None
+    """Its value where it is given without one; None where it must have one."""
+
+    @property
+    def flag(self) -> str:
+        """``--crossmath-batch-size``."""
+        return f"--crossmath-{self.name}"
+
+    @property
+    def ini(self) -> str:
+        """``crossmath_batch_size``: the ini twin, and where argparse puts the value."""
+        return f"crossmath_{self.name.replace('-', '_')}"
+
+    @property
+    def ini_type(self) -> Literal["string", "bool", "linelist"]:
+        """What pytest makes of the ini value."""
+        if self.metavar is None:
+            return "bool"
+        return "linelist" if self.repeatable else "string"
+
+
+OPTIONS = (
+    Option("model", "[NAME=]SPEC", "model to run: pocket (bundled), an alias such as llava, a"
+           " checkpoint or LoRA directory, hf:ORG/NAME[@REVISION], openai:NAME@URL,"
+           " replay:FILE.jsonl; repeatable",
+           repeatable=True, is_path=True),
+    Option("suite", "SUITE", "mini, standard, a folder with problems.jsonl, a JSONL file, also of"
+           " the published CrossMath layout, or your copy of a dataset: mathverse:PATH, mmmu:PATH"
+           " (default: standard; mini for pocket alone)",
+           is_path=True),
+    Option("modality", "LIST", "forms to ask: text,image,image+text (default: all that there are)"),
+    Option("style", "LIST", "image styles, or all (default: the suite's first; of questions all)"),
+    Option("limit", "N", "only the first N problems"),
+    Option("samples", "K", "samples per problem and form (default: 1)"),
+    Option("prompt", "FILE", "instruction to use instead of the built-in one", is_path=True),
+    Option("max-new-tokens", "N", "longest response (default: the model's own limit)"),
+    Option("temperature", "T", "sampling temperature; 0 is greedy (default: 0)"),
+    Option("batch-size", "N", "samples in a batch, or auto (default: auto)"),
+    Option("dtype", "DTYPE", f"{', '.join(DTYPES)} (default: auto, float32 on a CPU)"),
+    Option("device", "DEVICE", "auto, cpu, cuda, cuda:1, mps, or sharded: over all GPUs"
+           " (default: auto)"),
+    Option("attention", "NAME", f"{', '.join(ATTENTIONS)} (default: the model's own)"),
+    Option("thinking", None, "ask chat templates that can to open a thinking block"),
+    Option("trust-remote-code", None, "run Python code that a checkpoint brings: read it first"),
+    Option("record", "FILE", "where the run record goes (default: a new file under"
+           " .crossmath/runs)", is_path=True),
+    Option("html", "FILE", "write the report as a page with every problem, its picture and the"
+           " answer", is_path=True),
+    Option("markdown", "FILE", "write the report as Markdown; on GitHub Actions it also goes to the"
+           " job's summary", is_path=True),
+    Option("timeout", "SECONDS", "longest silence of a server; twice that is the longest wait for"
+           " one response, with all tries (default: 600)"),
+    Option("api-key-env", "NAME", "environment variable with a server's API key (default:"
+           " OPENAI_API_KEY)"),
+    Option("fail-under", "FORM:LIMIT", "gate: fail if fewer are solved, such as image:0.5 or"
+           " image/beige:50%; repeatable", repeatable=True),
+    Option("max-gap", "FORM:LIMIT", "gate: fail if the gap to text is larger, such as image:20%;"
+           " repeatable", repeatable=True),
+    Option("compare", "RUN.jsonl", "an earlier run's record to compare with; RUN.jsonl#NAME picks"
+           " one of its models", is_path=True),
+    Option("compare-fail", "FORM:LIMIT", "gate: fail if more was lost since that run, such as"
+           " image:5%, or if the gap grew more, as gap:image:3%; repeatable", repeatable=True),
+    Option("inconclusive", "fail|pass", "what a gate does that cannot tell (default: pass)"),
+    Option("stop-early", "HOW", "ask no more once the gates are decided: exact, or sequential"
+           " in random order (default without =HOW: exact)", const="exact"),
+    Option("diagnose", None, "ask what stands in pictures that were missed: was it misread, or read"
+           " right and reasoned wrong?"),
+    Option("cache", "MODE", "responses of earlier runs: on (use and save), off, refresh (save only;"
+           " default: on)"),
+    Option("strict", None, "a missed problem is a plain failure"),
+)  # fmt: skip
+"""Every option, in the order of the help."""
+
+
+SNAPSHOT_EXTENSION = "verdicts"
+"""How the names of snapshot files end."""
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare every option with its ini twin."""
+    group = parser.getgroup("crossmath", "vision-language models (pytest-crossmath)")
+    for option in OPTIONS:
+        if option.metavar is None:
+            group.addoption(
+                option.flag, dest=option.ini, action="store_true", default=None, help=option.help
+            )
+        else:
+            action = "append" if option.repeatable else "store"
+            alone = {"nargs": "?", "const": option.const} if option.const else {}
+            group.addoption(
+                option.flag, dest=option.ini, action=action, metavar=option.metavar,
+                help=option.help.replace("%", "%%"), **alone,
+            )  # fmt: skip
+        parser.addini(option.ini, f"ini twin of {option.flag}", type=option.ini_type, default=None)
+
+
+def is_active(config: pytest.Config) -> bool:
+    """Whether anything was asked of this plugin: an option, or a model in an ini file."""
+    if any(config.getoption(name, default=False) for name in _ONLY_TELLS):
+        return False
+    return bool(_first_given(config)) or bool(_value(config, OPTIONS[0]))
+
+
+def build_config(config: pytest.Config) -> CrossmathConfig:
+    """Read and check every option.
+
+    Raises `CrossmathError` with one line for the first value that cannot be used.
+    """
+    from pytest_crossmath.gating.gates import check_gates
+    from pytest_crossmath.models.backend import API_KEY_ENV, Settings
+    from pytest_crossmath.plugin.suite_options import (
+        check_questions,
+        chosen_modalities,
+        chosen_styles,
+        chosen_suite,
+    )
+    from pytest_crossmath.run.config import CrossmathConfig
+    from pytest_crossmath.tasks.request import load_instruction
+
+    values = {option.name: _value(config, option) for option in OPTIONS}
+    if not values["model"]:
+        raise OptionError(f"{_first_given(config)} needs a model: add --crossmath-model=pocket")
+    models = parse_models(values["model"])
+    gates = parse_gates(values)
+    baseline = parse_baseline(values["compare"], gates)
+    suite = chosen_suite(values, models, config.rootpath)
+    modalities = chosen_modalities(values["modality"], suite)
+    styles = chosen_styles(values["style"], suite, modalities)
+    check_gates(gates, modalities=modalities, styles=styles, shapes=suite.shapes)
+    check_questions(suite, models, diagnose=bool(values["diagnose"]))
+    prompt = values["prompt"]
+    record, html, markdown = (
+        Path(values[name]) if values[name] else None for name in ("record", "html", "markdown")
+    )
+    return CrossmathConfig(
+        models=models,
+        suite=suite,
+        is_cut=values["limit"] is not None,
+        modalities=modalities,
+        styles=styles,
+        samples=parse_positive("samples", values["samples"]) or 1,
+        instruction=load_instruction(Path(prompt)) if prompt else None,
+        settings=Settings(
+            max_new_tokens=parse_positive("max-new-tokens", values["max-new-tokens"]),
+            temperature=parse_temperature(values["temperature"]),
+            batch_size=parse_batch_size(values["batch-size"]),
+            dtype=parse_choice("dtype", values["dtype"] or "auto", DTYPES),
+            device=values["device"] or "auto",
+            attention=parse_attention(values["attention"]),
+            thinking=bool(values["thinking"]),
+            timeout=parse_seconds("timeout", values["timeout"] or "600"),
+            api_key_env=parse_variable("api-key-env", values["api-key-env"] or API_KEY_ENV),
+            trust_remote_code=bool(values["trust-remote-code"]),
+        ),
+        record=record,
+        html=html,
+        markdown=markdown,
+        cache=parse_choice("cache", values["cache"] or "on", CACHE_MODES),
+        strict=bool(values["strict"]),
+        diagnose=bool(values["diagnose"]),
+        gates=gates,
+        baseline=baseline,
+        inconclusive=parse_choice("inconclusive", values["inconclusive"] or "pass", INCONCLUSIVE),
+        stop_early=parse_stop_early(values["stop-early"], gates),
+    )
+
+
+def parse_models(texts: Sequence[str]) -> tuple[ModelSpec, ...]:
+    """The models, checked as far as can be without loading them; their names must differ."""
+    from pytest_crossmath.models.registry import check_spec
+    from pytest_crossmath.models.spec import parse_spec
+
+    specs = [parse_spec(text) for text in texts]
+    for i, spec in enumerate(specs):
+        if spec.name in (other.name for other in specs[:i]):
+            raise OptionError(
+                f"two models are called {spec.name!r}: name them with --crossmath-model=NAME=SPEC"
+            )
+        check_spec(spec)
+    return tuple(specs)
+
+
+def parse_gates(values: Mapping[str, Any]) -> tuple[Gate, ...]:
+    """The gates of all three options, each once."""
+    from pytest_crossmath.gating.gates import Kind, parse_gate
+
+    gates = (parse_gate(kind, text) for kind in Kind for text in values[kind.value] or ())
+    return tuple(dict.fromkeys(gates))
+
+
+def parse_baseline(text: str | None, gates: Sequence[Gate]) -> Baseline | None:
+    """The run in ``RUN.jsonl`` or ``RUN.jsonl#MODEL``."""
+    from pytest_crossmath.gating.gatekeeper import Baseline, needs_baseline
+    from pytest_crossmath.reporting.record import read_record
+
+    if text is None:
+        if needs_baseline(gates):
+            raise OptionError(
+                "--crossmath-compare-fail needs --crossmath-compare=RUN.jsonl, the record of"
+                " the run to compare with"
+            )
+        return None
+    file, _, model = (text, "", "") if os.path.isfile(text) else text.partition("#")
+    return Baseline(read_record(Path(file)), model or None, Path(file))
+
+
+def parse_stop_early(text: str | None, gates: Sequence[Gate]) -> str | None:
+    """How to stop early; None for not at all."""
+    if not text:
+        return None
+    if not gates:
+        raise OptionError(
+            "--crossmath-stop-early stops when the gates are decided: add one, such as"
+            " --crossmath-fail-under=image:0.5"
+        )
+    if text not in STOP_EARLY:
+        raise OptionError(
+            f"--crossmath-stop-early cannot be {text!r}: it takes {', '.join(STOP_EARLY)};"
+            " before another argument write --crossmath-stop-early=exact"
+        )
+    return text
+
+
+def _first_given(config: pytest.Config) -> str | None:
+    """The first flag of ours on the command line."""
+    given = (o.flag for o in OPTIONS if config.getoption(o.ini, default=None))
+    return next(given, None)
+
+
+def _value(config: pytest.Config, option: Option) -> Any:
+    """The value of an option: None, a text, a list of texts for a repeatable one, or a bool."""
+    value = config.getoption(option.ini, default=None)
+    if value is not None:
+        return value
+    value = config.getini(option.ini)
+    if option.metavar is None or value is None:
+        return value
+    # A pyproject.toml may hold lists where ini files have texts, and numbers.
+    if option.repeatable:
+        return [_from_ini_file(config, option, str(text)) for text in value]
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return _from_ini_file(config, option, text)
+
+
+def _from_ini_file(config: pytest.Config, option: Option, text: str) -> str:
+    """The value with its path, where it is one, taken from the ini file's folder."""
+    if not option.is_path or config.inipath is None:
+        return text
+    from pytest_crossmath.tasks.datasets.catalogue import DATASETS
+
+    schemes = "|".join(("replay", *DATASETS))
+    head, path = re.match(rf"((?:[\w.+-]+=)?(?:(?:{schemes}):)?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]  # matches anything
+    there = config.inipath.parent / path
+    is_ours = option.name in {"record", "prompt", "compare", "html", "markdown"} or there.exists()
+    return f"{head}{there}" if is_ours else text

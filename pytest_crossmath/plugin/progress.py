@@ -1,0 +1,129 @@
+"""The live line: what a long batch is doing, behind pytest's own dots.
+
+It is written where the cursor stands and taken back before pytest goes on, so that the
+output that stays is the same with and without it. Only on a terminal, and not under ``-q``.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+
+import pytest
+
+from pytest_crossmath.inference.result import Result
+from pytest_crossmath.tasks.request import Sample
+
+_SAVE, _RESTORE, _CLEAR = "\x1b7", "\x1b8", "\x1b[K"
+_PAUSE = 0.1
+"""Seconds between two looks; a terminal over a slow line must keep up."""
+_LEAST = 12
+"""Columns below which a line says nothing."""
+
+
+class Progress:
+    """What is being done, for a person who waits."""
+
+    def __init__(self, config: pytest.Config, clock: Callable[[], float] = time.monotonic) -> None:
+        self._config = config
+        self._clock = clock
+        self._totals: Counter[str] = Counter()
+        self._done: Counter[str] = Counter()
+        self._inferred: Counter[str] = Counter()
+        self._tokens: Counter[str] = Counter()
+        self._since: dict[str, float] = {}
+        self._drawn = float("-inf")
+        self._is_shown = False
+
+    def plan(self, samples: Iterable[tuple[str, Sample]]) -> None:
+        """Which samples each model is going to be asked; twice the same is asked once."""
+        self._totals = Counter(model for model, _ in {(model, one.key) for model, one in samples})
+
+    def loading(self, model: str) -> None:
+        """A model is being loaded."""
+        self._draw(f"loading {model} …", at_once=True)
+        self._since[model] = self._clock()
+
+    def arrived(self, result: Result) -> None:
+        """A result is there."""
+        model, now = result.model, self._clock()
+        self._since.setdefault(model, now)
+        self._done[model] += 1
+        if not result.cached:
+            self._inferred[model] += 1
+            self._tokens[model] += result.new_tokens
+        elapsed = now - self._since[model]
+        inferred, left = self._inferred[model], self._totals[model] - self._done[model]
+        self._draw(
+            status(
+                model, result.modality, self._done[model], self._totals[model],
+                tokens_per_second=self._tokens[model] / elapsed if elapsed > 1 else None,
+                seconds_left=elapsed / inferred * left if inferred and elapsed > 1 else None,
+            )
+        )  # fmt: skip
+
+    def clear(self) -> None:
+        """Take the line back, before pytest writes."""
+        if self._is_shown:
+            self._write(_CLEAR)
+            self._is_shown = False
+
+    def _draw(self, text: str, *, at_once: bool = False) -> None:
+        if not at_once and self._clock() - self._drawn < _PAUSE:
+            return
+        if not self._is_wanted():
+            return
+        writer = self._config.get_terminal_writer()
+        room = writer.fullwidth - writer.width_of_current_line - 2
+        if room < _LEAST:
+            return
+        self._drawn = self._clock()
+        self._write(f"{_SAVE}{_CLEAR} {text[:room]}{_RESTORE}")
+        self._is_shown = True
+
+    def _is_wanted(self) -> bool:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        return (
+            terminal is not None
+            and bool(terminal.isatty)
+            and self._config.get_verbosity() >= 0
+            and os.environ.get("TERM", "dumb") != "dumb"
+        )
+
+    def _write(self, text: str) -> None:
+        # A test's own output is captured at this point; this is no output of a test.
+        capture = self._config.pluginmanager.get_plugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
+            # Not through the writer, which would count the columns as used.
+            stream = self._config.get_terminal_writer()._file  # noqa: SLF001 - it has no other name
+            stream.write(text)
+            stream.flush()
+
+
+def status(
+    model: str,
+    form: str,
+    done: int,
+    total: int,
+    *,
+    tokens_per_second: float | None,
+    seconds_left: float | None,
+) -> str:
+    """One line, the most important first: it is cut where the terminal ends."""
+    parts = [f"{done:,} of {total:,}" if total else f"{done:,}"]
+    if seconds_left is not None:
+        parts.append(f"{_duration(seconds_left)} left")
+    parts.append(f"{model} as {form}")
+    if tokens_per_second:
+        parts.append(f"{tokens_per_second:,.0f} tokens/s")
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02}"
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

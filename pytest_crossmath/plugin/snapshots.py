@@ -1,0 +1,297 @@
+"""Snapshots by syrupy: where verdicts are kept, and what a run makes of them.
+
+syrupy's own options and report drive it. What differs from other snapshots is what a
+match is: a verdict fails only where the problem was solved before, and what no
+snapshot has is no failure.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+from syrupy.data import SnapshotCollection, SnapshotCollections
+from syrupy.extensions.base import AbstractSyrupyExtension
+from syrupy.location import PyTestLocation
+from syrupy.utils import (
+    cleanup_snapshot_write_sidecars,
+    exclusive_file_lock,
+    replace_atomic,
+    snapshot_file_lock_enabled,
+    snapshot_write_sidecar_paths,
+)
+
+from pytest_crossmath.errors import OptionError
+from pytest_crossmath.files import relative
+from pytest_crossmath.gating.snapshot import (
+    Change,
+    Entries,
+    Name,
+    change,
+    entry,
+    format_snapshot,
+    no_worse,
+    parse_line,
+    read_snapshot,
+)
+from pytest_crossmath.plugin.options import SNAPSHOT_EXTENSION
+from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.scoring import Score
+from pytest_crossmath.tasks.suite import Suite
+
+FOLDER = "crossmath"
+"""Folder of our files among the user's snapshots."""
+
+_WORDS = {
+    Change.REGRESSED: "regressed",
+    Change.IMPROVED: "improved",
+    Change.SAME: "as before",
+    Change.NEW: "new",
+}
+
+
+class _SampleLocation(PyTestLocation):
+    """Where the verdict of one test belongs: a line of the model's file."""
+
+    def __init__(self, item: pytest.Item, file: Path, name: Name) -> None:
+        # The base is a frozen dataclass that makes its fields in the same way.
+        object.__setattr__(self, "file", str(file))
+        object.__setattr__(self, "line", str(name))
+        super().__init__(item)
+
+    file: str
+    line: str
+
+    @property
+    def snapshot_name(self) -> str:
+        """Problem and form, instead of the name of the test."""
+        return self.line
+
+    def matches_snapshot_name(self, snapshot_name: str) -> bool:
+        """Whether a line is about this sample."""
+        return snapshot_name == self.line
+
+
+class VerdictExtension(AbstractSyrupyExtension):
+    """Verdicts in files of our own layout. What syrupy compares and keeps is a whole line."""
+
+    file_extension = SNAPSHOT_EXTENSION
+
+    def serialize(self, data: Any, **_: Any) -> str:
+        """The line as it is."""
+        return str(data)
+
+    def matches(self, *, serialized_data: Any, snapshot_data: Any) -> bool:
+        """Whether a verdict is no worse than that of the snapshot."""
+        return no_worse(snapshot_data, serialized_data)
+
+    @classmethod
+    def get_location(cls, *, test_location: PyTestLocation, index: Any = 0) -> str:  # noqa: ARG003 - one for each test
+        """The file of the model."""
+        assert isinstance(test_location, _SampleLocation)
+        return test_location.file
+
+    @classmethod
+    def get_snapshot_name(cls, *, test_location: PyTestLocation, index: Any = 0) -> str:  # noqa: ARG003 - one for each test
+        """Problem and form."""
+        return test_location.snapshot_name
+
+    @classmethod
+    def matches_test_location(
+        cls, *, test_location: PyTestLocation, snapshot_location: str
+    ) -> bool:
+        """Whether a file is the one of the test's model."""
+        # syrupy also asks about tests that are none of ours.
+        return getattr(test_location, "file", None) == snapshot_location
+
+    def discover_snapshots(self, **_: Any) -> SnapshotCollections:
+        """None: what a run leaves out, by -k or a limit, is not unused. See `Verdicts.finish`."""
+        return SnapshotCollections()
+
+    def read_snapshot_collection(self, *, snapshot_location: str) -> SnapshotCollection:
+        """Nothing, see `discover_snapshots`."""
+        return SnapshotCollection(location=snapshot_location)
+
+    def read_snapshot_data_from_location(
+        self, *, snapshot_location: str, snapshot_name: str, session_id: str
+    ) -> str | None:
+        """The line of a sample; None where there is none."""
+        text = _entries(snapshot_location, session_id).get(Name.parse(snapshot_name))
+        return None if text is None else f"{snapshot_name}\t{text}"
+
+    @classmethod
+    def write_snapshot_collection(
+        cls,
+        *,
+        snapshot_collection: SnapshotCollection,
+        name_order: Any = None,  # noqa: ARG003 - lines have an order of their own
+    ) -> None:
+        """Put lines into a file and leave the others as they are."""
+        fresh = dict(parse_line(str(snapshot.data)) for snapshot in snapshot_collection)
+        _rewrite(Path(snapshot_collection.location), lambda entries: {**entries, **fresh})
+
+    def delete_snapshots(self, *, snapshot_location: str, snapshot_names: set[str]) -> None:
+        """Take lines out of a file, and the file away with its last."""
+        gone = frozenset(map(Name.parse, snapshot_names))
+        _rewrite(Path(snapshot_location), lambda entries: _without(entries, gone))
+
+
+class ExactVerdictExtension(VerdictExtension):
+    """What an update compares with: every difference is to be written."""
+
+    def matches(self, *, serialized_data: Any, snapshot_data: Any) -> bool:
+        """Whether the lines are the same."""
+        return bool(serialized_data == snapshot_data)
+
+
+class Verdicts:
+    """The snapshots of a run, in one process."""
+
+    def __init__(
+        self, config: pytest.Config, suite: Suite, models: Iterable[str], *, is_cut: bool
+    ) -> None:
+        """Read the files of `models`; `is_cut` where a limit cut the suite.
+
+        Raises `SnapshotError`.
+        """
+        self._is_cut = is_cut
+        self._config = config
+        self._suite = suite
+        self._update = bool(config.option.update_snapshots)
+        self._new_only = bool(config.option.update_new_snapshots_only)
+        self._folder: Path = (
+            config.rootpath / config.option.snapshot_dirname / FOLDER / _file_name(suite.name)
+        )
+        _entries.cache_clear()
+        self._entries = {model: read_snapshot(self._file(model)) for model in models}
+        self._counts: dict[str, Counter[Change]] = {}
+        self._ran: dict[str, set[str]] = {}
+
+    def check_writable(self) -> None:
+        """Raise `OptionError` where an update could not be written. Makes the folder."""
+        if not (self._update or self._new_only):
+            return
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._folder):
+                pass
+        except OSError as error:
+            raise OptionError(f"snapshots cannot be written: {error}") from None
+
+    def check(
+        self, item: pytest.Item, model: str, sample: Sample, score: Score
+    ) -> tuple[Change, bool]:
+        """What became of a verdict, and whether the snapshot lets it pass.
+
+        Where an update is asked for it is put into the snapshot, and passes.
+        """
+        name = Name.of(sample)
+        before = self._entries[model].get(name)
+        what = change(before, score)
+        is_asked = self._update or (self._new_only and before is None)
+        if what is Change.NEW and not is_asked:
+            return what, True
+        snapshot = SnapshotAssertion(
+            update_snapshots=self._update,
+            update_new_snapshots_only=self._new_only,
+            extension_class=ExactVerdictExtension if self._update else VerdictExtension,
+            test_location=_SampleLocation(item, self._file(model), name),
+            session=self._config._syrupy,  # type: ignore[attr-defined]  # noqa: SLF001 - set by syrupy
+        )
+        return what, snapshot == f"{name}\t{entry(score)}"
+
+    def is_kept(self, model: str) -> bool:
+        """Whether there is a snapshot of a model, or one is to be written."""
+        return bool(self._entries[model] or self._update or self._new_only)
+
+    def count(self, model: str, problem: str, what: str) -> None:
+        """Count what the report of a test says."""
+        self._counts.setdefault(model, Counter())[Change(what)] += 1
+        self._ran.setdefault(model, set()).add(problem)
+
+    def finish(self) -> None:
+        """Take out what is unused, where an update asks for it, as syrupy does elsewhere."""
+        for model in filter(self._is_cleaned, self._counts):
+            if gone := self._unused(model):
+                _rewrite(self._file(model), partial(_without, gone=gone))
+                cleanup_snapshot_write_sidecars(self._file(model))
+
+    def lines(self) -> Iterator[str]:
+        """What the report says of them: nothing where there is no snapshot."""
+        for model, counts in self._counts.items():
+            unused = self._unused(model)
+            yield f"snapshot: {relative(self._file(model))}"
+            words = (f"{counts[what]} {word}" for what, word in _WORDS.items() if counts[what])
+            written = "written: " if self._update else ""
+            yield f"  {model}: {written}{', '.join(words)}"
+            if unused and self._config.option.include_snapshot_details:
+                yield from (f"  unused: {name.problem} {name.form}" for name in sorted(unused))
+            if unused:
+                fate = (
+                    "removed"
+                    if self._is_cleaned(model)
+                    else "--snapshot-update of the whole suite removes them"
+                )
+                yield f"  {len(unused)} of problems that the suite no longer has: {fate}"
+
+    def to_json(self) -> dict[str, dict[str, int]]:
+        """The counts by model, for the record."""
+        return {
+            model: {what.value: count for what, count in counts.items()}
+            for model, counts in self._counts.items()
+        }
+
+    def _file(self, model: str) -> Path:
+        return self._folder / f"{_file_name(model)}.{SNAPSHOT_EXTENSION}"
+
+    def _is_cleaned(self, model: str) -> bool:
+        """Whether an update removes what is unused: only one of all problems of the suite.
+
+        Two suites may have one name, and who runs a few tests wants no more than these changed.
+        """
+        option = self._config.option
+        kept = option.no_cleanup or getattr(option, "disable_unused_snapshots", False)
+        problems = {task.id for task in self._suite.tasks}
+        return self._update and not kept and self._ran[model] == problems
+
+    def _unused(self, model: str) -> frozenset[Name]:
+        """Lines of problems that the suite does not have; none where not all of it was loaded."""
+        if self._is_cut:
+            return frozenset()
+        known = {task.id for task in self._suite.tasks}
+        return frozenset(name for name in self._entries[model] if name.problem not in known)
+
+
+def _file_name(name: str) -> str:
+    """A name as part of a path: no separator, and no leading dot."""
+    quoted = quote(name, safe=" +@=")
+    return f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted
+
+
+@lru_cache(maxsize=64)
+def _entries(file: str, session_id: str) -> dict[Name, str]:  # noqa: ARG001 - a session reads once
+    return read_snapshot(Path(file))
+
+
+def _rewrite(file: Path, edit: Callable[[Entries], Entries]) -> None:
+    """Change a file as a whole: another worker may change it too, and a kill may come any time."""
+    with exclusive_file_lock(file) if snapshot_file_lock_enabled() else nullcontext():
+        entries = edit(read_snapshot(file))
+        if not entries:
+            file.unlink(missing_ok=True)
+            return
+        _, temporary = snapshot_write_sidecar_paths(file)
+        temporary.write_text(format_snapshot(entries), encoding="utf-8", newline="\n")
+        replace_atomic(temporary, file)
+
+
+def _without(entries: Entries, gone: frozenset[Name]) -> Entries:
+    return {name: text for name, text in entries.items() if name not in gone}

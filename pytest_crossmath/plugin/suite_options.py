@@ -1,0 +1,86 @@
+"""The options that pick a suite, and what of it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_crossmath.errors import OptionError
+from pytest_crossmath.models.spec import ModelSpec, is_pocket, recorded_suite
+from pytest_crossmath.plugin.values import parse_list, parse_modalities, parse_positive
+from pytest_crossmath.tasks.suite import Suite, bundled_suites, check_pictures, load_suite
+from pytest_crossmath.tasks.task import Modality
+
+_DEFAULT_SUITE, _POCKET_SUITE = "standard", "mini"
+
+
+def chosen_suite(values: Mapping[str, Any], models: Sequence[ModelSpec], root: Path) -> Suite:
+    """The suite that is asked for, cut to the limit. Raises `CrossmathError`."""
+    default = _POCKET_SUITE if all(map(is_pocket, models)) else _DEFAULT_SUITE
+    recorded = {recorded_suite(spec) for spec in models}
+    if len(recorded) == 1 and (name := recorded.pop()) in bundled_suites():
+        default = str(name)
+    suite = load_suite(values["suite"] or default, root=root)
+    return suite.cut(parse_positive("limit", values["limit"]))
+
+
+def chosen_modalities(text: str | None, suite: Suite) -> tuple[Modality, ...]:
+    """The modalities that are asked for; of questions all that the suite offers, by default."""
+    if not suite.questions:
+        return parse_modalities(text)
+    if text is None:
+        return suite.modalities
+    for modality in (asked := parse_modalities(text)):
+        if modality not in suite.modalities:
+            raise OptionError(
+                f"--crossmath-modality: suite {suite.name} offers no {modality}; it offers:"
+                f" {', '.join(suite.modalities)}"
+            )
+    return asked
+
+
+def check_questions(suite: Suite, models: Sequence[ModelSpec], *, diagnose: bool) -> None:
+    """Raise `OptionError` for what makes sense of grids alone."""
+    if not suite.questions:
+        return
+    if diagnose:
+        raise OptionError(
+            f"--crossmath-diagnose compares grids, and suite {suite.name} holds questions:"
+            " leave it out"
+        )
+    for spec in models:
+        if spec.kind == "reference":
+            raise OptionError(
+                f"model {spec.name} solves cross-math grids, and suite {suite.name} holds"
+                " questions: name another model"
+            )
+
+
+def chosen_styles(
+    text: str | None, suite: Suite, modalities: Sequence[Modality]
+) -> tuple[str, ...]:
+    """The styles that are asked for, with pictures that are there. Raises `CrossmathError`."""
+    if not any(modality.shows_image for modality in modalities):
+        return ()
+    if not suite.styles and not suite.questions:
+        raise OptionError(
+            f"suite {suite.name} has no pictures: run it with --crossmath-modality=text"
+        )
+    shapes = suite.chosen(modalities, suite.styles)
+    offered = tuple(dict.fromkeys(style for _, style in shapes if style is not None))
+    if text not in {None, "", "all"} and not offered:
+        raise OptionError(
+            f"suite {suite.name} has no styles as {', '.join(modalities)}: leave"
+            " --crossmath-style out"
+        )
+    everything = text == "all" or bool(suite.questions)
+    chosen = offered if everything else offered[:1]
+    styles = chosen if text in (None, "", "all") else parse_list("style", text, offered)
+    for modality in modalities:
+        if not suite.chosen([modality], styles):
+            raise OptionError(
+                f"--crossmath-style={text}: suite {suite.name} has no {modality} in these styles"
+            )
+    check_pictures(suite, styles)
+    return tuple(styles)

@@ -1,0 +1,373 @@
+"""Seeded random puzzles: grow a crossword of equations, then blank what stays solvable.
+
+>>> from itertools import islice
+>>> first, second = islice(generate_problems(PRESETS["mini"], seed=7, prefix="demo"), 2)
+>>> first.id, len(first.key) == len(first.puzzle.blanks)
+('demo-0001', True)
+
+A solution is made first and numbers are then removed one by one as long as
+forward propagation still fills every blank, so the solution is always unique.
+The same seed gives the same problems in every process and on every machine.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import islice, repeat
+
+from pytest_crossmath.tasks.crossmath.grid import (
+    EQUALS,
+    Cell,
+    Direction,
+    Position,
+    Problem,
+    Puzzle,
+)
+from pytest_crossmath.tasks.crossmath.solver import propagate
+from pytest_crossmath.tasks.crossmath.table import format_table
+
+_LAYOUT_TRIES = 60
+_BLANKING_TRIES = 12
+
+Line = tuple[Direction, Position]
+"""Where an equation lies: its direction and the position of ``a``."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorSpec:
+    """What kind of puzzle to make. All ranges are inclusive."""
+
+    equations: tuple[int, int]
+    """How many equations."""
+    blanks: tuple[int, int]
+    """How many blanks."""
+    depths: tuple[int, ...]
+    """Deepest step, drawn uniformly from these; repeat one to weigh it."""
+    max_number: int
+    """Largest number in the solved grid."""
+    max_height: int
+    """Most rows."""
+    max_width: int
+    """Most columns."""
+    operators: str = "+-×÷"
+    """Operators, drawn uniformly from these; repeat one to weigh it."""
+    smallest_factor: int = 1
+    """Smallest factor, divisor and quotient: 2 leaves out ``163 × 1 = 163`` and its kind."""
+    enclosed: bool = True
+    """Whether a square that is no cell may have cells on all four sides, like an empty box."""
+    deepen: bool = False
+    """Whether blanks are first put where they make a chain of steps longer.
+
+    Where a grid takes fewer blanks than were drawn, it then keeps those it takes.
+    """
+    difficulty: str | None = None
+    """Difficulty that all problems are given; None tells it from the deepest step."""
+
+
+# Equations and operators like those of the published set (966 +, 891 -, 426 ×, 290 ÷). The
+# weights are not its shares: × and ÷ fit a number that is already there less often.
+_PUBLISHED = GeneratorSpec(
+    equations=(5, 15), blanks=(3, 15), depths=(1,), max_number=250, max_height=17, max_width=21,
+    smallest_factor=2, operators="+" * 20 + "-" * 18 + "×" * 14 + "÷" * 9, enclosed=False,
+    deepen=True,
+    difficulty="easy",
+)  # fmt: skip
+
+PRESETS = {
+    "mini": GeneratorSpec((2, 6), (1, 3), (1, 1, 2), 20, 5, 5, "++--×"),
+    "easy": _PUBLISHED,
+    "medium": replace(_PUBLISHED, blanks=(4, 14), depths=(2, 2, 2, 3, 3), difficulty="medium"),
+    "hard": replace(_PUBLISHED, blanks=(8, 15), depths=(3, 3, 3, 4, 4, 5, 6, 7), difficulty="hard"),
+}
+"""Named specifications. `mini` is what `pocket` is made for; the others are published strata."""
+
+
+MIXED = {"easy": 90, "medium": 85, "hard": 75}
+"""Shares of the published strata."""
+
+
+def generate_problems(
+    spec: GeneratorSpec, *, seed: int, prefix: str, exclude: Collection[str] = ()
+) -> Iterator[Problem]:
+    """Problems without end, named ``prefix-0001`` and on, no two of them alike.
+
+    `exclude` holds fingerprints of solved grids (see `solution_fingerprint`):
+    such a problem, or its mirror image, is never made. Neither is one whose
+    solved grid was already used.
+    """
+    return (problem for _, problem in _stream(repeat(spec), seed, prefix, exclude))
+
+
+def generate_mixed(*, seed: int, prefix: str, exclude: Collection[str] = ()) -> Iterator[Problem]:
+    """Problems without end of all difficulties, in the shares of `MIXED` from the start on."""
+    return (problem for _, problem in numbered("mixed", seed=seed, prefix=prefix, exclude=exclude))
+
+
+def numbered(
+    difficulty: str,
+    *,
+    seed: int,
+    prefix: str,
+    exclude: Collection[str] = (),
+    made: int = 0,
+    index: int = 0,
+) -> Iterator[tuple[int, Problem]]:
+    """Problems of a preset, or ``mixed``, each with the place where the generator goes on.
+
+    With `made` problems and the `index` that came with the last of them it goes on there; their
+    solutions belong into `exclude`. So a job that was broken off makes the same problems.
+    """
+    names = _mixed() if difficulty == "mixed" else repeat(difficulty)
+    specs = islice((PRESETS[name] for name in names), made, None)
+    return _stream(specs, seed, prefix, exclude, made=made, index=index)
+
+
+def _mixed() -> Iterator[str]:
+    """Difficulties such that every prefix has the shares of `MIXED` as closely as can be."""
+    made = Counter(dict.fromkeys(MIXED, 0))
+    while True:
+        furthest_behind = min(MIXED, key=lambda name: (made[name] + 0.5) / MIXED[name])
+        made[furthest_behind] += 1
+        yield furthest_behind
+
+
+def _stream(
+    specs: Iterable[GeneratorSpec],
+    seed: int,
+    prefix: str,
+    exclude: Collection[str],
+    *,
+    made: int = 0,
+    index: int = 0,
+) -> Iterator[tuple[int, Problem]]:
+    seen = set(exclude)
+    for number, spec in enumerate(specs, start=made + 1):
+        while True:
+            problem = generate_problem(spec, random.Random(f"{seed}/{index}"), "")
+            index += 1
+            fingerprint = solution_fingerprint(problem)
+            if fingerprint not in seen:
+                break
+        seen.add(fingerprint)
+        yield index, replace(problem, id=f"{prefix}-{number:04d}")
+
+
+def generate_problem(spec: GeneratorSpec, rng: random.Random, id: str) -> Problem:
+    """One problem that fits `spec`, drawn from `rng`."""
+    while True:
+        blanks, depth = rng.randint(*spec.blanks), rng.choice(spec.depths)
+        solved = _grow(spec, rng)
+        if solved is None:
+            continue
+        for _ in range(_BLANKING_TRIES):
+            problem = _blank(solved, blanks, depth, spec, rng, id)
+            if problem is not None:
+                return problem
+
+
+def solution_fingerprint(problem: Problem) -> str:
+    """A text equal for two problems exactly if their solved grids are equal up to transposition."""
+    return problem.puzzle.filled(problem.key).fingerprint
+
+
+def difficulty_of(steps: Collection[int]) -> str:
+    """The word for a deepest step: 1 ``easy``, 2 ``medium``, more ``hard``."""
+    return {1: "easy", 2: "medium"}.get(max(steps), "hard")
+
+
+def _blank(
+    solved: Puzzle, blanks: int, depth: int, spec: GeneratorSpec, rng: random.Random, id: str
+) -> Problem | None:
+    puzzle, steps = _chain(solved, depth, rng) if spec.deepen else (solved, ())
+    positions = list(puzzle.numbers)
+    rng.shuffle(positions)
+    for position in positions:
+        if len(steps) >= blanks:
+            break
+        candidate = puzzle.replaced({position: "?"})
+        found = propagate(candidate).steps(candidate)
+        if found is not None and max(found) <= depth:
+            puzzle, steps = candidate, found
+    fewest = spec.blanks[0] if spec.deepen else blanks
+    if len(steps) < fewest or max(steps) != depth:
+        return None
+    key = tuple(solved[position].text for position in puzzle.blanks)
+    difficulty = spec.difficulty or difficulty_of(steps)
+    return Problem(id, format_table(puzzle), puzzle, key, steps, difficulty)
+
+
+def _chain(solved: Puzzle, depth: int, rng: random.Random) -> tuple[Puzzle, tuple[int, ...]]:
+    """Blanks that need `depth` steps, as few as chance gives; fewer steps where it gets stuck."""
+    puzzle = solved
+    steps: tuple[int, ...] = ()
+    for wanted in range(1, depth + 1):
+        positions = list(puzzle.numbers)
+        rng.shuffle(positions)
+        for position in positions:
+            candidate = puzzle.replaced({position: "?"})
+            found = propagate(candidate).steps(candidate)
+            if found is not None and max(found) == wanted:
+                puzzle, steps = candidate, found
+                break
+    return puzzle, steps
+
+
+def _grow(spec: GeneratorSpec, rng: random.Random) -> Puzzle | None:
+    """A solved grid with as many equations as was drawn; None when it got stuck."""
+    target = rng.randint(*spec.equations)
+    texts: dict[Position, str] = {}
+    lines: list[Line] = []
+    for _ in range(max(_LAYOUT_TRIES, 10 * target)):
+        line = _candidate_line(lines, rng)
+        if line in lines or not _fits(line, texts, spec):
+            continue
+        filling = _fill(line, texts, spec, rng)
+        if filling is None or (not spec.enclosed and _encloses({**texts, **filling})):
+            continue
+        texts.update(filling)
+        lines.append(line)
+        if len(lines) == target:
+            return _cropped(texts)
+    return None
+
+
+def _candidate_line(lines: list[Line], rng: random.Random) -> Line:
+    """A random line through a number of the grid, or the first line."""
+    if not lines:
+        return rng.choice(list(Direction)), (0, 0)
+    direction, (row, column) = rng.choice(lines)
+    along, shift = 2 * rng.randrange(3), 2 * rng.randrange(3)
+    if direction is Direction.ACROSS:
+        return Direction.DOWN, (row - shift, column + along)
+    return Direction.ACROSS, (row + along, column - shift)
+
+
+def _squares(line: Line) -> tuple[Position, ...]:
+    direction, (row, column) = line
+    if direction is Direction.ACROSS:
+        return tuple((row, column + i) for i in range(5))
+    return tuple((row + i, column) for i in range(5))
+
+
+def _fits(line: Line, texts: dict[Position, str], spec: GeneratorSpec) -> bool:
+    """Whether the line stays in the box and touches others only where numbers cross."""
+    squares = _squares(line)
+    rows, columns = zip(*texts, *squares, strict=True)
+    if max(rows) - min(rows) >= spec.max_height or max(columns) - min(columns) >= spec.max_width:
+        return False
+    down = line[0] is Direction.DOWN
+    ahead, aside = ((1, 0), (0, 1)) if down else ((0, 1), (1, 0))
+    (r0, c0), (r4, c4) = squares[0], squares[4]
+    if (r0 - ahead[0], c0 - ahead[1]) in texts or (r4 + ahead[0], c4 + ahead[1]) in texts:
+        return False
+    for i, (r, c) in enumerate(squares):
+        if (r, c) in texts:
+            if i % 2 or not texts[r, c].isdigit():
+                return False
+        elif (r - aside[0], c - aside[1]) in texts or (r + aside[0], c + aside[1]) in texts:
+            return False
+    return True
+
+
+def _encloses(texts: Collection[Position]) -> bool:
+    """Whether some square that is no cell has cells on all four sides."""
+    return any(
+        (r, c + 1) not in texts
+        and all(p in texts for p in ((r, c + 2), (r - 1, c + 1), (r + 1, c + 1)))
+        for r, c in texts
+    )
+
+
+def _fill(
+    line: Line, texts: dict[Position, str], spec: GeneratorSpec, rng: random.Random
+) -> dict[Position, str] | None:
+    """Texts for the five squares that agree with the numbers already there."""
+    squares = _squares(line)
+    known = [int(texts[p]) if p in texts else None for p in squares[::2]]
+    operator = rng.choice(spec.operators)
+    numbers = _draw(operator, known, spec.max_number, rng, spec.smallest_factor)
+    if numbers is None:
+        return None
+    a, b, c = (str(number) for number in numbers)
+    return dict(zip(squares, (a, operator, b, EQUALS, c), strict=True))
+
+
+def _draw(
+    operator: str, known: list[int | None], top: int, rng: random.Random, smallest_factor: int = 1
+) -> tuple[int, int, int] | None:
+    """Random ``(a, b, c)`` up to `top` with ``a op b = c``; None when this draw fits nothing."""
+    a, b, c = known
+    # As in the solver: "part + other = whole" or "part × other = whole", read in some order.
+    part, other, whole = (a, b, c) if operator in "+×" else (b, c, a)
+    additive = operator in "+-"
+    least = 1 if additive else smallest_factor
+    if least > 1 and part is None and other is None and whole is None:
+        # The product first: a factor drawn first is mostly so large that it leaves no choice.
+        whole = rng.choice(_products(least, top))
+    if part is None and other is not None:
+        swapped = _draw_parts(other, part, whole, additive, top, rng, least)
+        drawn = None if swapped is None else (swapped[1], swapped[0], swapped[2])
+    else:
+        drawn = _draw_parts(part, other, whole, additive, top, rng, least)
+    if drawn is None:
+        return None
+    p, q, w = drawn
+    return (p, q, w) if operator in "+×" else (w, p, q)
+
+
+@cache
+def _products(least: int, top: int) -> tuple[int, ...]:
+    """The numbers up to `top` that are products of two factors from `least` on."""
+    return tuple(n for n in range(1, top + 1) if any(_divides(f, n, least) for f in range(1, n)))
+
+
+def _divides(factor: int, number: int, least: int) -> bool:
+    """Whether a factor and what it leaves of a number are both `least` or more."""
+    return number % factor == 0 and factor >= least and number // factor >= least
+
+
+def _draw_parts(
+    part: int | None,
+    other: int | None,
+    whole: int | None,
+    additive: bool,
+    top: int,
+    rng: random.Random,
+    least: int,
+) -> tuple[int, int, int] | None:
+    """Complete ``part (+|×) other = whole``; `other` is known only if `part` is."""
+    limit = top if whole is None else whole
+    if part is None:
+        if additive:
+            if limit < 2:
+                return None
+            part = rng.randint(1, limit - 1)
+        else:
+            parts = [n for n in range(1, limit + 1) if whole is None or _divides(n, whole, least)]
+            if not parts:
+                return None
+            part = rng.choice(parts)
+    if other is None:
+        if whole is not None:
+            other = whole - part if additive else whole // part
+        else:
+            most = top - part if additive else top // part
+            other = rng.randint(least, most) if most >= least else 0
+    total = part + other if additive else part * other
+    if min(part, other) < least or total > top or whole not in (None, total):
+        return None
+    return part, other, total
+
+
+def _cropped(texts: dict[Position, str]) -> Puzzle:
+    rows, columns = zip(*texts, strict=True)
+    return Puzzle(
+        tuple(
+            tuple(Cell(texts.get((r, c), "")) for c in range(min(columns), max(columns) + 1))
+            for r in range(min(rows), max(rows) + 1)
+        )
+    )

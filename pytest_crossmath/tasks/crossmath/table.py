@@ -1,0 +1,37 @@
+r"""Grids as markdown tables, both ways.
+
+The layout is that of the published data set: one line a row, no header, a
+blank is ``?``, a square that is no cell is three spaces.
+
+>>> puzzle = parse_table("| 7 | - | ? | = | 2 |")
+>>> format_table(puzzle)
+'| 7 | - | ? | = | 2 |'
+"""
+
+from __future__ import annotations
+
+from pytest_crossmath.errors import GridError
+from pytest_crossmath.tasks.crossmath.grid import Cell, Puzzle
+
+
+def parse_table(table: str) -> Puzzle:
+    """The puzzle in a markdown table.
+
+    Raises `GridError` when a line is not ``| … |`` or the rows differ in length.
+    """
+    rows = []
+    for number, line in enumerate(table.strip().splitlines(), start=1):
+        stripped = line.strip()
+        if len(stripped) < 3 or stripped[0] != "|" or stripped[-1] != "|":
+            raise GridError(f"line {number} of the table is not of the form '| … |': {line!r}")
+        rows.append(tuple(Cell(text.strip()) for text in stripped[1:-1].split("|")))
+    if not rows:
+        raise GridError("the table is empty")
+    return Puzzle(tuple(rows))
+
+
+def format_table(puzzle: Puzzle) -> str:
+    """The markdown table of a puzzle; `parse_table` is its inverse."""
+    return "\n".join(
+        "| " + " | ".join(cell.text or " " for cell in row) + " |" for row in puzzle.rows
+    )

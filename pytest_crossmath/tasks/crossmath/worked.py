@@ -1,0 +1,135 @@
+"""Worked solutions in words: what a model is to learn to write.
+
+>>> from pytest_crossmath.tasks.suite import load_suite
+>>> print(worked_solution(load_suite("mini").problems[2], seed=1))
+In column 5 we have 9 + ? = 10; hence row 3, column 5 = 1.
+Row by row, the missing numbers are:
+<answer>1</answer>
+
+Each step names the equation in which one blank is alone unknown, with what is known by then,
+and the value that it gives. The wording is drawn by a seed, so that a model learns to
+reason and not a phrase. A small model, for which words are dear, learns the brief form:
+
+>>> print(brief_solution(load_suite("mini").problems[0]))
+column 5: 1 × ? = 1 → r3c5 = 1
+row 5: ? - 16 = 1 → r5c1 = 17
+column 1: ? - 3 = 17 → r1c1 = 20
+<answer>20, 1, 17</answer>
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_crossmath.tasks.crossmath.grid import Position, Problem
+from pytest_crossmath.tasks.crossmath.solver import Deduction, propagate
+
+_PLACES = (
+    "row {row}, column {column}",
+    "r{row}c{column}",
+    "the cell at row {row}, column {column}",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wording:
+    """One way to say it; `{place}`, `{equation}`, `{line}` and `{value}` are filled in.
+
+    `{Place}` and `{Line}` begin with a capital letter.
+    """
+
+    opening: str
+    step: str
+    closing: str
+    place: str
+
+
+_OPENINGS = (
+    "I fill one blank after the other, always where only one is left in an equation.",
+    "Step by step, starting where an equation has a single blank:",
+    "Let me look for equations with one unknown and work on from there.",
+    "",
+)
+_STEPS = (
+    "{Line}: {equation}, so {place} is {value}.",
+    "- {equation} ({line}) gives {value} for {place}.",
+    "In {line} we have {equation}; hence {place} = {value}.",
+    "{Place} is alone unknown in {equation}: it must be {value}.",
+)
+_CLOSINGS = (
+    "Row by row, the missing numbers are:",
+    "All equations hold.",
+    "In reading order:",
+    "",
+)
+_BRIEF = _Wording("", "{line}: {equation} → {place} = {value}", "", "r{row}c{column}")
+
+
+def worked_solution(problem: Problem, *, seed: int) -> str:
+    """The solution of a problem in steps, with the answer at its end.
+
+    The same problem and seed give the same words. Raises `ValueError` for a problem that
+    forward propagation does not solve.
+    """
+    return _written(problem, _wording(problem.id, seed))
+
+
+def brief_solution(problem: Problem) -> str:
+    """The solution of a problem, a line a step without a word too many, with the answer at its end.
+
+    Each line says which cell gets the value: without that a tiny model finds every
+    value and then confuses their order. Raises `ValueError` like `worked_solution`.
+    """
+    return _written(problem, _BRIEF)
+
+
+def answer_only(problem: Problem) -> str:
+    """The answer and nothing else."""
+    return f"<answer>{', '.join(problem.key)}</answer>"
+
+
+def _wording(id: str, seed: int) -> _Wording:
+    # Not hash(), which differs between processes.
+    draw = random.Random(zlib.crc32(f"{seed}/{id}".encode()))
+    return _Wording(*map(draw.choice, (_OPENINGS, _STEPS, _CLOSINGS, _PLACES)))
+
+
+def cell_name(position: Position) -> str:
+    """A cell's name in a brief solution: ``r1c5`` is the fifth cell of the first row."""
+    return _placed(_BRIEF, position)
+
+
+def _written(problem: Problem, wording: _Wording) -> str:
+    propagation = propagate(problem.puzzle)
+    if any(blank not in propagation.values for blank in problem.puzzle.blanks):
+        raise ValueError(f"{problem.id} is not solved by forward propagation")
+    known: dict[Position, int] = {}
+    lines = [wording.opening]
+    for deduction in propagation.deductions:
+        lines.append(_step(deduction, known, wording))
+        known[deduction.position] = deduction.value
+    return "\n".join(filter(None, (*lines, wording.closing, answer_only(problem))))
+
+
+def _step(deduction: Deduction, known: Mapping[Position, int], wording: _Wording) -> str:
+    equation, place = deduction.equation, _placed(wording, deduction.position)
+    return wording.step.format(
+        line=equation.line,
+        Line=_capital(equation.line),
+        equation=equation.formula(known),
+        place=place,
+        Place=_capital(place),
+        value=deduction.value,
+    )
+
+
+def _placed(wording: _Wording, position: Position) -> str:
+    row, column = position
+    return wording.place.format(row=row + 1, column=column + 1)
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -1,0 +1,152 @@
+r"""MathVerse: a user's copy of its `testmini` files, as published, in JSON or parquet.
+
+A row is one version of a problem::
+
+    {"sample_index": "4", "problem_index": "1", "problem_version": "Vision Dominant",
+     "question": "Find x.", "image": "images_version_5/image_1.png", "answer": "12",
+     "question_type": "free-form", "metadata": {"subject": "Plane Geometry", …}, …}
+
+All rows of one `problem_index` are one question. `Text Only` is its text, `Vision Only` its
+picture without a word, and the other four versions are text and picture in four styles.
+
+Source of the fields: https://github.com/ZrrSkywalker/MathVerse and the dataset AI4Math/MathVerse.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pytest_crossmath.errors import SuiteError
+from pytest_crossmath.tasks.datasets.pairing import Row, paired, picture_first, text_parts
+from pytest_crossmath.tasks.datasets.tables import (
+    SUFFIXES,
+    Pictures,
+    Record,
+    files_below,
+    read_rows,
+)
+from pytest_crossmath.tasks.questions.choices import named_letters
+from pytest_crossmath.tasks.questions.question import LETTERS, Kind, Question
+from pytest_crossmath.tasks.questions.values import is_number
+from pytest_crossmath.tasks.task import ImagePart, Modality, Part, Shape
+from pytest_crossmath.text import excerpt
+
+VERSIONS: dict[str, Shape] = {
+    "Text Only": (Modality.TEXT, None),
+    "Text Dominant": (Modality.IMAGE_TEXT, "text-dominant"),
+    "Text Lite": (Modality.IMAGE_TEXT, "text-lite"),
+    "Vision Intensive": (Modality.IMAGE_TEXT, "vision-intensive"),
+    "Vision Dominant": (Modality.IMAGE_TEXT, "vision-dominant"),
+    "Vision Only": (Modality.IMAGE, None),
+}
+"""What a version is to us."""
+
+_COLUMNS = (
+    "problem_index", "problem_version", "question", "question_for_eval", "image", "answer",
+    "question_type", "metadata",
+)  # fmt: skip
+_CHOICE_TYPE = "multi-choice"
+_TYPES = (_CHOICE_TYPE, "free-form")
+_HEADING = re.compile(r"Choices?:")
+_CHOICE = re.compile(r"^\(?([A-Z])\)?\s?[:.]\s?(.*)$", re.MULTILINE)
+
+
+def load_mathverse(path: Path, pictures: Pictures) -> tuple[Question, ...]:
+    """The questions of a file, or of all `testmini` files of a folder.
+
+    Raises `SuiteError` with file, row and field for whatever is wrong.
+    """
+    files = [path]
+    if os.path.isdir(path):
+        files = [f for f in files_below(path) if "testmini" in str(f.relative_to(path))]
+    elif path.suffix not in SUFFIXES or not os.path.isfile(path):
+        raise SuiteError(
+            f"mathverse:{path}: there is no such file or folder; it takes testmini.json,"
+            " testmini.parquet, or a folder with them"
+        )
+    if not files:
+        raise SuiteError(f"mathverse:{path}: the folder holds no testmini*.json or .parquet")
+    return paired(row for file in files for row in _rows(file, pictures))
+
+
+def _rows(file: Path, pictures: Pictures) -> Iterator[Row]:
+    folders = [file.parent / "images", file.parent]
+    for record in read_rows(file, _COLUMNS):
+        version = record.text("problem_version")
+        if version not in VERSIONS:
+            raise record.error(
+                f"the field 'problem_version' must be {', '.join(VERSIONS)}, not {version[:40]!r}"
+            )
+        shape = VERSIONS[version]
+        question = record.text("question")
+        listed = record.fields.get("question_for_eval")
+        choices = _choices(listed if isinstance(listed, str) else question)
+        kind, key = _answer(record, choices)
+        yield Row(
+            _id(record), shape, _parts(record, shape, question, pictures, folders), kind, key,
+            record.origin, choices=choices if _are_whole(choices, kind, key) else (),
+            group=_subject(record),
+        )  # fmt: skip
+
+
+def _id(record: Record) -> str:
+    index = record.value("problem_index")
+    if not isinstance(index, str | int) or isinstance(index, bool) or index == "":
+        raise record.error(f"the field 'problem_index' must be a text, not {excerpt(index, 40)}")
+    return record.id("problem_index", f"mathverse-{index}")
+
+
+def _parts(
+    record: Record, shape: Shape, question: str, pictures: Pictures, folders: list[Path]
+) -> tuple[Part, ...]:
+    modality, _ = shape
+    if modality.shows_table and not question.strip():
+        raise record.error("the field 'question' is empty")
+    if not modality.shows_image:
+        return text_parts(question)
+    image = ImagePart(record.picture("image", pictures, folders))
+    return picture_first(image, "" if modality is Modality.IMAGE else question)
+
+
+def _answer(record: Record, choices: tuple[str, ...]) -> tuple[Kind, str]:
+    """Kind and key: letters, also where the answer of a choice is its text."""
+    kind = record.text("question_type")
+    key = " ".join(record.text("answer").split())
+    if kind not in _TYPES:
+        raise record.error(
+            f"the field 'question_type' must be {' or '.join(_TYPES)}, not {kind[:40]!r}"
+        )
+    if not key or not key.isprintable():
+        raise record.error("the field 'answer' is empty or holds control characters")
+    if kind == _CHOICE_TYPE:
+        by_text = [letter for letter, text in zip(LETTERS, choices, strict=False) if text == key]
+        letters = sorted(named_letters(key.upper())) or by_text
+        if not letters:
+            raise record.error(
+                f"the field 'answer' must be a letter or the text of a choice, not {key[:40]!r}"
+            )
+        return Kind.CHOICE, ", ".join(letters)
+    return (Kind.NUMBER if is_number(key) else Kind.TEXT), key
+
+
+def _choices(question: str) -> tuple[str, ...]:
+    """The texts of the choices that a question lists below itself, from A without a gap."""
+    parts = _HEADING.split(question, maxsplit=1)
+    found = _CHOICE.findall(parts[1]) if len(parts) > 1 else []
+    letters = "".join(letter for letter, _ in found)
+    in_order = letters and LETTERS.startswith(letters)
+    return tuple(" ".join(text.split()) for _, text in found) if in_order else ()
+
+
+def _are_whole(choices: tuple[str, ...], kind: Kind, key: str) -> bool:
+    """Whether these are all choices: they are not, where the right letter is none of theirs."""
+    return kind is Kind.CHOICE and named_letters(key) <= set(LETTERS[: len(choices)])
+
+
+def _subject(record: Record) -> str:
+    metadata = record.fields.get("metadata")
+    subject = metadata.get("subject") if isinstance(metadata, dict) else None
+    return subject if isinstance(subject, str) else ""

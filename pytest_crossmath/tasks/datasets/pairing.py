@@ -1,0 +1,98 @@
+"""Pairing: rows that show one question in several forms become one `Question`.
+
+Rows of one id belong together if they have the same right answer. Where a dataset gives two
+answers to what it calls one problem, the rows with the second are a question of their own,
+so that nothing is scored by the answer to something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pytest_crossmath.errors import SuiteError
+from pytest_crossmath.tasks.questions.question import LETTERS, Kind, Question
+from pytest_crossmath.tasks.task import ImagePart, Part, Shape, TextPart
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One question in one form."""
+
+    id: str
+    """The question's id."""
+    shape: Shape
+    """The form."""
+    parts: tuple[Part, ...]
+    """What is shown."""
+    kind: Kind
+    """What the answer is."""
+    key: str
+    """The right answer."""
+    origin: str
+    """File and row."""
+    accepted: tuple[str, ...] = ()
+    """Other right answers."""
+    choices: tuple[str, ...] = ()
+    """Texts of the choices, where the row has them."""
+    group: str = ""
+    """Such as a subject."""
+
+
+@dataclass(slots=True)
+class _Gathered:
+    first: Row
+    id: str
+    forms: dict[Shape, tuple[Part, ...]] = field(default_factory=dict)
+    origins: dict[Shape, str] = field(default_factory=dict)
+    choices: tuple[str, ...] = ()
+
+
+def paired(rows: Iterable[Row]) -> tuple[Question, ...]:
+    """The questions, in the order of their first rows.
+
+    Raises `SuiteError` where two rows show one question in the same form.
+    """
+    found: dict[tuple[str, Kind, str], _Gathered] = {}
+    numbers: dict[str, int] = {}
+    for row in rows:
+        name = row.id, row.kind, row.key
+        if name not in found:
+            numbers[row.id] = number = numbers.get(row.id, 0) + 1
+            found[name] = _Gathered(row, row.id if number == 1 else f"{row.id}.{number}")
+        gathered = found[name]
+        if row.shape in gathered.forms:
+            modality, style = row.shape
+            form = f"{modality}/{style}" if style else modality
+            raise SuiteError(
+                f"{row.origin}: {row.id} as {form} is there twice, first in"
+                f" {gathered.origins[row.shape]}"
+            )
+        gathered.forms[row.shape] = row.parts
+        gathered.origins[row.shape] = row.origin
+        gathered.choices = gathered.choices or row.choices
+    return tuple(_question(one) for one in found.values())
+
+
+def with_choices(text: str, choices: Iterable[str]) -> str:
+    """A question's text with its choices below, a letter each."""
+    listed = (f"({letter}) {one}" for letter, one in zip(LETTERS, choices, strict=False))
+    return "\n\n".join(filter(None, (text.strip(), "\n".join(listed))))
+
+
+def text_parts(text: str) -> tuple[Part, ...]:
+    """A text as parts: none where it is empty."""
+    return (TextPart(text.strip()),) if text.strip() else ()
+
+
+def picture_first(path: ImagePart, text: str) -> tuple[Part, ...]:
+    """A picture, then the text."""
+    return (path, *text_parts(text))
+
+
+def _question(gathered: _Gathered) -> Question:
+    row = gathered.first
+    return Question(
+        gathered.id, row.kind, gathered.forms, (row.key,), row.accepted, gathered.choices,
+        row.group, row.origin,
+    )  # fmt: skip

@@ -1,0 +1,163 @@
+"""Suites are written as they are made, so that a long job can be broken off and taken up again.
+
+::
+
+    writer = SuiteWriter(folder, styles=["original"], palette=None, made_by="…", seed=1)
+    for index, problem in numbered(…, made=writer.made, index=writer.index):
+        writer.add(problem, index)
+    writer.finish(about)
+
+Until it is finished a suite has ``unfinished.jsonl``: what makes it, then a line a problem.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_crossmath.errors import SuiteError
+from pytest_crossmath.files import taken
+from pytest_crossmath.tasks.crossmath.generator import solution_fingerprint
+from pytest_crossmath.tasks.crossmath.grid import Problem
+from pytest_crossmath.tasks.crossmath.layouts import to_json
+from pytest_crossmath.tasks.crossmath.render import STYLES, render
+from pytest_crossmath.tasks.suite import (
+    MANIFEST_FILE,
+    PROBLEMS_FILE,
+    UNFINISHED_FILE,
+    pixel_hash,
+    text_hash,
+)
+
+
+class SuiteWriter:
+    """A suite that is being made."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        styles: Iterable[str],
+        palette: int | None,
+        made_by: str,
+        seed: int = 0,
+    ) -> None:
+        """Make the folder, or go on where one that was broken off ended.
+
+        `palette` is the number of colours that a picture is brought down to, which more than
+        halves its file; None keeps all shades of the edges, as a varied background always does.
+        `made_by` says what makes the suite: only the same goes on. A background that varies is
+        drawn from `seed` and the problem's id, whatever was drawn before. Raises `SuiteError`
+        for a folder that holds anything else, and `OSError` where it cannot be written.
+        """
+        self.folder = folder
+        self.made = 0
+        """How many problems there are."""
+        self.index = 0
+        """Where their generator stands."""
+        self.solutions: set[str] = set()
+        """Fingerprints of their solutions."""
+        self._styles, self._palette, self._seed = tuple(styles), palette, seed
+        self._file = folder / UNFINISHED_FILE
+        first = {"made_by": made_by, "styles": self._styles, "palette": palette}
+        text = json.dumps(first, ensure_ascii=False)
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._file.exists():
+            self._go_on(text)
+        elif any(folder.iterdir()):
+            raise SuiteError(taken(folder, "folder"))
+        else:
+            self._file.write_text(f"{text}\n", encoding="utf-8", newline="\n")
+        self._stream = self._file.open("a", encoding="utf-8", newline="\n")
+
+    def add(self, problem: Problem, index: int = 0) -> None:
+        """Write a problem and its pictures; `index` is where the generator goes on after it."""
+        from PIL.Image import Dither
+
+        images = {style: f"{style}/{problem.id}.png" for style in self._styles}
+        pixels = {}
+        for name, relative in images.items():
+            style = STYLES[name]
+            (self.folder / relative).parent.mkdir(parents=True, exist_ok=True)
+            picture = render(problem.puzzle, style, f"{self._seed}/{problem.id}/{name}")
+            # With fewer colours a gradient falls into bands that may look like boxes.
+            if self._palette is not None and not style.varied_background:
+                picture = picture.quantize(self._palette, dither=Dither.NONE)
+            # A background takes four times as long to squeeze, for a sixth of its file.
+            picture.save(self.folder / relative, optimize=not style.varied_background)
+            pixels[name] = pixel_hash(picture)
+        solution = solution_fingerprint(problem)
+        line = {
+            "index": index,
+            "solution": solution,
+            "hashes": {"text": text_hash(problem.table), "pixels": pixels},
+            "problem": to_json(problem, images),
+        }
+        # The pictures come first: a line says that its problem is whole.
+        self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._stream.flush()
+        self._count(index, solution)
+
+    def finish(self, about: Mapping[str, Any]) -> None:
+        """Write problems and manifest; `about` stands in that before the hashes.
+
+        The same problems give the same bytes.
+        """
+        self._stream.close()
+        hashes = {}
+        with (
+            self._file.open(encoding="utf-8") as lines,
+            (self.folder / PROBLEMS_FILE).open("w", encoding="utf-8", newline="\n") as problems,
+        ):
+            next(lines)
+            for line in map(json.loads, lines):
+                problems.write(json.dumps(line["problem"], ensure_ascii=False) + "\n")
+                hashes[line["problem"]["id"]] = line["hashes"]
+        manifest = json.dumps({**about, "problems": hashes}, indent=1, ensure_ascii=False)
+        (self.folder / MANIFEST_FILE).write_text(manifest + "\n", encoding="utf-8", newline="\n")
+        self._file.unlink()
+
+    def close(self) -> None:
+        """Leave it unfinished."""
+        self._stream.close()
+
+    def _go_on(self, first: str) -> None:
+        whole = self._file.read_text(encoding="utf-8").rpartition("\n")[0]
+        begun, *lines = whole.split("\n")
+        if begun != first:
+            raise SuiteError(
+                f"{self.folder} holds a suite that was begun otherwise: {begun[:200]}; give the"
+                " same options to go on, or name another folder"
+            )
+        for number, line in enumerate(lines, start=2):
+            try:
+                fields = json.loads(line)
+                self._count(int(fields["index"]), str(fields["solution"]))
+            except (ValueError, KeyError, TypeError):
+                raise SuiteError(
+                    f"{self._file}:{number}: no problem of a suite; remove the folder to begin anew"
+                ) from None
+        # A last line that was cut off is made again.
+        self._file.write_text(f"{whole}\n", encoding="utf-8", newline="\n")
+
+    def _count(self, index: int, solution: str) -> None:
+        self.made += 1
+        self.index = index
+        self.solutions.add(solution)
+
+
+def save_suite(
+    problems: Sequence[Problem],
+    folder: Path,
+    *,
+    styles: Iterable[str],
+    about: Mapping[str, Any],
+    palette: int | None = None,
+) -> None:
+    """Write a suite with its pictures and manifest into `folder`, see `SuiteWriter`."""
+    writer = SuiteWriter(folder, styles=styles, palette=palette, made_by="problems at hand")
+    for problem in problems:
+        writer.add(problem)
+    writer.finish(about)

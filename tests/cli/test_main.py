@@ -1,0 +1,276 @@
+"""The `crossmath` command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pytest_crossmath.cli.main import main
+from pytest_crossmath.tasks.crossmath.grid import Problem
+from pytest_crossmath.tasks.saving import SuiteWriter
+from pytest_crossmath.tasks.suite import load_suite
+
+
+def test_models_lists_the_names(capsys: pytest.CaptureFixture[str]) -> None:
+    """`crossmath models` shows the bundled model and the aliases."""
+    assert main(["models"]) == 0
+    shown = capsys.readouterr().out
+    assert "pocket" in shown
+    assert "llava-hf/llava-1.5-7b-hf" in shown
+
+
+def test_generate_makes_a_suite(tmp_path: Path) -> None:
+    """What `crossmath generate` writes is a suite, named by its folder."""
+    out = tmp_path / "my-suite"
+    assert main(["generate", "--count", "3", "--seed", "1", "--out", str(out)]) == 0
+    suite = load_suite(str(out))
+    assert suite.name == "my-suite"
+    assert [problem.id for problem in suite.problems] == [f"my-suite-000{i}" for i in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--count", "0"], "--count must be from 1 to "),
+        (["--count", str(10**30)], "--count must be from 1 to "),
+        (["--style", "pink"], "--style: there is no 'pink'; it takes original"),
+        (["--style", "pink.toml"], "the style pink.toml cannot be read"),
+        (["--name", "my suite"], "the field '--name (default: the folder)' must be a non-empty"),
+        (["--name", "../../e"], "the field '--name (default: the folder)' must be a non-empty"),
+        (["--against", "nothing"], "no suite 'nothing'"),
+    ],
+)
+def test_generate_refuses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    """A bad value is one line and exit status 2."""
+    common = ["generate", "--count", "3", "--seed", "1", "--out", str(tmp_path / "s")]
+    assert main([*common, *arguments]) == 2
+    assert capsys.readouterr().err.startswith(f"crossmath: {message}")
+
+
+def test_a_bar_shows_how_far_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all problems, those of a run that was broken off included."""
+
+    class BrokenOffError(Exception):
+        pass
+
+    command = ["generate", "--count", "5", "--seed", "1", "--difficulty", "mini"]
+    command += ["--out", str(tmp_path / "s")]
+    add = SuiteWriter.add
+
+    def break_off(writer: SuiteWriter, problem: Problem, index: int = 0) -> None:
+        if writer.made == 3:
+            raise BrokenOffError
+        add(writer, problem, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SuiteWriter, "add", break_off)
+        with pytest.raises(BrokenOffError):
+            main(command)
+    capsys.readouterr()
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(command) == 0
+    bar = capsys.readouterr().err
+    assert "3/5" in bar
+    assert "5/5" in bar
+
+
+def test_generate_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that holds a suite, or anything else, is left alone."""
+    command = ["generate", "--count", "1", "--seed", "1", "--out", str(tmp_path / "s")]
+    assert main(command) == 0
+    assert main(command) == 2
+    assert "is there already" in capsys.readouterr().err
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "manifest.json").write_text("mine")
+    assert main([*command[:-1], str(tmp_path / "web")]) == 2
+    assert main(["verify", str(tmp_path / "s"), "--json", str(tmp_path / "s/problems.jsonl")]) == 2
+
+
+def test_generate_into_a_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that cannot be made is one line."""
+    (tmp_path / "file").write_text("")
+    out = str(tmp_path / "file" / "suite")
+    assert main(["generate", "--count", "1", "--seed", "1", "--out", out]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_generate_never_makes_a_bundled_problem(tmp_path: Path) -> None:
+    """Not even under the suite's own name and seed, unless it is to be made again."""
+    out = tmp_path / "mini"
+    common = ["generate", "--count", "5", "--seed", "2604", "--difficulty", "mini"]
+    assert main([*common, "--out", str(out)]) == 0
+    assert main(["verify", str(out), "--against", "mini"]) == 0
+    assert main([*common, "--rebuild", "--out", str(tmp_path / "again" / "mini")]) == 0
+    again = load_suite(str(tmp_path / "again" / "mini")).problems
+    assert [p.table for p in again] == [p.table for p in load_suite("mini").problems[:5]]
+    assert main([*common, "--against", str(out), "--out", str(tmp_path / "more")]) == 0
+    assert main(["verify", str(tmp_path / "more"), "--against", str(out)]) == 0
+
+
+def test_a_style_of_ones_own(tmp_path: Path) -> None:
+    """Fields in a TOML file; the suite's style has the file's name."""
+    (tmp_path / "night_sky.toml").write_text('background = "#101030"')
+    out = tmp_path / "s"
+    style = str(tmp_path / "night_sky.toml")
+    command = ["generate", "--count", "1", "--seed", "1", "--style", style, "--out", str(out)]
+    assert main(command) == 0
+    [problem] = load_suite(str(out)).problems
+    with Image.open(problem.images["night_sky"]) as picture:
+        assert (16, 16, 48) in {
+            colour for _, colour in picture.convert("RGB").getcolors(9999) or ()
+        }
+
+
+def test_a_changed_picture_or_text_differs_from_the_manifest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was put in the place of a problem is found, sound as it may be by itself."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    for seed, out in (("1", one), ("2", two)):
+        common = ["--difficulty", "mini", "--name", "s", "--out", str(out)]
+        main(["generate", "--count", "2", "--seed", seed, *common])
+    assert main(["verify", str(one)]) == 0
+    lines = [(out / "problems.jsonl").read_text(encoding="utf-8").split("\n") for out in (one, two)]
+    picture = "original/s-0001.png"
+    (one / picture).write_bytes((two / picture).read_bytes())
+    (one / "problems.jsonl").write_text(f"{lines[1][0]}\n{lines[0][1]}\n", encoding="utf-8")
+    capsys.readouterr()
+    assert main(["verify", str(one)]) == 1
+    shown = capsys.readouterr().out
+    assert "s-0001: manifest: table: is not the one that was hashed" in shown
+    assert "s-0001: manifest: original: has other pixels than were hashed" in shown
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["models", "generate", "verify", "score", "compare", "calibrate", "report", "export",
+     "train sft", "train grpo"],
+)  # fmt: skip
+def test_every_example_works_as_printed(tmp_path: Path, command: str) -> None:
+    """The examples in the help can be pasted into a shell."""
+    shown = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "pytest_crossmath.cli.main", *command.split(), "--help"],
+        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "500"},
+    ).stdout  # fmt: skip
+    example = shown.partition("example: ")[2].strip()
+    bin_folder = Path(sys.executable).parent
+    subprocess.run(  # noqa: S602 - our own example
+        example, shell=True, cwd=tmp_path, capture_output=True, check=True,
+        env={**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["generate", "--help"], ["train", "--help"]])
+def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command explains itself."""
+    with pytest.raises(SystemExit, match="0"):
+        main(arguments)
+    assert "usage: crossmath" in capsys.readouterr().out
+
+
+def test_verify_reports_defects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sound suite exits 0; a wrong key exits 1, with a line and a JSON entry for it."""
+    out, report = tmp_path / "s", tmp_path / "report.json"
+    assert main(["generate", "--count", "2", "--seed", "1", "--out", str(out)]) == 0
+    assert main(["verify", str(out)]) == 0
+    file = out / "problems.jsonl"
+    first, second = (json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
+    first["key"][0] = str(int(first["key"][0]) + 1)
+    file.write_text(f"{json.dumps(first)}\n{json.dumps(second)}\n", encoding="utf-8")
+    capsys.readouterr()
+    assert main(["verify", str(out), "--json", str(report)]) == 1
+    assert f"{first['id']}: contradiction: " in capsys.readouterr().out
+    written = json.loads(report.read_text(encoding="utf-8"))
+    assert written["problems"] == 2
+    assert set(written["defects"][0]) == {"id", "kind", "where", "detail"}
+
+
+def test_verify_against_finds_a_leak(tmp_path: Path) -> None:
+    """A suite against itself shares everything; a fresh one shares nothing with the bundled."""
+    out = tmp_path / "s"
+    main(["generate", "--count", "20", "--seed", "1", "--out", str(out)])
+    assert main(["verify", str(out), "--against", "standard", "mini"]) == 0
+    assert main(["verify", str(out), "--against", str(out)]) == 1
+
+
+def test_training_problems_are_in_no_bundled_suite(tmp_path: Path) -> None:
+    """Even the seed of a bundled suite makes other problems under another name."""
+    out = tmp_path / "train"
+    common = ["--difficulty", "mini", "--seed", "2604", "--out", str(out)]
+    assert main(["generate", "--count", "60", *common]) == 0
+    assert main(["verify", str(out), "--against", "mini", "standard"]) == 0
+
+
+def test_score_writes_the_published_metrics(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table on the terminal, the figures as JSON, and a word on what is missing."""
+    problem = load_suite("mini").problems[0]
+    line = {"id": problem.id, "modality": "text", "text": f"<answer>{', '.join(problem.key)}"}
+    responses, out = tmp_path / "r.jsonl", tmp_path / "o.json"
+    responses.write_text(json.dumps(line | {"text": line["text"] + "</answer>"}))
+    command = ["score", "--suite", "mini", "--responses", str(responses), "--json", str(out)]
+    assert main(command) == 0
+    shown = capsys.readouterr()
+    assert "100.0%" in shown.out
+    assert "199 of 200 problems have no response" in shown.err
+    figures = json.loads(out.read_text())["models"]["responses"]["text"]
+    assert (figures["macro_acc"], figures["n_problems"], figures["samples"]) == (1.0, 1, 1)
+
+
+def test_score_tells_of_responses_to_unknown_problems(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A misspelt id is not left out in silence."""
+    line = {"id": "mini-0001", "modality": "text", "text": ""}
+    responses = tmp_path / "r.jsonl"
+    responses.write_text(f"{json.dumps(line)}\n{json.dumps(line | {'id': 'mini-1'})}\n")
+    assert main(["score", "--suite", "mini", "--responses", str(responses)]) == 0
+    assert "1 responses are to no problem of mini and count nowhere (first: mini-1)" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+    """As with `crossmath verify … | head`."""
+    out = tmp_path / "s"
+    main(["generate", "--count", "40", "--seed", "1", "--difficulty", "mini", "--out", str(out)])
+    command = [sys.executable, "-m", "pytest_crossmath.cli.main", "verify", str(out), "--against"]
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [*command, str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:  # fmt: skip
+        assert process.stdout
+        assert process.stderr
+        assert "leak" in process.stdout.readline()
+        process.stdout.close()
+        assert "Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["verify", "nothing"], "no suite 'nothing'"),
+        (["verify", "mini", "--against", "nothing"], "no suite 'nothing'"),
+        (["score", "--suite", "mini", "--responses", "no.jsonl"], "no.jsonl cannot be read"),
+    ],
+)
+def test_a_wrong_path_is_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    """Exit status 2 and one line."""
+    assert main(arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("crossmath: ")
+    assert message in error
+    assert "\n" not in error

@@ -1,0 +1,244 @@
+"""Model specifications: what is accepted, and the line for what is not."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+
+from pytest_crossmath.errors import ModelError
+from pytest_crossmath.models import spec as specs
+from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.registry import check_spec, load_backend, weights_digest
+from pytest_crossmath.models.spec import ModelSpec, parse_spec, split_server
+
+
+def safetensors(header: bytes, body: bytes = b"") -> bytes:
+    """The bytes of a safetensors file."""
+    return struct.pack("<Q", len(header)) + header + body
+
+
+INDEX = "model.safetensors.index.json"
+WHOLE = safetensors(b'{"w": {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]}}', b"1234")
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A directory that looks like a checkpoint."""
+    folder = tmp_path / "step-2000"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(WHOLE)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "kind"),
+    [
+        ("pocket", "pocket", "local"),
+        ("mine=pocket", "mine", "local"),
+        ("llava", "llava", "hub"),
+        ("hf:some-org/Some.Model-7b", "Some.Model-7b", "hub"),
+        ("v2=hf:some-org/some-model", "v2", "hub"),
+        ("hf:some-org/some-model@v2.0", "some-model-v2.0", "hub"),
+        ("x=hf:some-org/some-model@refs/pr/3", "x", "hub"),
+        (" llava ", "llava", "hub"),
+        ("openai:some-org/model@http://host:8000/v1", "model", "openai"),
+        ("openai:/data/step-2000@https://host/v1", "step-2000", "openai"),
+        ("openai:org/model@main@http://[::1]:8000/v1", "model-main", "openai"),
+        ("openai:gpt-x", "gpt-x", "openai"),
+        ("big=openai:m@HTTP://host:8000/v1", "big", "openai"),
+    ],
+)
+def test_accepted(text: str, name: str, kind: str) -> None:
+    """Bundled model, aliases, repositories, and a name of the user's for each."""
+    spec = parse_spec(text)
+    assert (spec.name, spec.kind) == (name, kind)
+
+
+@pytest.mark.parametrize("revision", ["v2.0", "refs/pr/3", "0123abc", "feature/x-1"])
+def test_a_revision_is_carried(revision: str) -> None:
+    """A branch, a tag or a commit after the @ is no part of the repository's name."""
+    spec = parse_spec(f"hf:some-org/some-model@{revision}")
+    assert (spec.target, spec.revision) == ("some-org/some-model", revision)
+
+
+@pytest.mark.parametrize("alias", specs.ALIASES)
+def test_an_alias_is_a_repository(alias: str) -> None:
+    """Each alias can be typed, names a model, and stands for what hf: would take."""
+    spec = parse_spec(alias)
+    assert spec == ModelSpec(alias, "hub", specs.ALIASES[alias])
+    assert parse_spec(f"hf:{spec.target}").target == spec.target
+
+
+def test_a_directory_is_named_by_its_last_part(checkpoint: Path) -> None:
+    """A checkpoint's directory gives the model its name."""
+    assert parse_spec(str(checkpoint)) == ModelSpec("step-2000", "local", str(checkpoint))
+
+
+def test_an_equals_sign_in_a_path_names_nothing(tmp_path: Path) -> None:
+    """Only a plain word before the sign is a name; folders of sweeps have such signs."""
+    folder = tmp_path / "lr=1e-4"
+    folder.mkdir()
+    assert parse_spec(str(folder)).name == "lr-1e-4"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("pockt", r"unknown model 'pockt': did you mean pocket\?"),
+        ("LLaVa-Nxt", "did you mean .*llava-next"),
+        ("zzz", "unknown model 'zzz': A model is"),
+        ("", "unknown model ''"),
+        ("some-org/some-model", "no directory some-org/some-model.*write hf:some-org/some-model"),
+        ("./no/such", "there is no directory ./no/such"),
+        ("hf:just-a-name", "hf:ORG/NAME"),
+        ("hf:a/b/c", "hf:ORG/NAME"),
+        ("hf:a/b@", "no revision after the @"),
+        ("hf:a/b@v 1", "no revision after the @"),
+        ("hf:a/b@--upload-pack", "no revision after the @"),
+        ("replay:missing.jsonl", "replay:missing.jsonl: there is no such file"),
+        ("openai:m@host:8000/v1", "a server is named as openai:NAME@http://HOST:PORT/v1"),
+        ("openai:@http://host/v1", "a server is named as"),
+        ("openai:m@", "a server is named as"),
+        ("openai:m@http://", "URL of a server cannot be understood"),
+        ("openai:m@http:///v1", "URL of a server cannot be understood"),
+        ("openai:m@http://host:port/v1", "URL of a server cannot be understood"),
+        ("openai:m@http://ho st/v1", "URL of a server cannot be understood"),
+        ("openai:m@http://me:secret@host/v1", "API key stays in the environment"),
+        ("openai:m@https://host/v1?key=secret", "API key stays in the environment"),
+        ("openai:m@https://me:secret@host:x/v1", "URL of a server cannot be understood"),
+        ("openai:m@me:secret@host/v1", "a server is named as"),
+    ],
+)
+def test_refused(text: str, message: str) -> None:
+    """What cannot be found is told in one line, with the closest names."""
+    with pytest.raises(ModelError, match=message) as caught:
+        parse_spec(text)
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_model_on_a_server_keeps_its_whole_name() -> None:
+    """The server knows the model by the name before the URL, not by its last part."""
+    target = "some-org/model@http://host:8000/v1"
+    assert parse_spec(f"openai:{target}").target == target
+    assert split_server(target) == ("some-org/model", "http://host:8000/v1")
+    assert split_server("gpt-x") == ("gpt-x", None)
+
+
+def test_a_file_is_no_checkpoint(checkpoint: Path) -> None:
+    """Naming the weights' file instead of its directory is told."""
+    with pytest.raises(ModelError, match="is a file; a model is a checkpoint directory"):
+        parse_spec(str(checkpoint / "model.safetensors"))
+
+
+def test_a_whole_checkpoint_passes(checkpoint: Path) -> None:
+    """Nothing is said about a directory that is whole."""
+    check_spec(parse_spec(str(checkpoint)))
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("config.json", None, "is no checkpoint: it has neither config.json"),
+        ("config.json", b"{", "config.json cannot be read"),
+        ("config.json", b"[]", "config.json is no JSON object"),
+        ("model.safetensors", None, r"holds no \*.safetensors"),
+        ("model.safetensors", b"", "is damaged"),
+        ("model.safetensors", b"\x80\x02cpickle", "is damaged"),
+        ("model.safetensors", WHOLE[:-1], "is damaged: it has .* bytes"),
+        ("model.safetensors", WHOLE + b"5", "is damaged: it has .* bytes"),
+        ("model.safetensors", WHOLE[:20], "is damaged: its header is cut off"),
+        ("model.safetensors", safetensors(b"[1]"), "is damaged: its header cannot be read"),
+        ("model.safetensors", safetensors(b"{"), "is damaged: its header cannot be read"),
+        ("model.safetensors", safetensors(b"[" * 9**6), "is damaged: its header cannot be read"),
+        ("config.json", b"[" * 9**6, "config.json cannot be read"),
+        (INDEX, b"[1]", f"{INDEX} is no JSON object"),
+        (INDEX, b'{"weight_map": [1]}', f"{INDEX} is damaged"),
+        (INDEX, b'{"weight_map": {"w": "b.safetensors"}}', "lacks b.safetensors, which .* names"),
+    ],
+)
+def test_damage_is_found_without_loading(
+    checkpoint: Path, file: str, content: bytes | None, message: str
+) -> None:
+    """A checkpoint that is not whole is told before torch is imported."""
+    if content is None:
+        (checkpoint / file).unlink()
+    else:
+        (checkpoint / file).write_bytes(content)
+    with pytest.raises(ModelError, match=message) as caught:
+        check_spec(parse_spec(str(checkpoint)))
+    assert str(checkpoint) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_a_file_that_cannot_be_opened_is_told(checkpoint: Path, name: str, kind: str) -> None:
+    """A link to nowhere, as in a copy of the Hub's cache without its blobs, and a folder."""
+    (checkpoint / name).unlink()
+    if kind == "link":
+        (checkpoint / name).symlink_to("/nowhere/blob")
+    else:
+        (checkpoint / name).mkdir()
+    with pytest.raises(ModelError, match=f"{name} cannot be read|no checkpoint: it has neither"):
+        check_spec(parse_spec(str(checkpoint)))
+
+
+def test_an_adapter_needs_its_base(checkpoint: Path) -> None:
+    """An adapter whose base is gone, or that names none, is told."""
+    (checkpoint / "config.json").unlink()
+    for content, message in (
+        ({}, "names no base_model_name_or_path"),
+        ({"base_model_name_or_path": "/no/such/base"}, "base model /no/such/base is not there"),
+    ):
+        (checkpoint / "adapter_config.json").write_text(json.dumps(content))
+        with pytest.raises(ModelError, match=message):
+            check_spec(parse_spec(str(checkpoint)))
+
+
+def test_an_adapter_on_an_adapter_is_refused(checkpoint: Path) -> None:
+    """A base that is an adapter, the adapter itself for one, does not send us in circles."""
+    (checkpoint / "adapter_config.json").write_text(
+        json.dumps({"base_model_name_or_path": str(checkpoint)})
+    )
+    with pytest.raises(ModelError, match="is an adapter itself"):
+        check_spec(parse_spec(str(checkpoint)))
+
+
+def test_a_missing_extra_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra installed, the message is the line that installs it."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(
+        ModelError, match=r'needs the package torch: pip install "pytest-crossmath\['
+    ):
+        check_spec(parse_spec("llava"))
+    with pytest.raises(
+        ModelError, match=r'needs the package openai: pip install "pytest-crossmath\[openai\]"'
+    ):
+        check_spec(parse_spec("openai:m@http://host/v1"))
+
+
+def test_a_server_is_not_asked_before_it_is_needed() -> None:
+    """What is checked at the start of a run needs no connection."""
+    check_spec(parse_spec("openai:m@http://127.0.0.1:9/v1"))
+
+
+def test_a_hub_model_without_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the Hub cannot be reached, the line says how to get the model."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match="hf download llava-hf/llava-1") as caught:
+        load_backend(parse_spec("llava"), Settings(device="cpu"))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_digest_follows_the_weights(checkpoint: Path, tmp_path: Path) -> None:
+    """Equal weights under another path have one digest; changed weights have another."""
+    spec = parse_spec(str(checkpoint))
+    before = weights_digest(spec)
+    moved = checkpoint.rename(tmp_path / "moved")
+    assert weights_digest(parse_spec(str(moved))) == before
+    (moved / "model.safetensors").write_bytes(WHOLE[:-1] + b"5")
+    assert weights_digest(parse_spec(str(moved))) != before

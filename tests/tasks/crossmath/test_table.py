@@ -1,0 +1,78 @@
+"""Grids as markdown tables."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_crossmath.errors import GridError
+from pytest_crossmath.tasks.crossmath.generator import PRESETS, generate_problem
+from pytest_crossmath.tasks.crossmath.grid import Cell, Puzzle
+from pytest_crossmath.tasks.crossmath.table import format_table, parse_table
+
+FAST = settings(deadline=None, max_examples=60)
+TEXTS = st.text("0123456789+-×÷=?x", max_size=4)
+
+
+@st.composite
+def grids(draw: st.DrawFn) -> Puzzle:
+    """Any rectangle of cells without spaces and pipes in them."""
+    width = draw(st.integers(1, 7))
+    row = st.lists(TEXTS.map(Cell), min_size=width, max_size=width).map(tuple)
+    return Puzzle(tuple(draw(st.lists(row, min_size=1, max_size=7))))
+
+
+@FAST
+@given(grids())
+def test_parsing_is_the_inverse_of_formatting(puzzle: Puzzle) -> None:
+    """Whatever is written as a table is read back cell by cell."""
+    assert parse_table(format_table(puzzle)) == puzzle
+
+
+@FAST
+@given(st.integers(min_value=0))
+def test_formatting_is_the_inverse_of_parsing_a_generated_table(seed: int) -> None:
+    """A generated table comes back as the very same text, and as the puzzle it was made from."""
+    problem = generate_problem(PRESETS["mini"], random.Random(seed), "p")
+    assert parse_table(problem.table) == problem.puzzle
+    assert format_table(parse_table(problem.table)) == problem.table
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "|7|-|?|=|2|",
+        "  |  7 | -|? |=  | 2 |  ",
+        "\n| 7 | - | ? | = | 2 |\n\n",
+        "| 7 | - | ? | = | 2 |\r\n",
+        "|\t7 | - | ? | = | 2\t|",
+    ],
+)
+def test_spaces_around_cells_and_lines_do_not_matter(table: str) -> None:
+    """A table may be typed loosely: the cells are what counts."""
+    assert format_table(parse_table(table)) == "| 7 | - | ? | = | 2 |"
+
+
+def test_an_empty_square_is_three_spaces() -> None:
+    """A square that is no cell is written as the published tables write it."""
+    assert format_table(parse_table("|1||2|")) == "| 1 |   | 2 |"
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("", "the table is empty"),
+        (" \n \n", "the table is empty"),
+        ("7 - ? = 2", "line 1 of the table"),
+        ("| 1 |\n2 |", r"line 2 of the table .*'2 \|'"),
+        ("| 1 |\n\n| 2 |", "line 2 of the table"),
+        ("||", "line 1 of the table"),
+        ("|", "line 1 of the table"),
+        ("| 1 | 2 |\n| 3 |", r"equally long, not \[1, 2\]"),
+    ],
+)
+def test_a_text_that_is_no_table_is_refused(table: str, message: str) -> None:
+    """The error says which line is wrong, or that the rows differ in length."""
+    with pytest.raises(GridError, match=message):
+        parse_table(table)

@@ -1,0 +1,74 @@
+"""A second, independent witness: Tesseract reads the numbers of the committed pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+from PIL import Image, ImageOps
+
+from pytest_crossmath.tasks.crossmath.grid import CellKind, Problem
+from pytest_crossmath.tasks.suite import load_suite
+
+TESSERACT = shutil.which("tesseract")
+STYLES = ("original", "noborder", "beige", "altstyle")
+PROBLEMS = load_suite("standard").problems[:10]
+
+
+def number_cells(problem: Problem, style: str) -> Iterator[tuple[str, Image.Image]]:
+    """Each number with the inside of its cell, in grey and with full contrast."""
+    with Image.open(problem.images[style]) as opened:
+        picture = opened.convert("L")
+    side = picture.width // problem.puzzle.width
+    for (row, column), cell in problem.puzzle.cells():
+        if cell.kind is CellKind.NUMBER:
+            box = (column * side + 4, row * side + 4, (column + 1) * side - 2, (row + 1) * side - 2)
+            yield cell.text, ImageOps.autocontrast(picture.crop(box), cutoff=1)
+
+
+def read_below_each_other(cells: Sequence[Image.Image]) -> list[str]:
+    """What Tesseract reads in each cell, all in one page; an empty text where it sees none."""
+    assert TESSERACT is not None
+    height = cells[0].height
+    page = Image.new("L", (cells[0].width + 80, height * len(cells) + 40), 255)
+    for i, cell in enumerate(cells):
+        page.paste(cell, (40, 20 + i * height))
+    written = io.BytesIO()
+    page.save(written, "PNG")
+    done = subprocess.run(  # noqa: S603 - the program that was found
+        [TESSERACT, "-", "-", "--psm", "6", "-c", "tessedit_char_whitelist=0123456789", "tsv"],
+        input=written.getvalue(), capture_output=True, check=True,
+    )  # fmt: skip
+    found = [""] * len(cells)
+    for word in csv.DictReader(io.StringIO(done.stdout.decode()), delimiter="\t"):
+        if (word["text"] or "").strip():
+            middle = int(word["top"]) + int(word["height"]) // 2
+            found[(middle - 20) // height] += word["text"].strip()
+    return found
+
+
+@pytest.mark.skipif(
+    TESSERACT is None, reason="Tesseract is not installed (apt install tesseract-ocr)"
+)
+def test_tesseract_reads_the_same_numbers(
+    record_property: Callable[[str, object], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On 40 pictures in four styles a reader that knows nothing of ours agrees on the numbers."""
+    differing = []
+    total = 0
+    for problem in PROBLEMS:
+        for style in STYLES:
+            texts, cells = zip(*number_cells(problem, style), strict=True)
+            total += len(texts)
+            for text, read in zip(texts, read_below_each_other(cells), strict=True):
+                if text != read:
+                    differing.append(f"{problem.id} {style}: {text} read as {read or 'nothing'}")
+    agreement = f"Tesseract agrees on {total - len(differing)} of {total} numbers"
+    record_property("tesseract", agreement)
+    with capsys.disabled():
+        print(f"\n{agreement}; differs: {differing}")  # noqa: T201 - CI shows it
+    assert len(differing) <= 0.05 * total

@@ -1,0 +1,195 @@
+"""Our own layout of questions."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_crossmath.errors import SuiteError
+from pytest_crossmath.tasks.questions.layout import parse_question
+from pytest_crossmath.tasks.questions.question import Kind
+from pytest_crossmath.tasks.request import QUESTION_INSTRUCTIONS, make_sample
+from pytest_crossmath.tasks.suite import check_pictures, load_grids, load_suite
+from pytest_crossmath.tasks.task import ImagePart, Modality, TextPart
+from tests.tasks.questions.made_up import own_lines, write_own
+
+
+def test_a_suite_of_questions(tmp_path: Path) -> None:
+    """It offers the forms that its lines have, and is no suite of grids."""
+    suite = load_suite(str(write_own(tmp_path / "own")))
+    assert (suite.name, len(suite.tasks), suite.problems, suite.styles) == ("own", 4, (), ())
+    assert suite.modalities == tuple(Modality)
+    check_pictures(suite, suite.styles)
+    with pytest.raises(SuiteError, match="suite own holds questions: crossmath verify is for"):
+        load_grids(str(tmp_path / "own"), "crossmath verify")
+
+
+def test_what_each_form_shows(tmp_path: Path) -> None:
+    """The same instruction everywhere; choices below a text, and a picture at its marker."""
+    [question] = load_suite(str(write_own(tmp_path, own_lines(1)))).questions
+    asked = QUESTION_INSTRUCTIONS[Kind.CHOICE]
+    text, image, both = (make_sample(question, modality).content for modality in Modality)
+    listed = "(A) three\n(B) four"
+    assert text == (TextPart(f"A square, number 1. How many sides has it?\n\n{listed}\n\n{asked}"),)
+    assert image == (ImagePart(tmp_path / "q1.png"), TextPart(asked))
+    assert both == (
+        TextPart("How many sides has"), ImagePart(tmp_path / "shape.png"),
+        TextPart(f"?\n\n{listed}\n\n{asked}"),
+    )  # fmt: skip
+    assert make_sample(question, Modality.IMAGE, instruction="Go.").text == "Go."
+    with pytest.raises(SuiteError, match="no picture in style 'photo'"):
+        make_sample(question, Modality.IMAGE, style="photo")
+
+
+def test_the_lines_of_the_documentation(tmp_path: Path) -> None:
+    """They are a suite as they are printed."""
+    text = (Path(__file__).parents[3] / "docs" / "suites.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"<!-- own tasks -->\n```json\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "own.jsonl").write_text(block, encoding="utf-8")
+    suite = load_suite(str(tmp_path))
+    assert [question.kind for question in suite.questions] == list(Kind)
+    assert suite.styles == ("clean", "photo")
+
+
+def test_styles(tmp_path: Path) -> None:
+    """A form with pictures may have several."""
+    line = own_lines(1)[0]
+    line["forms"]["image"] = {"styles": {"plain": {"images": ["q1.png"]}, "photo": {
+        "images": ["shape.png"]}}}  # fmt: skip
+    suite = load_suite(str(write_own(tmp_path, [line])))
+    assert suite.styles == ("plain", "photo")
+    assert suite.chosen([Modality.IMAGE], ["photo"]) == ((Modality.IMAGE, "photo"),)
+
+
+def test_the_digest_knows_text_key_and_pixels(tmp_path: Path) -> None:
+    """Another one of these is another suite; another folder is not."""
+    digest = load_suite(str(write_own(tmp_path / "a"))).digest
+    assert load_suite(str(write_own(tmp_path / "b"))).digest == digest
+    (tmp_path / "b" / "q1.png").write_bytes((tmp_path / "b" / "q2.png").read_bytes())
+    assert load_suite(str(tmp_path / "b" / "own.jsonl")).digest != digest
+    other = own_lines()
+    other[0]["answer"] = "A"
+    assert load_suite(str(write_own(tmp_path / "c", other))).digest != digest
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "riddle"}, "'kind' must be choice, number, text"),
+        ({"answer": "C"}, "'answer' must be a letter from A to B"),
+        ({"answer": None}, "'answer' must be a text"),
+        ({"kind": "number"}, "'choices' must be"),
+        ({"kind": "number", "choices": []}, "'answer' must be a number"),
+        ({"choices": ["one"]}, "'choices' must be from 2 to 26 texts"),
+        ({"choices": [3, 4]}, "'choices' must be a list of texts"),
+        ({"choices": ["three", "three"]}, "'choices' must be texts that differ"),
+        (
+            {"choices": ["three", " "]},
+            "'choices' must be texts that differ, and none of them empty",
+        ),
+        ({"accepted": "B"}, "'accepted' must be a list of answers"),
+        ({"accepted": [8]}, "'accepted' must be a letter from A to B, not 8"),
+        ({"group": 1}, "'group' must be a text"),
+        ({"id": "q 1"}, "'id' must be"),
+        ({"forms": {}}, "'forms' must be an object"),
+        ({"forms": {"video": "x"}}, "'forms' must be an object with some of text, image, "),
+        ({"forms": {"text": ""}}, "'forms: text' must be a form with a text"),
+        ({"forms": {"text": {"text": "x", "images": ["a.png"]}}}, "a form without images"),
+        ({"forms": {"image": "x"}}, "'forms: image' must be a form with images"),
+        ({"forms": {"image": {"styles": {}}}}, "an object of styles and forms"),
+        ({"forms": {"image": {"styles": {"a#1": {"images": ["a"]}}}}}, "names without #"),
+        ({"forms": {"image": {"files": []}}}, "a text, or an object with text and images"),
+        ({"forms": {"image+text": {"text": "<image 2>", "images": ["a"]}}}, "names <image 2>"),
+    ],
+)
+def test_mistakes_are_told(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    """With file, line and field."""
+    lines = own_lines(2)
+    lines[1] |= change
+    file = write_own(tmp_path, lines)
+    with pytest.raises(SuiteError) as caught:
+        load_suite(str(file))
+    assert str(caught.value).startswith(f"{file}:2: the field ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_field_and_a_double_id(tmp_path: Path) -> None:
+    """Each is one line."""
+    lines = own_lines(2)
+    lines[1]["id"] = "q1"
+    with pytest.raises(SuiteError, match=r"own.jsonl:2: the id 'q1' is there twice"):
+        load_suite(str(write_own(tmp_path, lines)))
+    for field in ("kind", "forms"):
+        lines = own_lines(2)
+        del lines[1][field]
+        with pytest.raises(SuiteError, match=rf"own.jsonl:2: the field '{field}' is missing"):
+            load_suite(str(write_own(tmp_path, lines)))
+
+
+def test_a_file_in_another_encoding(tmp_path: Path) -> None:
+    """Said without a codec's words."""
+    file = write_own(tmp_path)
+    file.write_bytes(file.read_text().encode("utf-16"))
+    with pytest.raises(SuiteError, match=r"own.jsonl cannot be read: it is not UTF-8, save it"):
+        load_suite(str(file))
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.parquet", "PAR1"), ("a.json", "[\n{}]")])
+def test_a_dataset_without_its_name(tmp_path: Path, name: str, content: str) -> None:
+    """The way to write it is shown."""
+    (tmp_path / name).write_text(content)
+    with pytest.raises(SuiteError, match=rf"write mathverse:.*{name} or mmmu:.*{name}$"):
+        load_suite(str(tmp_path / name))
+
+
+def test_accepted_numbers(tmp_path: Path) -> None:
+    """They are written like the answer, with quotes or without."""
+    line = {"id": "n", "kind": "number", "answer": 7, "accepted": [8, "9 cm"],
+            "forms": {"text": "How many?"}}  # fmt: skip
+    [question] = load_suite(str(write_own(tmp_path, [line]))).questions
+    assert question.accepted == ("8", "9 cm")
+
+
+def test_a_missing_picture(tmp_path: Path) -> None:
+    """Told with its question."""
+    file = write_own(tmp_path)
+    (tmp_path / "q3.png").unlink()
+    with pytest.raises(SuiteError, match=r"own.jsonl:3: the picture .*q3.png is missing"):
+        check_pictures(load_suite(str(file)), ())
+
+
+def test_grids_and_questions_do_not_mix(tmp_path: Path) -> None:
+    """A file holds one of them."""
+    file = write_own(tmp_path, own_lines(1))
+    grid = {"id": "g", "table": "| 5 | + | ? | = | 8 |", "key": ["3"], "steps": [1],
+            "difficulty": "easy", "images": {}}  # fmt: skip
+    file.write_text(f"{file.read_text()}{json.dumps(grid)}\n")
+    with pytest.raises(SuiteError, match="holds grids or questions, not both"):
+        load_suite(str(file))
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["B", "a"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["text", "image", "images", "styles", "image+text", "x"]), inner, max_size=3
+    ),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(["id", "kind", "answer", "choices", "forms", "accepted"]),
+                       VALUES, max_size=3))  # fmt: skip
+def test_any_line_is_a_question_or_an_error_of_ours(change: dict[str, Any]) -> None:
+    """Whatever stands in its fields."""
+    line = copy.deepcopy(own_lines(1)[0]) | change
+    with suppress(SuiteError):
+        assert parse_question(line, Path("own.jsonl"), "own.jsonl:1").shapes

@@ -1,0 +1,375 @@
+"""From the text of a response to right and wrong blanks, and to metrics."""
+
+import random
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_crossmath.tasks.crossmath.generator import PRESETS, GeneratorSpec, generate_problem
+from pytest_crossmath.tasks.crossmath.grid import Problem
+from pytest_crossmath.tasks.crossmath.table import parse_table
+from pytest_crossmath.tasks.scoring import (
+    Finish,
+    Outcome,
+    Score,
+    parse_answer,
+    same_number,
+    score_response,
+    summarize,
+)
+
+FAST = settings(deadline=None, max_examples=80)
+SEEDS = st.integers(min_value=0)
+WIDE = GeneratorSpec((4, 7), (2, 6), (1, 2, 3), 60, 9, 9, "+-×÷")
+
+ROW = "| ? | + | ? | = | 9 | - | ? | = | 3 |"
+MEGA = 1_000_000
+
+
+def make(
+    table: str = ROW, key: Sequence[str] = ("4", "5", "6"), steps: tuple[int, ...] = ()
+) -> Problem:
+    """A problem around a table."""
+    return Problem("p", table, parse_table(table), tuple(key), steps or (1,) * len(key), "easy")
+
+
+def answered(values: str) -> Score:
+    """The score of an answer to `make()`, whose key is 4, 5, 6."""
+    return score_response(make(), f"<answer>{values}</answer>")
+
+
+@st.composite
+def renderings(draw: st.DrawFn) -> Callable[[Sequence[str]], str]:
+    """A way in which a model may write a list of numbers."""
+    around = draw(st.sampled_from(("", "**", "`", "$", "_", '"', "'")))
+    zeros = draw(st.sampled_from(("{}", "0{}", "{}.0", "00{}.", "{}.000")))
+    between, before, after = draw(
+        st.sampled_from(
+            (
+                (", ", "", ""),
+                (",", "[", "]"),
+                ("; ", "(", ")"),
+                (" | ", "| ", " |"),
+                ("|", "", ""),
+                ("\n", "", ""),
+                ("\r\n", "\r\n", "\r\n"),
+                ("\n\n", "\n", "\n"),
+                (",\n", "", ""),
+                (", \n  ", "[\n  ", ",\n]"),
+                (" |\n| ", "| ", " |"),
+                (" ", "", ""),
+                ("\t", " ", " "),
+                (", ", "", ","),
+                (", ", "{", "}"),
+            )
+        )
+    )
+    return lambda key: (
+        before + between.join(around + zeros.format(value) + around for value in key) + after
+    )
+
+
+@FAST
+@given(renderings(), st.sampled_from((PRESETS["mini"], WIDE)), SEEDS)
+def test_any_rendering_of_the_key_is_solved(
+    rendering: Callable[[Sequence[str]], str], spec: GeneratorSpec, seed: int
+) -> None:
+    """Separators, brackets, emphasis and leading zeros do not make a right answer wrong."""
+    problem = generate_problem(spec, random.Random(seed), "p")
+    score = score_response(problem, f"So: <answer>{rendering(problem.key)}</answer> Done.")
+    assert score.outcome is Outcome.SOLVED
+    assert score.right == (True,) * len(problem.key)
+
+
+@FAST
+@given(SEEDS, st.sampled_from(("{}, ", "{},", "{}; ", "{},\n", "| {} ", "|{}")), st.data())
+def test_a_dropped_value_shifts_nothing(seed: int, form: str, data: st.DataObject) -> None:
+    """Where a value is left out between separators, only its own blank is wrong."""
+    problem = generate_problem(WIDE, random.Random(seed), "p")
+    gap = data.draw(st.integers(0, len(problem.key) - 1))
+    values = "".join(form.format("" if i == gap else v) for i, v in enumerate(problem.key))
+    score = score_response(problem, f"<answer>{values}{'|' * form.startswith('|')}</answer>")
+    assert score.right == tuple(i != gap for i in range(len(problem.key)))
+    assert score.outcome is Outcome.MISSED
+
+
+@FAST
+@given(SEEDS, st.data())
+def test_one_wrong_value_is_one_wrong_blank(seed: int, data: st.DataObject) -> None:
+    """Right and wrong are judged blank by blank, and a wrong value breaks an equation."""
+    problem = generate_problem(WIDE, random.Random(seed), "p")
+    spoiled = data.draw(st.integers(0, len(problem.key) - 1))
+    values = [str(int(v) + (i == spoiled)) for i, v in enumerate(problem.key)]
+    score = score_response(problem, f"<answer>{', '.join(values)}</answer>")
+    assert score.right == tuple(i != spoiled for i in range(len(values)))
+    assert score.answer == tuple(values)
+    assert score.reason == f"missed: 1 of {len(values)} blanks"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<answer>1, 2</answer>", ("1", "2")),
+        ("<ANSWER>1</Answer>", ("1",)),
+        ("<answer>1</answer> no: <answer>2</answer>", ("2",)),
+        ("<answer>1</answer> <answer>unsure", ("1",)),
+        ("<answer>1</answer></answer>", ("1",)),
+        ("<answer><answer>1</answer></answer>", ("1",)),
+        ("<answer>1<answer>2</answer>3</answer>", ("2",)),
+        ("</answer>1<answer>2</answer>", ("2",)),
+        ("<think>hm</think><answer>1</answer>", ("1",)),
+        ("<think><answer>1</answer></think><answer>2</answer>", ("2",)),
+        ("<answer>1</answer><think>or <answer>2</answer></think>", ("1",)),
+        ("<answer>1</answer><think>or <answer>2</answer>", ("1",)),
+        ("thought <answer>1</answer></think><answer>2</answer>", ("2",)),
+        ("<think>a <think>b</think> c</think><answer>1</answer>", ("1",)),
+        ("<answer>1<think>or 9</think>, 2</answer>", ("1", "2")),
+        ("<answer>x = 8</answer>", ("x", "=", "8")),
+        ("<answer>1,,3</answer>", ("1", "", "3")),
+        ("<answer>,2,3</answer>", ("", "2", "3")),
+        ("<answer>|1||3|</answer>", ("1", "", "3")),
+        ("<answer>1,\n,3</answer>", ("1", "", "3")),
+        ("<answer>1, 2,</answer>", ("1", "2")),
+        ("<answer>\n\n1\n\n\n2\n</answer>", ("1", "2")),
+        ("<answer>| 1 | 2 |\n| 3 | 4 |</answer>", ("1", "2", "3", "4")),
+        ("<answer>[1, 2,\n 3]</answer>", ("1", "2", "3")),
+        ("<answer>-5, 1e3</answer>", ("-5", "1e3")),
+        ("<answer>1 2\n3</answer>", ("1", "2", "3")),
+        ("<answer>\\[1, 2\\]</answer>", ("1", "2")),
+        ("<answer>\\(\\mathbf{1}, \\boxed{2}\\)</answer>", ("1", "2")),
+        ("<answer>\n```json\n[1, 2]\n```\n</answer>", ("1", "2")),
+        ("<answer>- 1\n- 2</answer>", ("1", "2")),
+        ("<answer>• 1\n• 2</answer>", ("1", "2")),
+        ("<answer>1. 7\n2. 8</answer>", ("7", "8")),
+        ("<answer>1) 7\n2) 8</answer>", ("7", "8")),
+        ("<answer>1.\n2.</answer>", ("1", "2")),
+        (
+            "<answer>*1*, \N{LEFT DOUBLE QUOTATION MARK}2\N{RIGHT DOUBLE QUOTATION MARK}</answer>",
+            ("1", "2"),
+        ),
+        ("<answer>\x1b[31m1\x1b[0m, \u200b2\ufeff</answer>", ("1", "2")),
+        ("<answer>\N{FULLWIDTH DIGIT ONE}\N{FULLWIDTH COMMA}2</answer>", ("1", "2")),
+        ("<answer>2\N{SUPERSCRIPT ZERO}, 1</answer>", ("2\N{SUPERSCRIPT ZERO}", "1")),
+        ("<answer>| a | b |\n|---|---|\n| 1 | 2 |</answer>", ("a", "b", "1", "2")),
+        ("<answer >1</answer >", ("1",)),
+        ("<THINK><answer>1</answer></THINK><answer>2</answer>", ("2",)),
+        ("<thinking><answer>1</answer></thinking><answer>2</answer>", ("2",)),
+        ("[THINK]<answer>1</answer>[/THINK]<answer>2</answer>", ("2",)),
+        ("<seed:think><answer>1</answer></seed:think><answer>2</answer>", ("2",)),
+        ("◁think▷<answer>1</answer>◁/think▷<answer>2</answer>", ("2",)),
+    ],
+)
+def test_the_last_answer_that_is_spoken_counts(text: str, answer: tuple[str, ...]) -> None:
+    """Of several answers the last one outside thinking is read, separators tolerated."""
+    assert parse_answer(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        ("1,234", ("1234",)),
+        ("$1,234$", ("1234",)),
+        ("1,234, 5", ("1234", "5")),
+        ("1,234\n1,000,000", ("1234", "1000000")),
+        ("**1,234** | 12", ("1234", "12")),
+        ("1,234", ("1", "234")),
+        ("12,145, 6", ("12", "145", "6")),
+        ("1,234, 5,678", ("1", "234", "5", "678")),
+        ("12,34", ("12", "34")),
+        ("3.141,592", ("3.141", "592")),
+    ],
+)
+def test_a_comma_separates_thousands_where_only_that_fits(
+    body: str, answer: tuple[str, ...]
+) -> None:
+    """The number of blanks tells whether 1,234 is one value or two."""
+    assert parse_answer(f"<answer>{body}</answer>", blanks=len(answer)) == answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "4, 5, 6",
+        "<answer>",
+        "<answer>4, 5, 6",
+        "4, 5, 6</answer>",
+        "</answer>4<answer>",
+        "<answer></answer>",
+        "<answer>none</answer>",
+        "<answer>?, ?, ?</answer>",
+        "<answer>½ ²</answer>",
+        "<answer>4</answer><answer>I give up</answer>",
+        "<think><answer>4, 5, 6</answer>",
+        "<think><answer>4, 5, 6</answer></think>",
+        "<answer>4, 5, 6</answer></think>",
+        "<answer>4<think>, 5, 6</answer>",
+        "<answer>" + "7" * 20_000 + "</answer>",
+        "<answer>" + "1, " * 20_000 + "</answer>",
+    ],
+    ids=lambda text: repr(text[:30]),
+)
+def test_a_response_without_an_answer_is_unparsed(text: str) -> None:
+    """What holds no finished answer with a number in it, outside thinking, was not answered."""
+    assert parse_answer(text) is None
+    score = score_response(make(), text)
+    assert (score.outcome, score.answer) == (Outcome.UNPARSED, None)
+    assert score.right == (False, False, False)
+
+
+HOSTILE = {
+    "opening tags": "<answer>" * (MEGA // 8),
+    "closing tags": "</answer>" * (MEGA // 8),
+    "pairs": "<answer></answer>" * (MEGA // 16),
+    "nested": "<answer>" * (MEGA // 16) + "</answer>" * (MEGA // 16),
+    "thoughts": "<think></think>" * (MEGA // 16),
+    "open thoughts": "<think>" * (MEGA // 8),
+    "digits": "<answer>" + "9" * MEGA + "</answer>",
+    "commas": "<answer>1" + "," * MEGA + "</answer>",
+    "spaces": "<answer>1" + " " * MEGA + "2</answer>",
+    "half tags": "<answer" * (MEGA // 8),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_megabyte_of_nothing_is_unparsed(name: str) -> None:
+    """Endless repetition, as small models produce, is read to its end and scores nothing."""
+    assert score_response(make(), HOSTILE[name]).outcome is Outcome.UNPARSED
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "9" * 4_200,
+        "9" * 9_000,
+        "-" + "9" * 5_000,
+        "0." + "0" * 9_000 + "1",
+        "1e999999999",
+        "1e-999999999",
+        "9e99999999999999999999",
+        "NaN",
+        "sNaN",
+        "-nan",
+        "Infinity",
+        "-inf",
+        "\ud800",
+        "5\udcff",
+        "0x5",
+        "5/1",
+        "2+3",
+        "--5",
+        "5 5",
+        "",
+    ],
+    ids=lambda value: repr(value[:12]),
+)
+def test_a_value_that_is_no_such_number_is_just_wrong(value: str) -> None:
+    """A monstrous value spoils its own blank, raises nothing and satisfies no equation."""
+    score = answered(f"4, {value}, 6")
+    assert score.right == (True, False, True)
+    assert score.outcome is Outcome.MISSED
+
+
+@FAST
+@given(st.text() | st.text("<>/answerthink0123456789,|;\n -"))
+def test_no_answer_raises(text: str) -> None:
+    """Whatever is inside the tags, there is an outcome and a verdict on every blank."""
+    for response in (text, f"<answer>{text}</answer>", f"<answer>{text}4, {text}, 6</answer>"):
+        score = score_response(make(), response)
+        assert len(score.right) == len(score.key)
+        assert (score.answer is None) == (score.outcome is Outcome.UNPARSED)
+        assert score.reason
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [("7", "7"), ("07", "7"), ("7.0", "7"), ("7.", "7"), ("+7", "7"), ("70e-1", "7"), ("７", "7"),
+     ("٧", "7"), ("x", "x")],
+)  # fmt: skip
+def test_numbers_are_compared_as_numbers(given: str, wanted: str) -> None:
+    """Leading zeros, a point, an exponent and other scripts' digits leave a number what it is."""
+    assert same_number(given, wanted)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [("8", "7"), ("-7", "7"), ("7.5", "7"), ("7.0000000000000000000000000001", "7"), ("", "7"),
+     ("seven", "7"), ("NaN", "7"), ("sNaN", "7"), ("Infinity", "7"), ("7 7", "7"), ("²", "2"),
+     ("7", "x")],
+)  # fmt: skip
+def test_other_numbers_and_no_numbers_differ(given: str, wanted: str) -> None:
+    """Nothing but the very same number is right, however near."""
+    assert not same_number(given, wanted)
+
+
+@pytest.mark.parametrize(
+    ("values", "right", "reason"),
+    [
+        ("4, 5, 7", (True, True, False), "missed: 1 of 3 blanks"),
+        ("6, 5, 4", (False, True, False), "missed: 2 of 3 blanks"),
+        ("4", (True, False, False), "missed: 2 of 3 blanks"),
+        ("4, 5, 6, 7", (True, True, True), "missed: 4 values for 3 blanks"),
+    ],
+)
+def test_a_missed_problem_says_what_was_missed(
+    values: str, right: tuple[bool, ...], reason: str
+) -> None:
+    """The reason counts wrong blanks, or the values where the right ones have company."""
+    score = answered(values)
+    assert (score.outcome, score.right, score.reason) == (Outcome.MISSED, right, reason)
+
+
+def test_a_problem_with_one_blank_is_spoken_of_in_the_singular() -> None:
+    """One blank is a blank, not blanks."""
+    score = score_response(make("| 7 | - | ? | = | 2 |", ("5",)), "<answer>4</answer>")
+    assert score.reason == "missed: 1 of 1 blank"
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "outcome", "word"),
+    [
+        ("<answer>4, 5, 6</answer>", Finish.STOP, Outcome.SOLVED, "solved"),
+        ("<answer>4, 5, 6</answer> and so", Finish.LENGTH, Outcome.SOLVED, "solved"),
+        ("<answer>4, 5, 7</answer> and so", Finish.LENGTH, Outcome.MISSED, "missed"),
+        ("4 plus 5", Finish.LENGTH, Outcome.TRUNCATED, "truncated"),
+        ("<answer>4, 5,", Finish.LENGTH, Outcome.TRUNCATED, "truncated"),
+        ("4 plus 5", Finish.STOP, Outcome.UNPARSED, "unparsed"),
+        ("", Finish.REFUSED, Outcome.REFUSED, "refused"),
+        ("<answer>4, 5, 6</answer>", Finish.REFUSED, Outcome.REFUSED, "refused"),
+    ],
+)
+def test_the_way_a_model_stopped_tells_outcomes_apart(
+    text: str, finish: Finish, outcome: Outcome, word: str
+) -> None:
+    """An answer before the limit counts, none is truncated, and a refusal is never scored."""
+    score = score_response(make(), text, finish)
+    assert score.outcome is outcome
+    assert score.reason.startswith(word)
+
+
+def test_the_published_metrics_agree_with_a_hand_computation() -> None:
+    """Micro is a mean of means, macro counts whole problems, and steps pool blanks."""
+    four = make("| ? | ? | ? | ? |", ("1", "2", "3", "4"), (1, 2, 3, 4))
+    one = make("| ? |", ("9",), (7,))
+    two = make("| ? | ? |", ("5", "6"), (1, 1))
+    metrics = summarize(
+        [
+            score_response(four, "<answer>1, 2, 0, 4</answer>"),
+            score_response(one, "<answer>9</answer>"),
+            score_response(two, "<answer>5, 0</answer>"),
+            score_response(two, "no idea"),
+        ]
+    )
+    assert metrics.problems == 4
+    assert metrics.micro == pytest.approx((3 / 4 + 1 + 1 / 2 + 0) / 4)
+    assert metrics.macro == pytest.approx(1 / 4)
+    assert metrics.by_step == pytest.approx({"1": 2 / 5, "2": 1.0, "3": 0.0, "4+": 1.0})
+    assert metrics.outcomes == {Outcome.MISSED: 2, Outcome.SOLVED: 1, Outcome.UNPARSED: 1}
+
+
+def test_a_right_list_that_goes_on_counts_for_micro_and_not_for_macro() -> None:
+    """Every blank is right by position, yet the whole list is not."""
+    metrics = summarize([answered("4, 5, 6, 7")])
+    assert (metrics.micro, metrics.macro) == (1.0, 0.0)

@@ -1,0 +1,367 @@
+"""Suites: loading, saving, and the bundled ones."""
+
+import hashlib
+import json
+import struct
+import zlib
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from pytest_crossmath.errors import SuiteError
+from pytest_crossmath.tasks.crossmath.generator import (
+    PRESETS,
+    generate_problems,
+    solution_fingerprint,
+)
+from pytest_crossmath.tasks.crossmath.grid import Problem
+from pytest_crossmath.tasks.crossmath.solver import count_solutions, propagate
+from pytest_crossmath.tasks.saving import save_suite
+from pytest_crossmath.tasks.suite import Suite, bundled_suites, check_picture, load_suite
+
+ABOUT = {"name": "small", "version": 1, "licence": "MIT"}
+
+
+@pytest.fixture(scope="module")
+def problems() -> list[Problem]:
+    """A few problems without pictures."""
+    return list(islice(generate_problems(PRESETS["mini"], seed=3, prefix="s"), 4))
+
+
+@pytest.fixture(scope="module")
+def mini() -> Suite:
+    """The bundled mini suite."""
+    return load_suite("mini")
+
+
+def line(**changes: Any) -> str:
+    """A line that loads, but for `changes`; a field set to ``...`` is left out."""
+    record = {
+        "id": "one",
+        "table": "| 7 | - | ? | = | 2 |",
+        "key": ["5"],
+        "steps": [1],
+        "difficulty": "easy",
+        "equations": ["row 1: 7 - ? = 2"],
+        "images": {},
+    }
+    return json.dumps({k: v for k, v in {**record, **changes}.items() if v is not ...})
+
+
+def load_lines(folder: Path, *lines: str) -> Suite:
+    """The suite in a file with these lines."""
+    file = folder / "lines.jsonl"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="surrogatepass")
+    return load_suite(str(file))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+BAD_LINES: list[tuple[str, str]] = [
+    ("{", "not JSON"),
+    ('"id": 1', "not JSON"),
+    ("[" * 100_000, "not JSON"),
+    ('{"id": ' + "1" * 5_000 + "}", "not JSON"),
+    ("[]", "a problem is a JSON object, not list"),
+    ("null", "a problem is a JSON object, not NoneType"),
+    ('"text"', "a problem is a JSON object, not str"),
+    ("{}", "the field 'id' is missing"),
+    *(
+        (line(**{field: ...}), f"the field '{field}' is missing")
+        for field in ("id", "table", "key", "steps", "difficulty", "images")
+    ),
+    *(
+        (line(id=id), "the field 'id' must be a non-empty text without")
+        for id in (
+            "",
+            7,
+            None,
+            ["a"],
+            "a b",
+            "a/b",
+            "a\\b",
+            "a[0]",
+            "a::b",
+            "a\n",
+            "\ud800",
+            "\x1b",
+        )
+    ),
+    *(
+        (line(table=table), "the field 'table' must be a markdown table")
+        for table in (7, None, ["| 7 |"])
+    ),
+    *(
+        (line(key=key), "the field 'key' must be a list of strings")
+        for key in ("5", [5], None, {"0": "5"})
+    ),
+    *(
+        (line(steps=steps), "the field 'steps' must be a list of whole numbers")
+        for steps in (1, ["1"], [1.0], [True], None)
+    ),
+    *(
+        (line(difficulty=word), "the field 'difficulty' must be easy or medium or hard")
+        for word in ("Easy", "", None, 1, ["easy"])
+    ),
+    *(
+        (line(images=images), "the field 'images' must be an object of style names and paths")
+        for images in (["original"], "original", None, {"original": 1}, {"original": None})
+    ),
+    (line(table=""), "the table is empty"),
+    (line(table="7 - ? = 2"), "line 1 of the table"),
+    (line(table="| 7 | - |\n| ? |"), "equally long"),
+    (line(key=["5", "6"]), "as long as the table has blanks (1)"),
+    (line(key=[]), "as long as the table has blanks (1)"),
+    (line(steps=[1, 1]), "the field 'steps' must be as long as the table has blanks (1), not "),
+    (line(table="| 7 |", key=[], steps=[]), "the field 'table' must be a table with at least"),
+]
+
+
+@pytest.mark.parametrize(("bad", "message"), BAD_LINES, ids=range(len(BAD_LINES)))
+def test_a_bad_line_is_named_with_its_file_and_number(
+    tmp_path: Path, bad: str, message: str
+) -> None:
+    """Whatever is wrong with a line, the error says where it is and which field it is about."""
+    with pytest.raises(SuiteError) as caught:
+        load_lines(tmp_path, line(id="fine"), "", bad)
+    text = str(caught.value)
+    assert text.startswith(f"{tmp_path / 'lines.jsonl'}:3: ")
+    assert message in text
+    assert "\n" not in text
+
+
+def test_an_id_that_is_there_twice_is_named(tmp_path: Path) -> None:
+    """Ids are unique, and the line of the second one is named."""
+    with pytest.raises(SuiteError, match=r"lines\.jsonl:2: the id 'one' is there twice"):
+        load_lines(tmp_path, line(), line())
+
+
+def test_a_value_that_is_wrong_is_shown_shortened(tmp_path: Path) -> None:
+    """An error stays readable however long the value is."""
+    with pytest.raises(SuiteError) as caught:
+        load_lines(tmp_path, line(table=["| 7 |"] * 1_000))
+    assert len(str(caught.value)) < 200 + len(str(tmp_path))
+
+
+def test_separators_within_strings_do_not_end_a_line(tmp_path: Path) -> None:
+    """Only a line feed ends a line: JSON may hold other line separators as they are."""
+    record = {**json.loads(line()), "note": "before\u2028after\x85end"}
+    assert len(load_lines(tmp_path, json.dumps(record, ensure_ascii=False)).problems) == 1
+
+
+@pytest.mark.parametrize("text", ["", "\n", " \n\n\t\n"])
+def test_a_file_without_problems_is_refused(tmp_path: Path, text: str) -> None:
+    """An empty suite measures nothing."""
+    file = tmp_path / "empty.jsonl"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(SuiteError, match=r"empty\.jsonl holds no problem"):
+        load_suite(str(file))
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """A binary file is named as unreadable."""
+    file = tmp_path / "weights.jsonl"
+    file.write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(SuiteError, match=r"weights\.jsonl cannot be read"):
+        load_suite(str(file))
+
+
+@pytest.mark.parametrize("name", ["nowhere", "nowhere.jsonl", "nowhere/problems.jsonl", "."])
+def test_a_suite_that_is_nowhere_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The error repeats what was asked for and says what there is."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SuiteError, match=r"neither a bundled suite .*mini") as caught:
+        load_suite(name)
+    assert f"no suite {name!r}" in str(caught.value)
+
+
+def test_a_line_becomes_a_problem(tmp_path: Path) -> None:
+    """Fields are kept as they are, and picture paths are relative to the file."""
+    suite = load_lines(tmp_path, line(images={"bold": "b/one.png"}))
+    (problem,) = suite.problems
+    assert suite.name == "lines"
+    assert (problem.id, problem.table) == ("one", "| 7 | - | ? | = | 2 |")
+    assert (problem.key, problem.steps, problem.difficulty) == (("5",), (1,), "easy")
+    assert problem.images == {"bold": tmp_path / "b/one.png"}
+
+
+def test_styles_are_those_that_every_problem_has(tmp_path: Path) -> None:
+    """A style that some problem lacks is not offered; the order is that of the first problem."""
+    suite = load_lines(
+        tmp_path,
+        line(id="a", images={"x": "", "y": "", "z": ""}),
+        line(id="b", images={"z": "", "x": ""}),
+    )
+    assert suite.styles == ("x", "z")
+
+
+def test_a_saved_suite_loads_as_it_was(tmp_path: Path, problems: list[Problem]) -> None:
+    """What is saved is loaded again, by folder or by file, and named after the folder."""
+    folder = tmp_path / "small"
+    save_suite(problems, folder, styles=["original"], about=ABOUT)
+    suite = load_suite(str(folder))
+    assert suite == load_suite(str(folder / "problems.jsonl"))
+    assert (suite.name, suite.styles) == ("small", ("original",))
+    for loaded, saved in zip(suite.problems, problems, strict=True):
+        assert (loaded.id, loaded.table, loaded.puzzle) == (saved.id, saved.table, saved.puzzle)
+        assert (loaded.key, loaded.steps) == (saved.key, saved.steps)
+        assert loaded.difficulty == saved.difficulty
+        check_picture(loaded.images["original"])
+
+
+def test_the_same_problems_give_the_same_bytes(tmp_path: Path, problems: list[Problem]) -> None:
+    """Saving twice writes the same files, pictures included, wherever they go."""
+    for name in ("one", "two"):
+        save_suite(problems, tmp_path / name, styles=["original"], about=ABOUT)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    one, two = (load_suite(str(tmp_path / name)) for name in ("one", "two"))
+    assert one.digest == two.digest
+
+
+def test_the_manifest_tells_about_texts_and_pixels(tmp_path: Path, problems: list[Problem]) -> None:
+    """The manifest repeats what it was told and hashes each text and each picture's pixels."""
+    save_suite(problems, tmp_path, styles=["original"], about=ABOUT)
+    manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
+    assert {key: manifest[key] for key in ABOUT} == ABOUT
+    assert list(manifest["problems"]) == [problem.id for problem in problems]
+    for problem in problems:
+        with Image.open(tmp_path / f"original/{problem.id}.png") as picture:
+            pixels = hashlib.sha256(picture.tobytes()).hexdigest()
+        text = hashlib.sha256(problem.table.encode()).hexdigest()
+        assert manifest["problems"][problem.id] == {"text": text, "pixels": {"original": pixels}}
+
+
+CHANGES: list[Callable[[dict[str, Any]], object]] = [
+    lambda record: record.update(id="other"),
+    lambda record: record.update(table=record["table"].replace("7", "8")),
+    lambda record: record.update(key=["6"]),
+    lambda record: record.update(steps=[2]),
+    lambda record: record.update(images={"original": "other.png"}),
+    lambda record: record.update(images={"other": "one.png"}),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=["id", "table", "key", "steps", "pixels", "style"])
+def test_the_digest_changes_with_what_is_asked(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    """Runs are compared only where the suite's digest is the same, so any change shows in it."""
+    (tmp_path / "one.png").write_bytes(b"one")
+    (tmp_path / "other.png").write_bytes(b"other")
+    record = json.loads(line(images={"original": "one.png"}))
+    before = load_lines(tmp_path, json.dumps(record)).digest
+    change(record)
+    assert load_lines(tmp_path, json.dumps(record)).digest != before
+
+
+def test_a_style_of_any_name_has_a_digest(tmp_path: Path) -> None:
+    """Even a style name that is no proper text does not break loading."""
+    assert load_lines(tmp_path, line(images={"\ud800": "one.png"})).digest
+
+
+def test_a_whole_picture_passes(mini: Suite) -> None:
+    """A committed picture is fine."""
+    check_picture(mini.problems[0].images["original"])
+
+
+@pytest.mark.parametrize("name", ["nothing.png", "."])
+def test_a_picture_that_is_not_there_is_missing(tmp_path: Path, name: str) -> None:
+    """A path without a file, and a folder, are missing pictures."""
+    with pytest.raises(SuiteError, match=r"the picture .* is missing"):
+        check_picture(tmp_path / name)
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.01, 0.3, 0.6, 0.9])
+def test_a_truncated_picture_is_broken(tmp_path: Path, mini: Suite, kept: float) -> None:
+    """A download that stopped early is told before a model is asked."""
+    data = mini.problems[0].images["original"].read_bytes()
+    path = tmp_path / "cut.png"
+    path.write_bytes(data[: int(len(data) * kept)])
+    with pytest.raises(SuiteError, match=r"the picture .*cut\.png is broken"):
+        check_picture(path)
+
+
+@pytest.mark.parametrize("place", [0, 12, 17, 24, 40, 60, 200, -30])
+def test_a_picture_with_flipped_bits_is_broken(tmp_path: Path, mini: Suite, place: int) -> None:
+    """A damaged header, checksum or pixel stream is found."""
+    data = bytearray(mini.problems[0].images["original"].read_bytes())
+    data[place] ^= 0xFF
+    path = tmp_path / "bits.png"
+    path.write_bytes(data)
+    with pytest.raises(SuiteError, match=r"the picture .*bits\.png is broken"):
+        check_picture(path)
+
+
+@pytest.mark.parametrize("data", [b"\x00" * 4_096, b"version https://git-lfs", b"<html></html>"])
+def test_garbage_is_no_picture(tmp_path: Path, data: bytes) -> None:
+    """A file of another kind under a picture's name is broken."""
+    path = tmp_path / "garbage.png"
+    path.write_bytes(data)
+    with pytest.raises(SuiteError, match=r"the picture .*garbage\.png is broken"):
+        check_picture(path)
+
+
+def test_a_picture_that_claims_a_monstrous_size_is_broken(tmp_path: Path) -> None:
+    """A few bytes that would unpack into gigabytes are refused."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    checksum = struct.pack(">I", zlib.crc32(header))
+    path = tmp_path / "bomb.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + checksum)
+    with pytest.raises(SuiteError, match=r"the picture .*bomb\.png is broken"):
+        check_picture(path)
+
+
+def test_mini_is_what_its_seed_makes(mini: Suite) -> None:
+    """The committed problems are those of the generator that the manifest names."""
+    made = islice(generate_problems(PRESETS["mini"], seed=2604, prefix="mini"), 200)
+    for committed, problem in zip(mini.problems, made, strict=True):
+        assert (committed.id, committed.table) == (problem.id, problem.table)
+        assert (committed.key, committed.steps) == (problem.key, problem.steps)
+        assert committed.difficulty == problem.difficulty
+
+
+@pytest.mark.parametrize("name", bundled_suites())
+def test_a_bundled_manifest_hashes_what_is_committed(name: str) -> None:
+    """Every text and every picture's pixels are those that the manifest was written for."""
+    suite = load_suite(name)
+    manifest = json.loads((bundled_suites()[name] / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["name"] == suite.name == name
+    assert list(manifest["problems"]) == [problem.id for problem in suite.problems]
+    for problem in suite.problems:
+        hashes = manifest["problems"][problem.id]
+        assert hashes["text"] == hashlib.sha256(problem.table.encode()).hexdigest()
+        for style, path in problem.images.items():
+            with Image.open(path) as picture:
+                pixels = hashlib.sha256(picture.convert("RGB").tobytes()).hexdigest()
+            assert hashes["pixels"][style] == pixels
+
+
+@pytest.mark.parametrize("name", bundled_suites())
+def test_a_bundled_problem_has_one_solution_which_is_its_key(name: str) -> None:
+    """Key, steps and uniqueness of every committed problem are what the solver finds."""
+    for problem in load_suite(name).problems:
+        state = propagate(problem.puzzle)
+        assert tuple(str(state.values[blank]) for blank in problem.puzzle.blanks) == problem.key
+        assert state.steps(problem.puzzle) == problem.steps
+        assert not state.contradictions
+        assert count_solutions(problem.puzzle) == 1
+
+
+@pytest.mark.parametrize("name", bundled_suites())
+def test_no_two_bundled_problems_are_alike(name: str) -> None:
+    """Within a suite no solved grid comes twice, mirrored or not."""
+    prints = [solution_fingerprint(problem) for problem in load_suite(name).problems]
+    assert len(set(prints)) == len(prints)
