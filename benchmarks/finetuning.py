@@ -22,18 +22,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 
-from pytest_crossmath.gating.rates import Form, measured, tally
+from pytest_crossmath.gating.rates import measured, tally
 from pytest_crossmath.gating.stats import Interval, gap_interval
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.record import read_record
 from pytest_crossmath.reporting.summary import summarize_run
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form, Modality
 
 SEED = 1
 VISION_STEPS = 100
 LESSONS, TASKS = 400, 800
 SFT = (
-    "--target", "brief", "--learning-rate", "1e-3", "--batch-size", "32", "--accumulate", "1",
+    "--completion", "brief", "--learning-rate", "1e-3", "--batch-size", "32", "--accumulate", "1",
     "--lora-rank", "16", "--epochs", "2",
     "--eval-suite", "mini", "--eval-limit", "100", "--eval-every", "25",
 )  # fmt: skip

@@ -17,7 +17,6 @@ import numpy as np
 from tabulate import tabulate
 
 from pytest_crossmath.gating.gates import Gate, Kind, parse_gate
-from pytest_crossmath.gating.rates import Form
 from pytest_crossmath.gating.sequential import random_order, sequential_words
 from pytest_crossmath.gating.stats import (
     Interval,
@@ -36,6 +35,7 @@ from pytest_crossmath.gating.verdicts import (
 )
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.tasks.scoring import Outcome
+from pytest_crossmath.tasks.task import Form
 
 SIZES = (60, 250, 1000)
 DROPS = (0.03, 0.05, 0.10, 0.20)

@@ -30,9 +30,9 @@ import sys
 from PIL import Image
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
-from pytest_crossmath.models.registry import pocket_directory
-from pytest_crossmath.tasks.task import ImagePart, Modality
-from pytest_crossmath.tasks.request import make_sample
+from pytest_crossmath.models.spec import pocket_directory
+from pytest_crossmath.tasks.task import ImagePart
+from pytest_crossmath.tasks.request import make_request
 from pytest_crossmath.tasks.suite import load_suite
 
 torch.set_num_threads(1)
@@ -40,24 +40,24 @@ batch_size = int(sys.argv[1])
 model = AutoModelForImageTextToText.from_pretrained(pocket_directory()).eval()
 processor = AutoProcessor.from_pretrained(pocket_directory())
 processor.tokenizer.padding_side = "left"
-samples = [make_sample(problem, modality, style="original")
-           for problem in load_suite("mini").problems for modality in Modality]
+mini = load_suite("mini")
+requests = [make_request(problem, form) for problem in mini.problems for form in mini.forms]
 if batch_size > 1:
-    samples.sort(key=lambda sample: (bool(sample.images), len(sample.text)))
+    requests.sort(key=lambda request: (bool(request.images), len(request.text)))
 tokens = 0
 start = 0
-while start < len(samples):
-    kind = bool(samples[start].images)
-    batch = [s for s in samples[start : start + batch_size] if bool(s.images) is kind]
+while start < len(requests):
+    kind = bool(requests[start].images)
+    batch = [s for s in requests[start : start + batch_size] if bool(s.images) is kind]
     start += len(batch)
     prompts = [
         processor.apply_chat_template(
             [{"role": "user", "content": [
                 {"type": "image"} if isinstance(part, ImagePart)
                 else {"type": "text", "text": part.text}
-                for part in sample.content]}],
+                for part in request.content]}],
             add_generation_prompt=True, tokenize=False)
-        for sample in batch]
+        for request in batch]
     images = [[Image.open(path).convert("RGB") for path in s.images] for s in batch]
     inputs = processor(text=prompts, images=images if kind else None, padding=True,
                        return_tensors="pt")

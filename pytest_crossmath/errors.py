@@ -9,7 +9,7 @@
     ├── ModelError       a model specification, a missing extra, a damaged checkpoint
     ├── RecordError      a run record: which one, which line, what is wrong
     ├── ComparisonError  two runs that are no pair: what differs
-    ├── SnapshotError    a snapshot of verdicts: which one, which line, what is wrong
+    ├── SnapshotError    a snapshot of outcomes: which one, which line, what is wrong
     └── BackendError     inference failed: no measurement was made
 
 Each message is one line that says what is wrong, where, and what to do. The

@@ -19,6 +19,7 @@ from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.gates import change_lines, gate_table
 from pytest_crossmath.reporting.record import read_record
 from pytest_crossmath.tasks.scoring import Outcome
+from pytest_crossmath.tasks.task import Form
 
 HELP = "judge one run record against another"
 EXAMPLE = (
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     keeper.check_asked(header, new.models)
     keeper.plan(_planned(keeper, new, stopped.get("models") or ()))
-    results = {result.identity: result for result in new.results}
+    results = {result.id: result for result in new.results}
     verdicts = keeper.verdicts(results)
     lines: list[str] = []
     changed: list[dict[str, Any]] = []
@@ -89,7 +90,8 @@ def _planned(keeper: Gatekeeper, new: Run, stopped: Iterable[str]) -> list[Resul
     planned = list(new.results)
     for model in stopped:
         planned += [
-            replace(result, model=model, outcome=Outcome.ERROR) for result in keeper.base_of(model)
+            replace(result, model=model, outcome=Outcome.PENDING)
+            for result in keeper.base_of(model)
         ]
     return planned
 
@@ -100,8 +102,7 @@ def _fails(verdicts: Sequence[Verdict], inconclusive: str) -> bool:
 
 
 def _listed(change: dict[str, Any]) -> dict[str, Any]:
-    form = change["form"]
-    return change | {"form": "/".join(filter(None, (form["modality"], form["style"])))}
+    return change | {"form": str(Form(**change["form"]))}
 
 
 def one_model(run: Run) -> tuple[Result, ...]:

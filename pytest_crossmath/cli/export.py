@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 from pytest_crossmath.cli.learning import (
+    add_completion_argument,
     add_example_arguments,
-    add_target_argument,
     chosen_examples,
     load_learning_suite,
 )
@@ -16,7 +16,7 @@ from pytest_crossmath.errors import OptionError
 from pytest_crossmath.files import require_free_folder
 from pytest_crossmath.tasks.suite import load_grids
 from pytest_crossmath.tasks.task import Modality
-from pytest_crossmath.training.dataset import Target
+from pytest_crossmath.training.dataset import Completion
 from pytest_crossmath.training.export import (
     write_llava,
     write_lmms_eval,
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("suite", help="suite to export, such as one of `crossmath generate`")
     parser.add_argument("--format", choices=[*FORMATS, LMMS_EVAL], required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder to make")
-    add_target_argument(parser)
+    add_completion_argument(parser)
     add_example_arguments(parser, modalities=",".join(Modality))
 
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         else load_learning_suite(arguments.suite)
     )
     require_free_folder(out)
-    found = chosen_examples(arguments, suite, Target(arguments.target))
+    found = chosen_examples(arguments, suite, Completion(arguments.completion))
     # Beside it, and put there whole: a folder of that name is always a finished one.
     unfinished = out.with_name(f"{out.name}.unfinished")
     try:
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise OptionError(f"--out {out} cannot be written: {error}") from None
     except ValueError as error:
-        raise OptionError(f"suite {suite.name}: {error}: export it with --target=answer") from None
+        raise OptionError(f"suite {suite.name}: {error}: add --completion=answer") from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     print(f"{count} examples in {out}")

@@ -21,7 +21,7 @@ from pytest_crossmath.tasks.suite import (
     taken_solutions,
 )
 from pytest_crossmath.tasks.task import Modality
-from pytest_crossmath.training.dataset import Example, Target, examples
+from pytest_crossmath.training.dataset import Completion, Example, examples
 
 
 def add_example_arguments(parser: argparse.ArgumentParser, *, modalities: str) -> None:
@@ -35,10 +35,11 @@ def add_example_arguments(parser: argparse.ArgumentParser, *, modalities: str) -
     parser.add_argument("--prompt", type=Path, metavar="FILE", help="your own instruction")
 
 
-def add_target_argument(parser: argparse.ArgumentParser) -> None:
+def add_completion_argument(parser: argparse.ArgumentParser) -> None:
     """Declare what is to be written."""
     parser.add_argument(
-        "--target", choices=[target.value for target in Target], default=Target.STEPS.value,
+        "--completion", choices=[one.value for one in Completion],
+        default=Completion.STEPS.value,
         help="what is to be written: the solution in steps (default), the steps in a few signs,"
         " or the answer alone",
     )  # fmt: skip
@@ -90,7 +91,7 @@ def chosen_instruction(arguments: argparse.Namespace) -> str:
 
 
 def chosen_examples(
-    arguments: argparse.Namespace, suite: Suite, target: Target
+    arguments: argparse.Namespace, suite: Suite, completion: Completion
 ) -> Iterator[Example]:
     """The examples that the arguments ask for. Raises `OptionError` or `SuiteError`."""
     modalities = chosen_modalities(arguments)
@@ -101,6 +102,6 @@ def chosen_examples(
         check_styles(suite, styles)
         check_pictures(suite, styles)
     return examples(
-        suite, modalities=modalities, styles=styles, target=target, seed=arguments.seed,
+        suite, modalities=modalities, styles=styles, completion=completion, seed=arguments.seed,
         instruction=chosen_instruction(arguments),
     )  # fmt: skip

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError(f"{arguments.responses} has no response to a problem of {suite.name}")
     models: dict[str, dict[str, object]] = {}
     for form in forms:
-        models.setdefault(form.model, {})[form.form] = form.to_json()
+        models.setdefault(form.model, {})[str(form.form)] = form.to_json()
         if form.missing:
             print(
                 f"crossmath: {form.model}, {form.form}: {len(form.missing)} of"
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
     known = {task.id for task in suite.tasks}
-    if strangers := [r.problem for r in responses if r.problem not in known]:
+    if strangers := [r.id.task for r in responses if r.id.task not in known]:
         print(
             f"crossmath: {len(strangers)} responses are to no problem of {suite.name} and count"
             f" nowhere (first: {strangers[0]})",

@@ -22,7 +22,7 @@ from pytest_crossmath.cli.training_options import (
     prepared,
     settings_of,
 )
-from pytest_crossmath.training.dataset import Target, make_dataset
+from pytest_crossmath.training.dataset import Completion, make_dataset
 
 HELP = "reward a model for right blanks"
 EXAMPLE = (
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_options(arguments)
     check_rollouts(arguments)
     suite, spec = load_learning_suite(arguments.suite), chosen_model(arguments)
-    found = chosen_examples(arguments, suite, Target.ANSWER)
+    found = chosen_examples(arguments, suite, Completion.ANSWER)
     callbacks = chosen_callbacks(arguments, spec)
     recipe, asked = prepared(arguments, spec, suite)
 

@@ -47,9 +47,9 @@ def run(args: argparse.Namespace) -> int:
     Raises `OptionError` or `ModelError` for a mistake of the user's.
     """
     _check(args)
-    from pytest_crossmath.training.pocket.pipeline import Request, train_and_judge
+    from pytest_crossmath.training.pocket.pipeline import Options, train_and_judge
 
-    request = Request(
+    options = Options(
         out=args.out,
         seed=args.seed,
         device=args.device,
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         joint_steps=args.joint_steps,
         most_steps=args.most_steps,
     )
-    return 0 if train_and_judge(request) else 1
+    return 0 if train_and_judge(options) else 1
 
 
 def _check(args: argparse.Namespace) -> None:

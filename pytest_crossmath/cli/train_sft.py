@@ -21,12 +21,12 @@ from pytest_crossmath.cli.training_options import (
     settings_of,
 )
 from pytest_crossmath.errors import OptionError
-from pytest_crossmath.training.dataset import Target, make_dataset
+from pytest_crossmath.training.dataset import Completion, make_dataset
 
 HELP = "fine-tune a model on worked solutions"
 EXAMPLE = (
     "crossmath generate --count 8 --seed 3 --difficulty mini --out lessons;"
-    " crossmath train sft lessons --model pocket --target brief --max-steps 2 --out tuned"
+    " crossmath train sft lessons --model pocket --completion brief --max-steps 2 --out tuned"
 )
 
 
@@ -39,8 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Fine-tune a model on worked solutions. Raises `CrossmathError`."""
     check_options(arguments)
     suite, spec = load_learning_suite(arguments.suite), chosen_model(arguments)
-    target = Target(arguments.target)
-    found = chosen_examples(arguments, suite, target)
+    completion = Completion(arguments.completion)
+    found = chosen_examples(arguments, suite, completion)
     callbacks = chosen_callbacks(arguments, spec)
     recipe, asked = prepared(arguments, spec, suite)
 
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             dataset = make_dataset(found, Path(cache), embed=False, ending=ending)
         except ValueError as error:
-            raise OptionError(f"suite {suite.name}: {error}: add --target=answer") from None
+            raise OptionError(f"suite {suite.name}: {error}: add --completion=answer") from None
         if not trainee.reads_images:
             # A column of no pictures is taken for pictures.
             dataset = dataset.remove_columns("images")

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.cli.learning import (
+    add_completion_argument,
     add_example_arguments,
-    add_target_argument,
     chosen_instruction,
     chosen_modalities,
 )
@@ -37,7 +37,7 @@ _UNASKED = {
 def add_sft_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of supervised fine-tuning."""
     _add_common(parser, modalities=",".join(Modality), epochs=2.0, rate=2e-5, batch=4, accumulate=4)
-    add_target_argument(parser)
+    add_completion_argument(parser)
 
 
 def add_grpo_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,9 +13,9 @@ from itertools import combinations
 from math import sqrt
 from statistics import NormalDist, fmean
 
-from pytest_crossmath.gating.rates import Form, measured, tally
+from pytest_crossmath.gating.rates import measured, tally
 from pytest_crossmath.inference.result import Result
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form, Modality
 
 _Z = NormalDist().inv_cdf(0.95)
 
@@ -38,8 +38,8 @@ class Churn:
 
 def calibrate(runs: Sequence[Sequence[Result]]) -> tuple[Churn, ...]:
     """The churn of two or more runs of one model over the same samples, by modality."""
-    asked = {result.modality for result in runs[0]}
-    return tuple(_churn(Form(form.value), runs) for form in Modality if form.value in asked)
+    asked = {result.form.modality for result in runs[0]}
+    return tuple(_churn(Form(modality), runs) for modality in Modality if modality in asked)
 
 
 def _churn(form: Form, runs: Sequence[Sequence[Result]]) -> Churn:

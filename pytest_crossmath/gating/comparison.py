@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_crossmath.errors import ComparisonError, setting
-from pytest_crossmath.gating.rates import Form, measured, tally
+from pytest_crossmath.gating.rates import measured, tally
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form, Modality
 from pytest_crossmath.text import cut
 
 _ASKED = {
@@ -54,12 +54,13 @@ def check_comparable(base: Run, new: Run) -> None:
 
 def same_samples(base_name: str, base: Sequence[Result], name: str, new: Sequence[Result]) -> None:
     """Raise `ComparisonError` unless one model here was asked what one was asked there."""
-    theirs, ours = ({result.identity[1:] for result in results} for results in (base, new))
+    theirs, ours = ({result.id[1] for result in results} for results in (base, new))
     if ours != theirs:
         first = min((theirs ^ ours), key=str)
+        what = f"{first.task} as {first.form.modality}"
         raise ComparisonError(
             f"{base_name} and {name} hold other problems: {len(theirs)} and {len(ours)} samples,"
-            f" {len(ours & theirs)} of them in both (first other: {first[0]} as {first[1]})"
+            f" {len(ours & theirs)} of them in both (first other: {what})"
         )
 
 
@@ -127,8 +128,8 @@ def of_model(results: Sequence[Result], model: str) -> tuple[Result, ...]:
 
 def changes(base: Sequence[Result], new: Sequence[Result]) -> Iterator[Change]:
     """The problems that changed, by modality, from the results of one model each."""
-    asked = {result.modality for result in new}
-    for form in (Form(modality.value) for modality in Modality if modality in asked):
+    asked = {result.form.modality for result in new}
+    for form in (Form(modality) for modality in Modality if modality in asked):
         there, here = (measured(tally(results, form)) for results in (base, new))
         both = sorted(problem for problem in here if problem in there)
         yield Change(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.gating.gatekeeper import Gatekeeper
-from pytest_crossmath.inference.result import Key, Result
+from pytest_crossmath.inference.result import Result, ResultId
 
 _PAUSE = 16
 """Results between two looks at the gates."""
@@ -25,7 +25,9 @@ _PAUSE = 16
 class EarlyStop:
     """Whether each model is to be asked any more, for who sees all results."""
 
-    def __init__(self, keeper: Gatekeeper, results: Mapping[Key, Result], how: str | None) -> None:
+    def __init__(
+        self, keeper: Gatekeeper, results: Mapping[ResultId, Result], how: str | None
+    ) -> None:
         """`results` is looked at again whenever it has grown."""
         self._keeper = keeper
         self._results = results

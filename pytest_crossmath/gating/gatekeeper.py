@@ -4,7 +4,7 @@
 
     keeper = Gatekeeper(gates, baseline=Baseline(read_record(path), model=None))
     keeper.check_asked(header)                # before anything is loaded
-    keeper.plan(samples)                      # what will be asked, so that gaps are seen
+    keeper.plan(requests)                     # what will be asked, so that gaps are seen
     verdicts = keeper.verdicts(results)
 """
 
@@ -27,7 +27,7 @@ from pytest_crossmath.gating.comparison import (
 from pytest_crossmath.gating.gates import Gate, Kind
 from pytest_crossmath.gating.sequential import sequential_words
 from pytest_crossmath.gating.verdicts import Evidence, Verdict, decided, judge
-from pytest_crossmath.inference.result import Key, Result
+from pytest_crossmath.inference.result import Result, ResultId
 from pytest_crossmath.inference.run import Run
 
 _ON_THE_WAY = "decided on the way, by the sequential test"
@@ -64,7 +64,7 @@ class Gatekeeper:
         self.gates = tuple(gates)
         self._sequential = sequential
         self.baseline = baseline
-        self._planned: dict[Key, Result] = {}
+        self._planned: dict[ResultId, Result] = {}
         self._base: dict[str, tuple[Result, ...]] = {}
 
     def check_asked(self, header: Mapping[str, Any], models: Iterable[str]) -> None:
@@ -74,12 +74,12 @@ class Gatekeeper:
             for model in models:
                 self.base_of(model)
 
-    def plan(self, samples: Iterable[Result]) -> None:
-        """Name the samples that will be asked, as results without a measurement.
+    def plan(self, requests: Iterable[Result]) -> None:
+        """Name the requests that will be made, as results that are pending.
 
         Raises `ComparisonError` where the other run holds others.
         """
-        self._planned.update((pending.identity, pending) for pending in samples)
+        self._planned.update((pending.id, pending) for pending in requests)
         if self.baseline is None:
             return
         for model in dict.fromkeys(result.model for result in self._planned.values()):
@@ -87,10 +87,10 @@ class Gatekeeper:
             same_samples(self.baseline.run.name, self.base_of(model), self._name, planned)
 
     def planned(self, model: str) -> int:
-        """How many samples a model was going to be asked."""
+        """How many requests a model was going to get."""
         return sum(key[0] == model for key in self._planned)
 
-    def verdicts(self, results: Mapping[Key, Result]) -> tuple[Verdict, ...]:
+    def verdicts(self, results: Mapping[ResultId, Result]) -> tuple[Verdict, ...]:
         """What the gates say of the results so far."""
         evidence = self._evidence(results)
         verdicts = judge(self.gates, evidence)
@@ -104,7 +104,7 @@ class Gatekeeper:
             for verdict, word in zip(verdicts, on_the_way, strict=True)
         )
 
-    def is_decided(self, model: str, results: Mapping[Key, Result]) -> bool:
+    def is_decided(self, model: str, results: Mapping[ResultId, Result]) -> bool:
         """Whether no answer to come can change what the gates say of a model.
 
         Every gate is judged with all that is to come solved, and with all of it missed:
@@ -118,7 +118,9 @@ class Gatekeeper:
             return True
         return decided(self.gates, evidence)
 
-    def changes(self, results: Mapping[Key, Result]) -> Iterator[tuple[str, str, list[Change]]]:
+    def changes(
+        self, results: Mapping[ResultId, Result]
+    ) -> Iterator[tuple[str, str, list[Change]]]:
         """For each model the one that it is compared with, and the problems that changed."""
         if self.baseline is None:
             return
@@ -135,7 +137,7 @@ class Gatekeeper:
                 yield from differences(self.baseline.run.header, header, (there, model))
 
     def _evidence(
-        self, results: Mapping[Key, Result], only: str | None = None
+        self, results: Mapping[ResultId, Result], only: str | None = None
     ) -> dict[str, Evidence]:
         everything = {**self._planned, **results}
         models = [only] if only else dict.fromkeys(r.model for r in everything.values())

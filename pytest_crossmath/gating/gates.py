@@ -1,7 +1,8 @@
 """Gates: what a run must show, as a user writes it.
 
->>> parse_gate(Kind.FAIL_UNDER, "image:0.5")
-Gate(kind=<Kind.FAIL_UNDER: 'fail-under'>, form=Form(modality='image', style=None), limit=0.5)
+>>> gate = parse_gate(Kind.FAIL_UNDER, "image:0.5")
+>>> gate.kind, str(gate.form), gate.limit
+(<Kind.FAIL_UNDER: 'fail-under'>, 'image', 0.5)
 >>> print(parse_gate(Kind.COMPARE, "gap:image/noborder:3%"))
 compare-fail gap:image/noborder:3%
 """
@@ -14,8 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pytest_crossmath.errors import OptionError, setting
-from pytest_crossmath.gating.rates import Form
-from pytest_crossmath.tasks.task import Modality, Shape
+from pytest_crossmath.tasks.task import Form, Modality
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)\s*%")
 _FRACTION = re.compile(r"[01]?\.\d{1,6}|0")
@@ -61,14 +61,16 @@ def parse_gate(kind: Kind, text: str) -> Gate:
     form, colon, limit = text.removeprefix(_OF_GAP if of_gap else "").rpartition(":")
     if not colon:
         raise OptionError(f"{whole}: write a form and a limit, such as {_example(kind)}")
-    name, slash, style = form.strip().partition("/")
+    name = form.strip().partition("/")[0]
     if name not in list(Modality):
         raise OptionError(f"{whole}: {name!r} is no form; it takes {', '.join(Modality)}")
-    if slash and (not style or name == Modality.TEXT):
-        raise OptionError(f"{whole}: an image style comes after image/ or image+text/")
-    if name == Modality.TEXT and (of_gap or kind is Kind.MAX_GAP):
+    try:
+        looked_at = Form.parse(form.strip())
+    except ValueError:
+        raise OptionError(f"{whole}: an image style comes after image/ or image+text/") from None
+    if looked_at.modality is Modality.TEXT and (of_gap or kind is Kind.MAX_GAP):
         raise OptionError(f"{whole}: the gap is measured to text; name image or image+text")
-    return Gate(kind, Form(name, style or None), _limit(whole, limit.strip()), of_gap)
+    return Gate(kind, looked_at, _limit(whole, limit.strip()), of_gap)
 
 
 def check_gates(
@@ -76,16 +78,16 @@ def check_gates(
     *,
     modalities: Sequence[str],
     styles: Sequence[str],
-    shapes: Collection[Shape] | None = None,
+    forms: Collection[Form] | None = None,
 ) -> None:
     """Raise `OptionError` for a gate on a form that is not asked.
 
-    `shapes` are the forms of the suite, where it is known.
+    `forms` are those of the suite, where it is known.
     """
     for gate in gates:
         whole = str(gate).replace(gate.kind, setting(gate.kind), 1)
         needs_text = gate.of_gap or gate.kind is Kind.MAX_GAP
-        for name in (gate.form.modality, *([Modality.TEXT.value] if needs_text else [])):
+        for name in (gate.form.modality, *([Modality.TEXT] if needs_text else [])):
             if name not in modalities:
                 raise OptionError(
                     f"{whole}: this run does not ask {name}:"
@@ -96,8 +98,7 @@ def check_gates(
                 f"{whole}: this run does not ask style {gate.form.style}:"
                 f" it asks {', '.join(styles) or 'none'}"
             )
-        shape = Modality(gate.form.modality), gate.form.style
-        if gate.form.style and shapes is not None and shape not in shapes:
+        if gate.form.style and forms is not None and gate.form not in forms:
             raise OptionError(f"{whole}: the suite has no {gate.form}")
 
 

@@ -13,26 +13,13 @@ from dataclasses import dataclass, replace
 
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.tasks.scoring import Outcome
+from pytest_crossmath.tasks.task import Form
+
+UNMEASURED = frozenset({Outcome.ERROR, Outcome.PENDING})
+"""Outcomes without a measurement."""
 
 UNSETTLED = frozenset({Outcome.TRUNCATED, Outcome.UNPARSED})
 """Outcomes that are scored as missed, though the model might have known the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A modality, in all image styles that were asked or in one."""
-
-    modality: str
-    """``text``, ``image`` or ``image+text``."""
-    style: str | None = None
-    """The image style; None for all of them together."""
-
-    def __str__(self) -> str:
-        return f"{self.modality}/{self.style}" if self.style else self.modality
-
-    def holds(self, result: Result) -> bool:
-        """Whether a result is of this form."""
-        return result.modality == self.modality and self.style in {None, result.style}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +56,14 @@ def tally(
     """The tallies of one model's results in one form."""
     tallies: dict[str, Tally] = {}
     for result in results:
-        if form.holds(result):
+        if form.holds(result.form):
             before = tallies.get(result.problem, Tally())
-            failed = result.outcome is Outcome.ERROR
+            unmeasured = result.outcome in UNMEASURED
             tallies[result.problem] = replace(
                 before,
-                solved=before.solved + (not failed and solved(result)),
+                solved=before.solved + (not unmeasured and solved(result)),
                 asked=before.asked + 1,
-                unknown=before.unknown + failed,
+                unknown=before.unknown + unmeasured,
             )
     return tallies
 

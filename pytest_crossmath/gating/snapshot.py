@@ -1,39 +1,38 @@
-"""Snapshots of verdicts: one file for each model and suite, one line for each sample.
+"""Snapshots of outcomes: one file for each model and suite, one line for each request.
 
 ::
 
-    # Verdicts of pytest-crossmath, with the answers as they were read.
+    # Outcomes of pytest-crossmath, with the answers as they were read.
     mini-0001	text	solved	20, 1, 17
     mini-0001	image/original	missed	20, 1, 9
 
 Lines stand in a fixed order, so that a diff shows the problems that changed and nothing
 else. Raw text of a model is never written. A line says *solved* with the key itself, so
-that it cannot be taken for a verdict on another problem that got the same id.
+that it cannot be taken for the outcome of another problem that got the same id.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from pytest_crossmath.errors import SnapshotError
-from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.request import RequestId
 from pytest_crossmath.tasks.scoring import Outcome, Score
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form
 from pytest_crossmath.text import cut, printable
 
-_TITLE = "# Verdicts of pytest-crossmath, with the answers as they were read."
-_FORM = re.compile(r"(?P<modality>[a-z+]+)(/(?P<style>[^#]+))?(#(?P<sample>[0-9]{1,6}))?")
+_TITLE = "# Outcomes of pytest-crossmath, with the answers as they were read."
+_FORM = re.compile(r"(?P<form>[^#]+)(#(?P<sample>[0-9]{1,6}))?")
 _MERGE = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 _LONGEST = 120
 _MEND = "mend it, or delete the file and run pytest with --snapshot-update"
 
 
 class Change(StrEnum):
-    """A verdict beside that of the snapshot."""
+    """An outcome beside that of the snapshot."""
 
     SAME = "same"
     """Solved as before, or not solved as before."""
@@ -45,52 +44,32 @@ class Change(StrEnum):
     """The snapshot says nothing of this problem in this form."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Name:
-    """Which sample of a model a line is about; sorts as the lines do."""
-
-    problem: str
-    """Id of the problem."""
-    rank: int
-    """Place of the modality among all."""
-    style: str
-    """Image style; empty without an image."""
-    sample: int
-    """Sample number, from 0."""
-
-    @classmethod
-    def of(cls, sample: Sample) -> Name:
-        """The name of a sample."""
-        problem, modality, style, index = sample.key
-        return cls(problem, list(Modality).index(Modality(modality)), style or "", index)
-
-    @classmethod
-    def parse(cls, text: str) -> Name:
-        """The inverse of `str`. Raises `ValueError`."""
-        problem, form = text.split("\t")
-        found = _FORM.fullmatch(form)
-        if found is None or not problem:
-            raise ValueError(f"{form!r} is no form of a problem")
-        rank = list(Modality).index(Modality(found["modality"]))
-        return cls(problem, rank, found["style"] or "", int(found["sample"] or 0))
-
-    @property
-    def form(self) -> str:
-        """``text``, ``image/original``, ``image/original#2``."""
-        style = f"/{self.style}" if self.style else ""
-        index = f"#{self.sample}" if self.sample else ""
-        return f"{list(Modality)[self.rank]}{style}{index}"
-
-    def __str__(self) -> str:
-        return f"{self.problem}\t{self.form}"
+Entries = Mapping[RequestId, str]
+"""For each request its outcome and answer, see `entry`."""
 
 
-Entries = Mapping[Name, str]
-"""For each sample its verdict and answer, see `entry`."""
+def name_of(id: RequestId) -> str:
+    """Which request of a model a line is about: problem and ``image/original``, or ``…#2``."""
+    number = f"#{id.sample}" if id.sample else ""
+    return f"{id.task}\t{id.form}{number}"
+
+
+def parse_name(text: str) -> RequestId:
+    """The inverse of `name_of`. Raises `ValueError`."""
+    task, form = text.split("\t")
+    found = _FORM.fullmatch(form)
+    if found is None or not task:
+        raise ValueError(f"{form!r} is no form of a problem")
+    return RequestId(task, Form.parse(found["form"]), int(found["sample"] or 0))
+
+
+def line_order(id: RequestId) -> tuple[str, tuple[int, str], int]:
+    """What lines are sorted by."""
+    return id.task, id.form.order, id.sample
 
 
 def entry(score: Score) -> str:
-    """The verdict and the answer, harmless on a terminal and of a sensible length."""
+    """The outcome and the answer, harmless on a terminal and of a sensible length."""
     if score.outcome is Outcome.SOLVED:
         return _solved(score)
     answer = cut(printable(", ".join(score.answer or ())), _LONGEST)
@@ -98,7 +77,7 @@ def entry(score: Score) -> str:
 
 
 def change(before: str | None, score: Score) -> Change:
-    """What became of a sample since its entry was written."""
+    """What became of a request since its entry was written."""
     if before is None:
         return Change.NEW
     solved_before = _is_solved(before)
@@ -111,17 +90,18 @@ def change(before: str | None, score: Score) -> Change:
 
 
 def no_worse(before: str, now: str) -> bool:
-    """Whether the verdict on one line is no worse than that on another."""
+    """Whether the outcome on one line is no worse than that on another."""
     (_, old), (_, new) = parse_line(before), parse_line(now)
     return not _is_solved(old) or _is_solved(new)
 
 
 def format_snapshot(entries: Entries) -> str:
     """The text of a file."""
-    return "\n".join([_TITLE, *(f"{name}\t{text}" for name, text in sorted(entries.items())), ""])
+    lines = (f"{name_of(id)}\t{entries[id]}" for id in sorted(entries, key=line_order))
+    return "\n".join([_TITLE, *lines, ""])
 
 
-def read_snapshot(file: Path) -> dict[Name, str]:
+def read_snapshot(file: Path) -> dict[RequestId, str]:
     """What a file holds; nothing where there is none.
 
     Raises `SnapshotError` with the line for whatever is no snapshot.
@@ -135,11 +115,11 @@ def read_snapshot(file: Path) -> dict[Name, str]:
     return parse_snapshot(text, str(file))
 
 
-def parse_snapshot(text: str, file: str) -> dict[Name, str]:
+def parse_snapshot(text: str, file: str) -> dict[RequestId, str]:
     """The inverse of `format_snapshot`; `file` is its name in messages. Raises `SnapshotError`."""
-    entries: dict[Name, str] = {}
+    entries: dict[RequestId, str] = {}
     for number, line in enumerate(text.split("\n"), start=1):
-        # A line of a sample has tabs, so that its problem may be called anything.
+        # A line of a request has tabs, so that its problem may be called anything.
         if "\t" not in line and (not line.strip() or line.startswith("#")):
             continue
         if "\t" not in line and line.startswith(_MERGE):
@@ -147,19 +127,19 @@ def parse_snapshot(text: str, file: str) -> dict[Name, str]:
         try:
             name, content = parse_line(line)
         except ValueError:
-            raise SnapshotError(f"{file}:{number}: no verdict of a sample: {_MEND}") from None
+            raise SnapshotError(f"{file}:{number}: no outcome of a problem: {_MEND}") from None
         if name in entries:
-            raise SnapshotError(f"{file}:{number}: this sample has a line above: {_MEND}")
+            raise SnapshotError(f"{file}:{number}: this problem and form has a line above: {_MEND}")
         entries[name] = content
     return entries
 
 
-def parse_line(line: str) -> tuple[Name, str]:
+def parse_line(line: str) -> tuple[RequestId, str]:
     """Name and entry on a line. Raises `ValueError`."""
-    problem, form, verdict, *answer = line.rstrip("\r").split("\t")
+    problem, form, outcome, *answer = line.rstrip("\r").split("\t")
     if len(answer) > 1:
         raise ValueError(line)
-    return Name.parse(f"{problem}\t{form}"), "\t".join([Outcome(verdict).value, *answer])
+    return parse_name(f"{problem}\t{form}"), "\t".join([Outcome(outcome).value, *answer])
 
 
 def _solved(score: Score) -> str:

@@ -24,7 +24,7 @@ from statistics import fmean
 from typing import Any
 
 from pytest_crossmath.gating.gates import Gate, Kind
-from pytest_crossmath.gating.rates import UNSETTLED, Form, Tallies, measured, settled, tally
+from pytest_crossmath.gating.rates import UNSETTLED, Tallies, measured, settled, tally
 from pytest_crossmath.gating.stats import (
     GAP_PSEUDO,
     RATE_PSEUDO,
@@ -42,7 +42,7 @@ from pytest_crossmath.gating.stats import (
 )
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.tasks.scoring import Outcome
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form, Modality
 
 ALPHA = 0.05
 """Chance of a false alarm, and of a false pass, one-sided."""
@@ -51,7 +51,7 @@ _MOST_SAMPLES = 5_000
 """Common multiple of the samples of problems up to which a test of change is exact: beyond, where
 problems have very different numbers of samples, it would take long and gain nothing."""
 
-_TEXT = Form(Modality.TEXT.value)
+_TEXT = Form(Modality.TEXT)
 
 
 class Word(StrEnum):

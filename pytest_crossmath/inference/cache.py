@@ -6,8 +6,8 @@ versions), the prompt, the pixels, and the settings::
 
     store = ResponseStore(Path("project"))
     cache = ModelCache(store, identify=lambda: "sha256:…", settings=Settings())
-    cache.save(sample, response)
-    [(sample, response)] = cache.find([sample])
+    cache.save(request, response)
+    [(request, response)] = cache.find([request])
 
 Not part of it is the batch size: in half precision the rounding, and with it now
 and then a token, depends on what else is in the batch.
@@ -27,7 +27,7 @@ from typing import Any
 
 from pytest_crossmath.files import FOLDER, make_folder
 from pytest_crossmath.models.backend import Response, Settings
-from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.scoring import Finish
 from pytest_crossmath.tasks.task import ImagePart
 
@@ -146,19 +146,19 @@ class ModelCache:
         self._identity = self._identity or self._identify()
         return self._identity is not None
 
-    def find(self, samples: Iterable[Sample]) -> Iterator[tuple[Sample, Response]]:
-        """The samples that have a response, with it."""
+    def find(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Response]]:
+        """The requests that have a response, with it."""
         if self._refresh:
             return
-        for sample in samples:
-            key = self._key(sample)
+        for request in requests:
+            key = self._key(request)
             stored = self._store.get(key) if key else None
             if stored is not None:
-                yield sample, Response(**{**stored, "finish": Finish(stored["finish"])})
+                yield request, Response(**{**stored, "finish": Finish(stored["finish"])})
 
-    def save(self, sample: Sample, response: Response) -> None:
+    def save(self, request: Request, response: Response) -> None:
         """Keep a response."""
-        if key := self._key(sample):
+        if key := self._key(request):
             self._store.put(
                 key,
                 {
@@ -169,7 +169,7 @@ class ModelCache:
                 },
             )
 
-    def _key(self, sample: Sample) -> str | None:
+    def _key(self, request: Request) -> str | None:
         if not self.knows_the_model:
             return None
         settings = self._settings
@@ -177,10 +177,10 @@ class ModelCache:
             ["image", _pixel_digest(part.path)]
             if isinstance(part, ImagePart)
             else ["text", part.text]
-            for part in sample.content
+            for part in request.content
         ]
         asked = [
-            self._identity, parts, sample.index,
+            self._identity, parts, request.sample,
             settings.max_new_tokens, settings.temperature, settings.thinking,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

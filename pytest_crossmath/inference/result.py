@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from dataclasses import fields as dataclass_fields
+from functools import cache
 from math import isfinite
 from typing import Any
 
 from pytest_crossmath.models.backend import Response
-from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.request import Request, RequestId
 from pytest_crossmath.tasks.scoring import Outcome, Score
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form, Modality
 
-Key = tuple[str, str, str, str | None, int]
-"""Model, problem, modality, style and sample number."""
+ResultId = tuple[str, RequestId]
+"""Name of the model, and what it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one sample of one model. Fields are those of the record's lines."""
+    """What came of one request to one model. Fields are those of the record's lines."""
 
     model: str
     """Name of the model."""
@@ -51,9 +52,14 @@ class Result:
     """Whether it was in the cache and not inferred again."""
 
     @property
-    def identity(self) -> Key:
+    def form(self) -> Form:
+        """The form that was asked."""
+        return form_of(self.modality, self.style)
+
+    @property
+    def id(self) -> ResultId:
         """What no two results of a run share."""
-        return self.model, self.problem, self.modality, self.style, self.sample
+        return self.model, RequestId(self.problem, self.form, self.sample)
 
     def to_json(self) -> dict[str, Any]:
         """Builtin types only, so that JSON and xdist's channel take it."""
@@ -99,7 +105,7 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "modality": lambda value: value in list(Modality),
     "style": lambda value: value is None or _is_text(value),
     "sample": _is_count,
-    "outcome": lambda value: value in list(Outcome),
+    "outcome": lambda value: value in list(Outcome) and value != Outcome.PENDING,
     "response": _is_text,
     "answer": lambda value: value is None or _are(str)(value),
     "key": _are(str),
@@ -111,22 +117,40 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
+@cache
+def form_of(modality: str, style: str | None) -> Form:
+    """The form of a line of the record, which says it in two fields; the same value each time."""
+    return Form(Modality(modality), style)
+
+
 def scored(
-    model: str, sample: Sample, response: Response, score: Score, *, cached: bool = False
+    model: str, request: Request, response: Response, score: Score, *, cached: bool = False
 ) -> Result:
     """The result of a response."""
-    problem, modality, style, index = sample.key
     return Result(
-        model, problem, modality, style, index, score.outcome, response.text, score.answer,
+        *_named(model, request), score.outcome, response.text, score.answer,
         score.key, score.right, score.steps, response.new_tokens, response.seconds, cached,
     )  # fmt: skip
 
 
-def failed(model: str, sample: Sample, message: str) -> Result:
-    """The result of a sample whose backend failed: nothing was measured."""
-    problem, modality, style, index = sample.key
-    key, steps = sample.problem.key, sample.problem.steps
+def failed(model: str, request: Request, message: str) -> Result:
+    """The result of a request whose backend failed: nothing was measured."""
+    return _without_response(model, request, Outcome.ERROR, message)
+
+
+def pending(model: str, request: Request) -> Result:
+    """The result of a request that was not asked yet."""
+    return _without_response(model, request, Outcome.PENDING, "")
+
+
+def _without_response(model: str, request: Request, outcome: Outcome, message: str) -> Result:
+    key, steps = request.task.key, request.task.steps
     return Result(
-        model, problem, modality, style, index, Outcome.ERROR, message, None,
+        *_named(model, request), outcome, message, None,
         key, (False,) * len(key), steps, 0, 0.0,
     )  # fmt: skip
+
+
+def _named(model: str, request: Request) -> tuple[str, str, str, str | None, int]:
+    form = request.form
+    return model, request.task.id, form.modality.value, form.style, request.sample

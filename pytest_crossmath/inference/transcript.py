@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pytest_crossmath.inference.result import Key, Result
+from pytest_crossmath.inference.result import Result, ResultId, form_of
 from pytest_crossmath.tasks.crossmath.diagnosis import Cause
+from pytest_crossmath.tasks.request import RequestId
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """One line of the run record, beside the result of the same sample."""
+    """One line of the run record, beside the result of the same request."""
 
     model: str
     """Name of the model."""
@@ -25,14 +26,15 @@ class Transcript:
     sample: int
     """Sample number, from 0."""
     cause: Cause
-    """Why the sample was missed."""
+    """Why the picture was missed."""
     response: str
     """What the model wrote."""
 
     @property
-    def identity(self) -> Key:
+    def id(self) -> ResultId:
         """That of the result that it explains."""
-        return self.model, self.problem, self.modality, self.style, self.sample
+        form = form_of(self.modality, self.style)
+        return self.model, RequestId(self.problem, form, self.sample)
 
     def to_json(self) -> dict[str, Any]:
         """Builtin types only, so that JSON and xdist's channel take it."""

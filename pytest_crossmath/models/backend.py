@@ -1,18 +1,18 @@
 """The interface between the package and whatever runs a model.
 
-A backend answers samples. The smallest one that works::
+A backend answers requests. The smallest one that works::
 
     class Parrot:
         reads_images = True
 
-        def suggest_batch_size(self, samples, settings):
+        def suggest_batch_size(self, requests, settings):
             return 1
 
-        def generate(self, samples, settings, *, batch_size):
-            for index, sample in enumerate(samples):
+        def generate(self, requests, settings, *, batch_size):
+            for index, request in enumerate(requests):
                 yield index, Response("<answer>1</answer>", Finish.STOP, new_tokens=3, seconds=0.0)
 
-It yields each `Response` with the index of its sample the moment it is there, in
+It yields each `Response` with the index of its request the moment it is there, in
 any order, so that what is done is saved whatever comes after. It must not hide
 trouble in a response: an empty text is a model's answer, not a place for an error.
 """
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pytest_crossmath.errors import BackendError
-from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.scoring import Finish
 
 SHARDED = "sharded"
@@ -65,7 +65,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a model said to one sample."""
+    """What a model said to one request."""
 
     text: str
     """The response, special tokens removed."""
@@ -74,11 +74,11 @@ class Response:
     new_tokens: int
     """Number of generated tokens; 0 where a backend cannot know."""
     seconds: float
-    """The sample's share of the time its batch took."""
+    """The request's share of the time its batch took."""
 
 
 class OutOfMemoryError(BackendError):
-    """Memory ran out: the same samples may work in smaller batches."""
+    """Memory ran out: the same requests may work in smaller batches."""
 
 
 class Backend(Protocol):
@@ -88,18 +88,18 @@ class Backend(Protocol):
     def reads_images(self) -> bool:
         """Whether the model takes pictures."""
 
-    def suggest_batch_size(self, samples: Sequence[Sample], settings: Settings) -> int:
-        """How many of these samples to work on at once, where the user names no number.
+    def suggest_batch_size(self, requests: Sequence[Request], settings: Settings) -> int:
+        """How many of these requests to work on at once, where the user names no number.
 
         Asked once. Raises `BackendError` like `generate`.
         """
 
     def generate(
-        self, samples: Sequence[Sample], settings: Settings, *, batch_size: int
+        self, requests: Sequence[Request], settings: Settings, *, batch_size: int
     ) -> Iterator[tuple[int, Response | BackendError]]:
-        """Each sample's index with its response, at most `batch_size` being worked on at once.
+        """Each request's index with its response, at most `batch_size` being worked on at once.
 
-        An error in place of a response says that this sample failed for good, and
+        An error in place of a response says that this request failed for good, and
         the others go on. Raises `BackendError` when it cannot tell whose fault it
         was, and its subclass `OutOfMemoryError` when fewer at once might work.
         """

@@ -24,7 +24,7 @@ from pytest_crossmath.tasks.crossmath.grid import Puzzle
 from pytest_crossmath.tasks.crossmath.reader import read_picture
 from pytest_crossmath.tasks.crossmath.solver import propagate
 from pytest_crossmath.tasks.crossmath.table import format_table, parse_table
-from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.scoring import Finish
 from pytest_crossmath.tasks.task import ImagePart
 
@@ -34,21 +34,21 @@ class ReferenceBackend:
 
     reads_images = True
 
-    def suggest_batch_size(self, samples: Sequence[Sample], settings: Settings) -> int:  # noqa: ARG002 - always the same
+    def suggest_batch_size(self, requests: Sequence[Request], settings: Settings) -> int:  # noqa: ARG002 - always the same
         """One: there is nothing to share."""
         return 1
 
     def generate(
         self,
-        samples: Sequence[Sample],
+        requests: Sequence[Request],
         settings: Settings,  # noqa: ARG002 - nothing is generated
         *,
         batch_size: int,  # noqa: ARG002 - one after the other
     ) -> Iterator[tuple[int, Response]]:
-        """Solve each sample from what its prompt shows, and from nothing else."""
-        for index, sample in enumerate(samples):
+        """Solve each request from what its prompt shows, and from nothing else."""
+        for index, request in enumerate(requests):
             started = time.perf_counter()
-            text = _transcribe(sample) if sample.transcribes else _respond(sample)
+            text = _transcribe(request) if request.transcribes else _respond(request)
             yield index, Response(text, Finish.STOP, 0, time.perf_counter() - started)
 
 
@@ -71,10 +71,10 @@ def weights_digest(spec: ModelSpec, *, memo: Path | None) -> str | None:  # noqa
     return None
 
 
-def _respond(sample: Sample) -> str:
+def _respond(request: Request) -> str:
     puzzles = [
         _read(part.path) if isinstance(part, ImagePart) else _table_in(part.text)
-        for part in sample.content
+        for part in request.content
         if isinstance(part, ImagePart) or part.text.rstrip().endswith("|")
     ]
     if not puzzles:
@@ -86,8 +86,8 @@ def _respond(sample: Sample) -> str:
     return f"<answer>{answer}</answer>" if answer else "I cannot read or solve this puzzle."
 
 
-def _transcribe(sample: Sample) -> str:
-    seen = [_read(path) for path in sample.images]
+def _transcribe(request: Request) -> str:
+    seen = [_read(path) for path in request.images]
     return format_table(seen[0]) if seen and seen[0] else "I cannot read this picture."
 
 

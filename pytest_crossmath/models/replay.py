@@ -14,25 +14,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.spec import ModelSpec
-from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.request import Request, RequestId
 from pytest_crossmath.tasks.scoring import Finish, Outcome
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form, Modality
 
 _FINISH = {Outcome.TRUNCATED: Finish.LENGTH, Outcome.REFUSED: Finish.REFUSED}
 
 _NOT_A_LINE = (
     ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError
 )  # fmt: skip
-
-Key = tuple[str, str, str | None, int]
-"""Problem, modality, style (None: whatever style), sample number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +38,8 @@ class SavedResponse:
 
     model: str | None
     """Name of the model; None where the file names none."""
-    problem: str
-    """Id of the problem."""
-    modality: str
-    """``text``, ``image`` or ``image+text``; ``image:transcript`` for what a picture shows."""
-    style: str | None
-    """Image style; None without an image, and where the file names none."""
-    sample: int
-    """Sample number, from 0."""
+    id: RequestId
+    """What it answers. The form has no style without a picture, and where the file names none."""
     response: Response
     """The response."""
 
@@ -59,7 +50,7 @@ class ReplayBackend:
 
     file: Path
     """Where they come from."""
-    responses: Mapping[Key, Response]
+    responses: Mapping[RequestId, Response]
     """The saved responses."""
     reads_images: bool = True
     """Whatever was saved can be replayed."""
@@ -73,10 +64,9 @@ class ReplayBackend:
         """
         name, _, wanted = (target, "", "") if os.path.isfile(target) else target.partition("#")
         file = Path(name)
-        found: dict[str | None, dict[Key, Response]] = {}
+        found: dict[str | None, dict[RequestId, Response]] = {}
         for saved in read_responses(file):
-            key = (saved.problem, saved.modality, saved.style, saved.sample)
-            found.setdefault(saved.model, {})[key] = saved.response
+            found.setdefault(saved.model, {})[saved.id] = saved.response
         if wanted and wanted not in found:
             raise ModelError(f"{file} holds no responses of {wanted!r}, but of {_names(found)}")
         if not wanted and len(found) > 1:
@@ -88,31 +78,25 @@ class ReplayBackend:
             raise ModelError(f"{file} holds no responses")
         return cls(file, responses)
 
-    def suggest_batch_size(self, samples: Sequence[Sample], settings: Settings) -> int:  # noqa: ARG002 - always the same
+    def suggest_batch_size(self, requests: Sequence[Request], settings: Settings) -> int:  # noqa: ARG002 - always the same
         """One: reading a response costs nothing, so nothing is gained by more."""
         return 1
 
     def generate(
         self,
-        samples: Sequence[Sample],
+        requests: Sequence[Request],
         settings: Settings,  # noqa: ARG002 - nothing is generated
         *,
         batch_size: int,  # noqa: ARG002 - nothing is worked on
     ) -> Iterator[tuple[int, Response | BackendError]]:
-        """The saved responses; an error for a sample that was not saved."""
-        for index, sample in enumerate(samples):
-            problem, modality, style, number = sample.key
-            saved = self.responses.get(sample.key) or self.responses.get(
-                (problem, modality, None, number)
+        """The saved responses; an error for a request that was not saved."""
+        for index, request in enumerate(requests):
+            asked = request.id
+            saved = self.responses.get(asked) or self.responses.get(
+                replace(asked, form=asked.form.pooled)
             )
             if saved is None:
-                form = modality if style is None else f"{modality} ({style})"
-                yield (
-                    index,
-                    BackendError(
-                        f"{self.file} has no response for {problem} as {form}, sample {number}"
-                    ),
-                )
+                yield index, BackendError(f"{self.file} has no response for {asked}")
             else:
                 yield index, saved
 
@@ -182,13 +166,11 @@ def _parse(record: Mapping[str, Any]) -> SavedResponse:
     response = Response(
         text, finish, int(record.get("new_tokens", 0)), float(record.get("seconds", 0.0))
     )
-    modality, sample = Modality(record["modality"]).value, record.get("sample", 0)
+    modality, sample = Modality(record["modality"]), record.get("sample", 0)
     if type(sample) is not int:
         raise TypeError("the field 'sample' is no whole number")
-    if not Modality(modality).shows_image:
-        style = None
-    asked = f"{modality}:transcript" if transcribes else modality
-    return SavedResponse(model, problem, asked, style, sample, response)
+    form = Form(modality, style if modality.shows_image else None)
+    return SavedResponse(model, RequestId(problem, form, sample, transcribes), response)
 
 
 def _names(found: Mapping[str | None, object]) -> str:

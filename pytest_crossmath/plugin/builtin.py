@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_crossmath.plugin.judging import judge
 from pytest_crossmath.tasks.questions.question import Task
 from pytest_crossmath.tasks.scoring import Score
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form, Modality
 
 
 def test_problem(
@@ -18,6 +18,6 @@ def test_problem(
 ) -> None:
     """A problem in one form: passes if solved, is an expected failure if missed."""
     judge(
-        crossmath_problem, (crossmath_modality, crossmath_style), crossmath_score,
+        crossmath_problem, Form(crossmath_modality, crossmath_style), crossmath_score,
         strict=crossmath_strict, regressed=crossmath_regressed,
     )  # fmt: skip

@@ -19,11 +19,11 @@ from pytest_crossmath.plugin.options import (
 )
 
 if TYPE_CHECKING:
-    from pytest_crossmath.inference.engine import Answer, Engine
+    from pytest_crossmath.inference.engine import Engine, Scored
     from pytest_crossmath.models.backend import Response
     from pytest_crossmath.plugin.session import CrossmathSession
     from pytest_crossmath.plugin.xdist import GpuAssignment
-    from pytest_crossmath.run.plan import Form
+    from pytest_crossmath.run.plan import FormSample
     from pytest_crossmath.tasks.questions.question import Task
     from pytest_crossmath.tasks.scoring import Score
     from pytest_crossmath.tasks.task import Modality
@@ -220,8 +220,8 @@ def _of_problem(problem: Task) -> pytest.MarkDecorator:
     return pytest.mark.crossmath(problem=problem.id, difficulty=problem.difficulty)
 
 
-def _of_form(form: Form) -> pytest.MarkDecorator:
-    return pytest.mark.crossmath(modality=form.modality.value, style=form.style)
+def _of_form(asked: FormSample) -> pytest.MarkDecorator:
+    return pytest.mark.crossmath(modality=asked.form.modality.value, style=asked.form.style)
 
 
 def _names(mark: pytest.Mark) -> list[str]:
@@ -257,42 +257,43 @@ def crossmath_problem(request: pytest.FixtureRequest) -> Task:
 @pytest.fixture
 def crossmath_modality(request: pytest.FixtureRequest) -> Modality:
     """The form it is given in: ``text``, ``image`` or ``image+text``."""
-    modality: Modality = _parameter(request).modality
+    modality: Modality = _parameter(request).form.modality
     return modality
 
 
 @pytest.fixture
 def crossmath_style(request: pytest.FixtureRequest, crossmath_modality: Modality) -> str | None:  # noqa: ARG001 - asked for its parameter
     """The image style; None without an image."""
-    style: str | None = request.node.callspec.params["crossmath_modality"].style
+    style: str | None = request.node.callspec.params["crossmath_modality"].form.style
     return style
 
 
 @pytest.fixture
-def _crossmath_answer(
+def _crossmath_scored(
     request: pytest.FixtureRequest,
     crossmath_model: Engine,
     crossmath_problem: Task,
     crossmath_modality: Modality,  # noqa: ARG001 - asked for its parameter
-) -> Answer:
+) -> Scored:
     session = request.config.stash[_active]
-    form = request.node.callspec.params["crossmath_modality"]
-    sample = session.sample(crossmath_problem, form)
-    answer = session.answer(crossmath_model, sample, request.session)
-    request.node.user_properties.extend(session.properties(answer))
-    return answer
+    asked = request.node.callspec.params["crossmath_modality"]
+    scored = session.ask(
+        crossmath_model, session.request(crossmath_problem, asked), request.session
+    )
+    request.node.user_properties.extend(session.properties(scored))
+    return scored
 
 
 @pytest.fixture
-def crossmath_response(_crossmath_answer: Answer) -> Response:
+def crossmath_response(_crossmath_scored: Scored) -> Response:
     """What the model said: text, why it ended, tokens and seconds."""
-    return _crossmath_answer.response
+    return _crossmath_scored.response
 
 
 @pytest.fixture
-def crossmath_score(_crossmath_answer: Answer) -> Score:
+def crossmath_score(_crossmath_scored: Scored) -> Score:
     """The response, scored: outcome, answer, and for each blank whether it is right."""
-    return _crossmath_answer.score
+    return _crossmath_scored.score
 
 
 @pytest.fixture
@@ -302,10 +303,10 @@ def crossmath_regressed(
     crossmath_problem: Task,
     crossmath_score: Score,
 ) -> bool:
-    """Whether the snapshot of verdicts says that the problem was solved before, and now is not."""
+    """Whether the snapshot of outcomes says that the problem was solved before, and now is not."""
     session = request.config.stash[_active]
-    sample = session.sample(crossmath_problem, request.node.callspec.params["crossmath_modality"])
-    return session.is_regressed(request.node, crossmath_model.name, sample, crossmath_score)
+    asked = session.request(crossmath_problem, request.node.callspec.params["crossmath_modality"])
+    return session.is_regressed(request.node, crossmath_model.name, asked, crossmath_score)
 
 
 @pytest.fixture

@@ -129,7 +129,7 @@ OPTIONS = (
 """Every option, in the order of the help."""
 
 
-SNAPSHOT_EXTENSION = "verdicts"
+SNAPSHOT_EXTENSION = "outcomes"
 """How the names of snapshot files end."""
 
 
@@ -183,7 +183,7 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
     suite = chosen_suite(values, models, config.rootpath)
     modalities = chosen_modalities(values["modality"], suite)
     styles = chosen_styles(values["style"], suite, modalities)
-    check_gates(gates, modalities=modalities, styles=styles, shapes=suite.shapes)
+    check_gates(gates, modalities=modalities, styles=styles, forms=suite.forms)
     check_questions(suite, models, diagnose=bool(values["diagnose"]))
     prompt = values["prompt"]
     record, html, markdown = (

@@ -15,7 +15,7 @@ from contextlib import nullcontext
 import pytest
 
 from pytest_crossmath.inference.result import Result
-from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.request import Request
 
 _SAVE, _RESTORE, _CLEAR = "\x1b7", "\x1b8", "\x1b[K"
 _PAUSE = 0.1
@@ -38,9 +38,9 @@ class Progress:
         self._drawn = float("-inf")
         self._is_shown = False
 
-    def plan(self, samples: Iterable[tuple[str, Sample]]) -> None:
-        """Which samples each model is going to be asked; twice the same is asked once."""
-        self._totals = Counter(model for model, _ in {(model, one.key) for model, one in samples})
+    def plan(self, requests: Iterable[tuple[str, Request]]) -> None:
+        """Which requests each model is going to get; twice the same is asked once."""
+        self._totals = Counter(model for model, _ in {(model, one.id) for model, one in requests})
 
     def loading(self, model: str) -> None:
         """A model is being loaded."""

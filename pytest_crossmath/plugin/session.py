@@ -24,8 +24,8 @@ from pytest_crossmath.gating.gatekeeper import Gatekeeper
 from pytest_crossmath.gating.sequential import random_order
 from pytest_crossmath.gating.verdicts import Verdict, Word
 from pytest_crossmath.inference.cache import ModelCache, ResponseStore
-from pytest_crossmath.inference.engine import Answer, Engine, Failure
-from pytest_crossmath.inference.result import Key, Result, failed
+from pytest_crossmath.inference.engine import Engine, Failure, Scored
+from pytest_crossmath.inference.result import Result, ResultId, failed, pending
 from pytest_crossmath.inference.transcript import Transcript, parse_line
 from pytest_crossmath.models.backend import Backend
 from pytest_crossmath.models.registry import load_backend
@@ -38,7 +38,7 @@ from pytest_crossmath.reporting.report import Comparison, Report
 from pytest_crossmath.reporting.summary import Split, split_by_cause, summarize_run, unsolved
 from pytest_crossmath.run.config import CrossmathConfig
 from pytest_crossmath.run.plan import (
-    Form,
+    FormSample,
     asked,
     decoding,
     everything,
@@ -48,13 +48,13 @@ from pytest_crossmath.run.plan import (
 from pytest_crossmath.tasks.crossmath.diagnosis import diagnose
 from pytest_crossmath.tasks.crossmath.grid import Problem
 from pytest_crossmath.tasks.questions.question import Task
-from pytest_crossmath.tasks.request import Sample, make_sample
+from pytest_crossmath.tasks.request import Request, make_request
 from pytest_crossmath.tasks.scoring import Score
 
 if TYPE_CHECKING:
-    from pytest_crossmath.plugin.snapshots import Verdicts
+    from pytest_crossmath.plugin.snapshots import Snapshots
 
-ANSWER_FIXTURE = "_crossmath_answer"
+ANSWER_FIXTURE = "_crossmath_scored"
 """The fixture that asks a model; every test that depends on it is planned."""
 
 REPORT_ATTRIBUTE = "crossmath_results"
@@ -70,7 +70,7 @@ PROBLEM_PROPERTY = "crossmath_problem"
 """Property of a test: the id of its problem."""
 
 SNAPSHOT_PROPERTY = "crossmath_snapshot"
-"""Property of a test: what became of its verdict since the snapshot, a `Change`."""
+"""Property of a test: what became of its outcome since the snapshot, a `Change`."""
 
 TROUBLE = "crossmath_trouble"
 """Where a worker's last word carries what is to be said about its cache."""
@@ -86,9 +86,9 @@ class CrossmathSession:
         self._store = ResponseStore(root.rootpath)
         self._troubles: dict[str, None] = {}
         self._fresh: list[Result | Transcript] = []
-        self._transcripts: dict[Key, Transcript] = {}
+        self._transcripts: dict[ResultId, Transcript] = {}
         self._engines = {spec.name: self._engine(spec) for spec in config.models}
-        self._results: dict[Key, Result] = {}
+        self._results: dict[ResultId, Result] = {}
         self._record: RecordWriter | None = None
         self._started = time.perf_counter()
         self.progress = Progress(root)
@@ -121,27 +121,27 @@ class CrossmathSession:
                 items[place] = item
 
     def plan(self, items: Iterable[pytest.Item]) -> None:
-        """Tell each engine the samples that the selected items will ask for together."""
+        """Tell each engine the requests that the selected items will make together."""
         items = list(items)
         asking = [item for item in items if _asks_a_model(item)]
         scopes: Scopes = {}
         if self._workerinput is not None:
             ids = [item.nodeid for item in items]
             scopes = self.stretches(ids, self._workerinput["workercount"])
-        planned: dict[tuple[str, str | None], list[Sample]] = {}
+        planned: dict[tuple[str, str | None], list[Request]] = {}
         for item in asking:
             params = item.callspec.params  # type: ignore[attr-defined]  # parametrized by us
-            sample = self.sample(params["crossmath_problem"], params["crossmath_modality"])
+            request = self.request(params["crossmath_problem"], params["crossmath_modality"])
             together = params["crossmath_model"], scopes.get(item.nodeid)
-            planned.setdefault(together, []).append(sample)
-        for (name, _), samples in planned.items():
-            self._engines[name].plan(samples)
+            planned.setdefault(together, []).append(request)
+        for (name, _), requests in planned.items():
+            self._engines[name].plan(requests)
         if not self.is_worker:
             self.progress.plan(
-                (name, sample) for (name, _), samples in planned.items() for sample in samples
+                (name, request) for (name, _), requests in planned.items() for request in requests
             )
             self._plan_gates(
-                (name, sample) for (name, _), samples in planned.items() for sample in samples
+                (name, request) for (name, _), requests in planned.items() for request in requests
             )
 
     @property
@@ -152,11 +152,11 @@ class CrossmathSession:
     def stretches(self, ids: Sequence[str], workers: int) -> Scopes:
         """Which tests go to the same worker, by test id."""
         if not self.is_worker:
-            known = dict(self._samples_by_id())
+            known = dict(self._requests_by_id())
             asked = [id.partition("[")[2].removesuffix("]") for id in ids]
-            samples = [known[id] for id in asked if id in known]
-            self.progress.plan(samples)
-            self._plan_gates(samples)
+            requests = [known[id] for id in asked if id in known]
+            self.progress.plan(requests)
+            self._plan_gates(requests)
         return stretches(
             ids,
             models=[spec.name for spec in self.config.models],
@@ -164,12 +164,11 @@ class CrossmathSession:
             workers=workers,
         )
 
-    def sample(self, problem: Task, form: Form) -> Sample:
-        """The sample for a task in a form."""
-        return make_sample(
-            problem, form.modality, style=form.style, index=form.sample,
-            instruction=self.config.instruction,
-        )  # fmt: skip
+    def request(self, task: Task, asked: FormSample) -> Request:
+        """The request for a task in a form."""
+        return make_request(
+            task, asked.form, sample=asked.sample, instruction=self.config.instruction
+        )
 
     def engine(self, name: str) -> Engine:
         """The engine of a model."""
@@ -189,12 +188,12 @@ class CrossmathSession:
 
     # -- what came of it -------------------------------------------------------------
 
-    def answer(self, engine: Engine, sample: Sample, session: pytest.Session) -> Answer:
-        """The answer to a sample; ends the test as an error when there is none."""
-        if not engine.has_answer(sample) and self._is_over(engine.name):
+    def ask(self, engine: Engine, request: Request, session: pytest.Session) -> Scored:
+        """The scored response to a request; ends the test as an error when there is none."""
+        if not engine.is_settled(request) and self._is_over(engine.name):
             pytest.skip("stopped early: the gates are decided")
         try:
-            answer = engine.answer(sample)
+            settled = engine.ask(request)
         except ModelError as error:
             if len(self._engines) == 1 and all(map(_asks_a_model, session.items)):
                 # The items left would only say the same: stop, as after --maxfail.
@@ -202,15 +201,15 @@ class CrossmathSession:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         finally:
             self.progress.clear()
-        if isinstance(answer, Failure):
-            pytest.fail(f"no measurement: {answer.message}", pytrace=False)
-        if self.config.diagnose and answer.is_missed_picture:
-            self._diagnose(engine, answer)
-        return answer
+        if isinstance(settled, Failure):
+            pytest.fail(f"no measurement: {settled.message}", pytrace=False)
+        if self.config.diagnose and settled.is_missed_picture:
+            self._diagnose(engine, settled)
+        return settled
 
-    def properties(self, answer: Answer) -> list[tuple[str, object]]:
+    def properties(self, scored: Scored) -> list[tuple[str, object]]:
         """What a test's JUnit entry says of it."""
-        result = answer.result
+        result = scored.result
         return [
             (MODEL_PROPERTY, result.model),
             (PROBLEM_PROPERTY, result.problem),
@@ -218,11 +217,11 @@ class CrossmathSession:
             ("crossmath_outcome", result.outcome.value),
         ]
 
-    def is_regressed(self, item: pytest.Item, model: str, sample: Sample, score: Score) -> bool:
-        """Whether the snapshot of verdicts says that the problem was solved before."""
+    def is_regressed(self, item: pytest.Item, model: str, request: Request, score: Score) -> bool:
+        """Whether the snapshot of outcomes says that the problem was solved before."""
         if self._snapshots is None:
             return False
-        what, passes = self._snapshots.check(item, model, sample, score)
+        what, passes = self._snapshots.check(item, model, request, score)
         if self._snapshots.is_kept(model):
             item.user_properties.append((SNAPSHOT_PROPERTY, what.value))
         return not passes
@@ -261,9 +260,9 @@ class CrossmathSession:
 
     def receive_crash(self, test_id: str) -> None:
         """A worker died while it ran a test: nothing was measured there."""
-        for id, model, problem, form in everything(self.config):
+        for id, model, task, one in everything(self.config):
             if test_id.endswith(f"[{id}]"):
-                self._collect(failed(model, self.sample(problem, form), "the worker died"))
+                self._collect(failed(model, self.request(task, one), "the worker died"))
 
     def finish(self) -> None:
         """Judge the gates, and close the record with the figures, and the cache."""
@@ -355,16 +354,16 @@ class CrossmathSession:
     def _splits(self) -> list[Split]:
         return split_by_cause(self._results.values(), self._transcripts.values())
 
-    def _read_snapshots(self) -> Verdicts | None:
+    def _read_snapshots(self) -> Snapshots | None:
         """The snapshots; None where syrupy is switched off."""
         if not hasattr(self._pytest.option, "update_snapshots"):
             return None
         # Not above: syrupy is imported only where it is on.
-        from pytest_crossmath.plugin.snapshots import Verdicts
+        from pytest_crossmath.plugin.snapshots import Snapshots
 
         models = [spec.name for spec in self.config.models]
         suite = self.config.suite
-        return Verdicts(self._pytest, suite, models, is_cut=self.config.is_cut)
+        return Snapshots(self._pytest, suite, models, is_cut=self.config.is_cut)
 
     def _is_over(self, model: str) -> bool:
         """Whether a model is not to be asked any more."""
@@ -374,14 +373,14 @@ class CrossmathSession:
             return was_told(model, Path(self._workerinput[FLAGS]))
         return self._stopping.is_over(model)
 
-    def _samples_by_id(self) -> Iterator[tuple[str, tuple[str, Sample]]]:
-        for id, model, problem, form in everything(self.config):
-            yield id, (model, self.sample(problem, form))
+    def _requests_by_id(self) -> Iterator[tuple[str, tuple[str, Request]]]:
+        for id, model, task, one in everything(self.config):
+            yield id, (model, self.request(task, one))
 
-    def _plan_gates(self, samples: Iterable[tuple[str, Sample]]) -> None:
+    def _plan_gates(self, requests: Iterable[tuple[str, Request]]) -> None:
         """Tell the gates what will be asked. Raises `ComparisonError`."""
         if self.config.gates or self.config.baseline:
-            self._keeper.plan(failed(model, sample, "not asked") for model, sample in samples)
+            self._keeper.plan(pending(model, request) for model, request in requests)
 
     def _cache(self, spec: ModelSpec) -> ModelCache | None:
         if self.config.cache == "off":
@@ -401,14 +400,16 @@ class CrossmathSession:
             refresh=self.config.cache == "refresh",
         )
 
-    def _diagnose(self, engine: Engine, answer: Answer) -> None:
+    def _diagnose(self, engine: Engine, scored: Scored) -> None:
         """Ask what was seen in a picture that was missed, and keep why it was."""
-        said = engine.transcript(answer.sample)
+        said = engine.transcript(scored.request)
         self.progress.clear()
-        problem = answer.sample.problem
+        problem = scored.request.task
         if said is not None and isinstance(problem, Problem):
-            cause = diagnose(problem, answer.score.answer or (), said)
-            self._keep(Transcript(*answer.result.identity, cause, said))
+            cause = diagnose(problem, scored.score.answer or (), said)
+            result = scored.result
+            named = result.model, result.problem, result.modality, result.style, result.sample
+            self._keep(Transcript(*named, cause, said))
 
     def _keep(self, line: Result | Transcript) -> None:
         """Take a line of the record: here, or in a worker, for the next report."""
@@ -418,14 +419,14 @@ class CrossmathSession:
             self._collect(line)
 
     def _collect(self, result: Result | Transcript) -> None:
-        """Take a result into the record, once: a sample may be inferred again after a crash."""
+        """Take a result into the record, once: a request may be made again after a crash."""
         if isinstance(result, Transcript):
-            if result.identity not in self._transcripts:
-                self._transcripts[result.identity] = replace(result, response="")
+            if result.id not in self._transcripts:
+                self._transcripts[result.id] = replace(result, response="")
                 self._open_record().append(result)
-        elif result.identity not in self._results:
+        elif result.id not in self._results:
             # The text is in the record: a long run's would fill the memory.
-            self._results[result.identity] = replace(result, response="")
+            self._results[result.id] = replace(result, response="")
             self._open_record().append(result)
             self.progress.arrived(result)
 

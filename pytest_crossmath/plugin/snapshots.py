@@ -1,7 +1,7 @@
-"""Snapshots by syrupy: where verdicts are kept, and what a run makes of them.
+"""Snapshots by syrupy: where outcomes are kept, and what a run makes of them.
 
 syrupy's own options and report drive it. What differs from other snapshots is what a
-match is: a verdict fails only where the problem was solved before, and what no
+match is: an outcome fails only where the problem was solved before, and what no
 snapshot has is no failure.
 """
 
@@ -34,16 +34,18 @@ from pytest_crossmath.files import relative
 from pytest_crossmath.gating.snapshot import (
     Change,
     Entries,
-    Name,
     change,
     entry,
     format_snapshot,
+    line_order,
+    name_of,
     no_worse,
     parse_line,
+    parse_name,
     read_snapshot,
 )
 from pytest_crossmath.plugin.options import SNAPSHOT_EXTENSION
-from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.request import Request, RequestId
 from pytest_crossmath.tasks.scoring import Score
 from pytest_crossmath.tasks.suite import Suite
 
@@ -58,13 +60,13 @@ _WORDS = {
 }
 
 
-class _SampleLocation(PyTestLocation):
-    """Where the verdict of one test belongs: a line of the model's file."""
+class _RequestLocation(PyTestLocation):
+    """Where the outcome of one test belongs: a line of the model's file."""
 
-    def __init__(self, item: pytest.Item, file: Path, name: Name) -> None:
+    def __init__(self, item: pytest.Item, file: Path, name: str) -> None:
         # The base is a frozen dataclass that makes its fields in the same way.
         object.__setattr__(self, "file", str(file))
-        object.__setattr__(self, "line", str(name))
+        object.__setattr__(self, "line", name)
         super().__init__(item)
 
     file: str
@@ -76,12 +78,12 @@ class _SampleLocation(PyTestLocation):
         return self.line
 
     def matches_snapshot_name(self, snapshot_name: str) -> bool:
-        """Whether a line is about this sample."""
+        """Whether a line is about this request."""
         return snapshot_name == self.line
 
 
-class VerdictExtension(AbstractSyrupyExtension):
-    """Verdicts in files of our own layout. What syrupy compares and keeps is a whole line."""
+class OutcomeExtension(AbstractSyrupyExtension):
+    """Outcomes in files of our own layout. What syrupy compares and keeps is a whole line."""
 
     file_extension = SNAPSHOT_EXTENSION
 
@@ -90,13 +92,13 @@ class VerdictExtension(AbstractSyrupyExtension):
         return str(data)
 
     def matches(self, *, serialized_data: Any, snapshot_data: Any) -> bool:
-        """Whether a verdict is no worse than that of the snapshot."""
+        """Whether an outcome is no worse than that of the snapshot."""
         return no_worse(snapshot_data, serialized_data)
 
     @classmethod
     def get_location(cls, *, test_location: PyTestLocation, index: Any = 0) -> str:  # noqa: ARG003 - one for each test
         """The file of the model."""
-        assert isinstance(test_location, _SampleLocation)
+        assert isinstance(test_location, _RequestLocation)
         return test_location.file
 
     @classmethod
@@ -113,7 +115,7 @@ class VerdictExtension(AbstractSyrupyExtension):
         return getattr(test_location, "file", None) == snapshot_location
 
     def discover_snapshots(self, **_: Any) -> SnapshotCollections:
-        """None: what a run leaves out, by -k or a limit, is not unused. See `Verdicts.finish`."""
+        """None: what a run leaves out, by -k or a limit, is not unused. See `Snapshots.finish`."""
         return SnapshotCollections()
 
     def read_snapshot_collection(self, *, snapshot_location: str) -> SnapshotCollection:
@@ -123,8 +125,8 @@ class VerdictExtension(AbstractSyrupyExtension):
     def read_snapshot_data_from_location(
         self, *, snapshot_location: str, snapshot_name: str, session_id: str
     ) -> str | None:
-        """The line of a sample; None where there is none."""
-        text = _entries(snapshot_location, session_id).get(Name.parse(snapshot_name))
+        """The line of a request; None where there is none."""
+        text = _entries(snapshot_location, session_id).get(parse_name(snapshot_name))
         return None if text is None else f"{snapshot_name}\t{text}"
 
     @classmethod
@@ -140,11 +142,11 @@ class VerdictExtension(AbstractSyrupyExtension):
 
     def delete_snapshots(self, *, snapshot_location: str, snapshot_names: set[str]) -> None:
         """Take lines out of a file, and the file away with its last."""
-        gone = frozenset(map(Name.parse, snapshot_names))
+        gone = frozenset(map(parse_name, snapshot_names))
         _rewrite(Path(snapshot_location), lambda entries: _without(entries, gone))
 
 
-class ExactVerdictExtension(VerdictExtension):
+class ExactOutcomeExtension(OutcomeExtension):
     """What an update compares with: every difference is to be written."""
 
     def matches(self, *, serialized_data: Any, snapshot_data: Any) -> bool:
@@ -152,7 +154,7 @@ class ExactVerdictExtension(VerdictExtension):
         return bool(serialized_data == snapshot_data)
 
 
-class Verdicts:
+class Snapshots:
     """The snapshots of a run, in one process."""
 
     def __init__(
@@ -187,14 +189,14 @@ class Verdicts:
             raise OptionError(f"snapshots cannot be written: {error}") from None
 
     def check(
-        self, item: pytest.Item, model: str, sample: Sample, score: Score
+        self, item: pytest.Item, model: str, request: Request, score: Score
     ) -> tuple[Change, bool]:
-        """What became of a verdict, and whether the snapshot lets it pass.
+        """What became of an outcome, and whether the snapshot lets it pass.
 
         Where an update is asked for it is put into the snapshot, and passes.
         """
-        name = Name.of(sample)
-        before = self._entries[model].get(name)
+        name = name_of(request.id)
+        before = self._entries[model].get(request.id)
         what = change(before, score)
         is_asked = self._update or (self._new_only and before is None)
         if what is Change.NEW and not is_asked:
@@ -202,8 +204,8 @@ class Verdicts:
         snapshot = SnapshotAssertion(
             update_snapshots=self._update,
             update_new_snapshots_only=self._new_only,
-            extension_class=ExactVerdictExtension if self._update else VerdictExtension,
-            test_location=_SampleLocation(item, self._file(model), name),
+            extension_class=ExactOutcomeExtension if self._update else OutcomeExtension,
+            test_location=_RequestLocation(item, self._file(model), name),
             session=self._config._syrupy,  # type: ignore[attr-defined]  # noqa: SLF001 - set by syrupy
         )
         return what, snapshot == f"{name}\t{entry(score)}"
@@ -233,7 +235,8 @@ class Verdicts:
             written = "written: " if self._update else ""
             yield f"  {model}: {written}{', '.join(words)}"
             if unused and self._config.option.include_snapshot_details:
-                yield from (f"  unused: {name.problem} {name.form}" for name in sorted(unused))
+                names = map(name_of, sorted(unused, key=line_order))
+                yield from (f"  unused: {name.expandtabs(1)}" for name in names)
             if unused:
                 fate = (
                     "removed"
@@ -262,12 +265,12 @@ class Verdicts:
         problems = {task.id for task in self._suite.tasks}
         return self._update and not kept and self._ran[model] == problems
 
-    def _unused(self, model: str) -> frozenset[Name]:
+    def _unused(self, model: str) -> frozenset[RequestId]:
         """Lines of problems that the suite does not have; none where not all of it was loaded."""
         if self._is_cut:
             return frozenset()
         known = {task.id for task in self._suite.tasks}
-        return frozenset(name for name in self._entries[model] if name.problem not in known)
+        return frozenset(id for id in self._entries[model] if id.task not in known)
 
 
 def _file_name(name: str) -> str:
@@ -277,7 +280,7 @@ def _file_name(name: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _entries(file: str, session_id: str) -> dict[Name, str]:  # noqa: ARG001 - a session reads once
+def _entries(file: str, session_id: str) -> dict[RequestId, str]:  # noqa: ARG001 - a session reads once
     return read_snapshot(Path(file))
 
 
@@ -293,5 +296,5 @@ def _rewrite(file: Path, edit: Callable[[Entries], Entries]) -> None:
         replace_atomic(temporary, file)
 
 
-def _without(entries: Entries, gone: frozenset[Name]) -> Entries:
+def _without(entries: Entries, gone: frozenset[RequestId]) -> Entries:
     return {name: text for name, text in entries.items() if name not in gone}

@@ -67,8 +67,8 @@ def chosen_styles(
         raise OptionError(
             f"suite {suite.name} has no pictures: run it with --crossmath-modality=text"
         )
-    shapes = suite.chosen(modalities, suite.styles)
-    offered = tuple(dict.fromkeys(style for _, style in shapes if style is not None))
+    forms = suite.chosen(modalities, suite.styles)
+    offered = tuple(dict.fromkeys(form.style for form in forms if form.style is not None))
     if text not in {None, "", "all"} and not offered:
         raise OptionError(
             f"suite {suite.name} has no styles as {', '.join(modalities)}: leave"

@@ -1,7 +1,7 @@
 """Under pytest-xdist: which worker gets which tests, and which GPU.
 
 Workers are given *stretches*: all tests of a few consecutive problems of one
-model. A worker infers a stretch in batches, so no sample is inferred by two, and
+model. A worker infers a stretch in batches, so no request is made by two, and
 one that dies loses no more than what it was working on. Which stretch a test
 belongs to follows from the list of test ids alone, the same in every process::
 

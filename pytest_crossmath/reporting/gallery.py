@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_crossmath.tasks.questions.question import Question
-from pytest_crossmath.tasks.task import ImagePart, Shape
+from pytest_crossmath.tasks.task import Form, ImagePart
 
 _MOST = 64_000_000
 """Bytes of all pictures together: a browser must still open the page."""
@@ -41,12 +41,12 @@ class Gallery:
 
 
 def question_content(
-    question: Question, shape: Shape, gallery: Gallery
+    question: Question, form: Form, gallery: Gallery
 ) -> list[str | dict[str, str | None]]:
     """What a question shows in a form: texts, and pictures by their name, which may be missing."""
     return [
         {"picture": gallery.add(part.path), "file": part.path.name}
         if isinstance(part, ImagePart)
         else part.text
-        for part in question.forms[shape]
+        for part in question.forms[form]
     ]

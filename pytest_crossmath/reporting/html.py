@@ -32,7 +32,7 @@ from pytest_crossmath.tasks.crossmath.diagnosis import Cause
 from pytest_crossmath.tasks.questions.question import Question, Task
 from pytest_crossmath.tasks.scoring import Outcome
 from pytest_crossmath.tasks.suite import Suite
-from pytest_crossmath.tasks.task import Modality, Shape
+from pytest_crossmath.tasks.task import Form, Modality
 
 LONGEST = 4_000
 """Characters of a response that are shown; of a longer one its beginning and its end."""
@@ -87,7 +87,7 @@ def _changes(runs: Sequence[Run]) -> dict[int, _Changes | str]:
             check_comparable(runs[0], run)
             keeper = Gatekeeper((), Baseline(runs[0], None), name=run.name)
             keeper.plan(run.results)
-            results = {result.identity: result for result in run.results}
+            results = {result.id: result for result in run.results}
             found[place] = {model: changes for model, _, changes in keeper.changes(results)}
         except ComparisonError as error:
             found[place] = f"{run.name} is not compared with {runs[0].name}: {error}"
@@ -232,7 +232,7 @@ def _gallery(
     places = {id: place for place, id in enumerate(ids)}
     turned = dict(_turned(changed))
     seen = {
-        (place, transcript.identity): transcript
+        (place, transcript.id): transcript
         for place, run in enumerate(runs)
         for transcript in run.transcripts
     }
@@ -259,7 +259,7 @@ def _gallery(
                 "tokens": result.new_tokens,
                 "response": shortened(result.response, longest),
                 "change": turned.get((place, result.model, result.modality, result.problem)),
-                **_seen(seen.get((place, result.identity)), longest),
+                **_seen(seen.get((place, result.id)), longest),
             }
             for place, result in everything
         ],
@@ -268,9 +268,8 @@ def _gallery(
 
 def _order(run: int, result: Result, *, places: Mapping[str, int]) -> tuple[Any, ...]:
     """By problem, as the suite has them, and what is to be compared side by side."""
-    form = list(Modality).index(Modality(result.modality)), result.style or ""
     place = places.get(result.problem, len(places))
-    return place, result.problem, result.model, *form, result.sample, run
+    return place, result.problem, result.model, *result.form.order, result.sample, run
 
 
 def _turned(
@@ -283,7 +282,7 @@ def _turned(
                 for change in changes:
                     for word in ("regressed", "improved"):
                         for problem in getattr(change, word):
-                            yield (place, model, change.form.modality, problem), word
+                            yield (place, model, change.form.modality.value, problem), word
 
 
 def _seen(transcript: Transcript | None, longest: int) -> dict[str, str]:
@@ -297,35 +296,28 @@ def _shown(
     results: Sequence[Result], known: Mapping[str, Task], ids: Sequence[str]
 ) -> dict[str, Any]:
     """The problems, and the pictures that they show."""
-    shapes: dict[str, dict[Shape, None]] = {id: {} for id in ids}
+    forms: dict[str, dict[Form, None]] = {id: {} for id in ids}
     for result in results:
-        shapes[result.problem][Modality(result.modality), result.style] = None
+        forms[result.problem][result.form] = None
     gallery = Gallery()
     return {
-        "problems": [_problem(id, known.get(id), shapes[id], gallery) for id in ids],
+        "problems": [_problem(id, known.get(id), forms[id], gallery) for id in ids],
         "pictures": gallery.pictures,
     }
 
 
-def _problem(
-    id: str, task: Task | None, shapes: Iterable[Shape], gallery: Gallery
-) -> dict[str, Any]:
+def _problem(id: str, task: Task | None, forms: Iterable[Form], gallery: Gallery) -> dict[str, Any]:
     if task is None:
         return {"id": id}
     about: dict[str, Any] = {"id": id, "difficulty": task.difficulty}
-    there = [shape for shape in shapes if shape in task.shapes]
+    there = [form for form in forms if form in task.forms]
     if isinstance(task, Question):
-        shown = {_form_key(shape): question_content(task, shape, gallery) for shape in there}
+        shown = {str(form): question_content(task, form, gallery) for form in there}
         return about | {"choices": task.choices, "shown": shown}
-    for modality, style in there:
-        for path in task.pictures((modality, style)):
-            gallery.add(path, f"{id}/{style}")
+    for form in there:
+        for path in task.pictures(form):
+            gallery.add(path, f"{id}/{form.style}")
     return about | {"grid": [[cell.text for cell in row] for row in task.puzzle.rows]}
-
-
-def _form_key(shape: Shape) -> str:
-    modality, style = shape
-    return f"{modality}/{style}" if style else modality.value
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:

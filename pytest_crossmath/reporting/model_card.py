@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import ModelError, OptionError
-from pytest_crossmath.gating.rates import Form
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.summary import summarize_run
 from pytest_crossmath.text import one_line
@@ -70,7 +69,7 @@ def _figures(run: Run, model: str) -> Iterator[Any]:
     }
     for row in summarize_run(run.results).rows:
         if row.model == model:
-            form: dict[str, Any] = {**about, "dataset_config": str(Form(row.modality, row.style))}
+            form: dict[str, Any] = {**about, "dataset_config": str(row.form)}
             yield EvalResult(
                 **form, metric_type="accuracy", metric_name="solved, every blank right (%)",
                 metric_value=round(100 * row.solved, 1),

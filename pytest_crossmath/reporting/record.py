@@ -20,7 +20,7 @@ from typing import Any, TextIO
 
 from pytest_crossmath.errors import OptionError, RecordError
 from pytest_crossmath.files import FOLDER, make_folder, relative, require_new_file
-from pytest_crossmath.inference.result import Key, Result
+from pytest_crossmath.inference.result import Result, ResultId
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.inference.transcript import Transcript
 
@@ -77,8 +77,8 @@ def read_record(path: Path, *, texts: bool = False) -> Run:
     with file and line for anything else that is no record.
     """
     header: Mapping[str, Any] | None = None
-    results: dict[Key, Result] = {}
-    transcripts: dict[Key, Transcript] = {}
+    results: dict[ResultId, Result] = {}
+    transcripts: dict[ResultId, Transcript] = {}
     summary: Mapping[str, Any] | None = None
     for number, line, is_last in _lines(path):
         try:
@@ -90,10 +90,10 @@ def read_record(path: Path, *, texts: bool = False) -> Run:
                 summary = _checked(fields, {"gates": list, "stopped_early": dict})
             elif kind == "result":
                 result = Result.from_json(fields if texts else fields | {"response": ""})
-                results.setdefault(result.identity, result)
+                results.setdefault(result.id, result)
             elif kind == "transcript":
                 transcript = Transcript.from_json(fields)
-                transcripts.setdefault(transcript.identity, transcript)
+                transcripts.setdefault(transcript.id, transcript)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if is_last and header is not None and isinstance(error, json.JSONDecodeError):
                 break

@@ -47,7 +47,7 @@ class Report:
     stopped: Sequence[str]
     """Models that were not asked everything, a line each."""
     snapshots: Sequence[str]
-    """What became of verdicts since their snapshot, in lines."""
+    """What became of outcomes since their snapshot, in lines."""
     seconds: float
     """Wall-clock time of the run."""
     record: str | None

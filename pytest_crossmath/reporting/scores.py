@@ -17,6 +17,7 @@ from typing import Any
 from pytest_crossmath.models.replay import SavedResponse
 from pytest_crossmath.tasks.scoring import Metrics, Score, score_response, summarize
 from pytest_crossmath.tasks.suite import Suite
+from pytest_crossmath.tasks.task import Form
 
 _STEPS = {"1": "step1_acc", "2": "step2_acc", "3": "step3_acc", "4+": "step4plus_acc"}
 UNNAMED = "responses"
@@ -29,8 +30,8 @@ class FormScores:
 
     model: str
     """Name of the model, or `UNNAMED`."""
-    form: str
-    """The modality, with the style behind a slash where the file has several styles."""
+    form: Form
+    """The form, with its style where the file has several styles."""
     runs: tuple[Metrics, ...]
     """The metrics of each run, by sample number."""
     offered: int
@@ -66,18 +67,18 @@ def score_saved(suite: Suite, responses: Iterable[SavedResponse]) -> tuple[FormS
     Responses to problems of other suites are left out. Where one sample is there
     twice, the last counts, as in a file that was appended to.
     """
-    problems = {task.id: task for task in suite.tasks}
-    saved = [response for response in responses if response.problem in problems]
-    several = len({response.style for response in saved if response.style}) > 1
-    runs: dict[tuple[str, str], dict[int, dict[str, Score]]] = {}
-    repeated: Counter[tuple[str, str]] = Counter()
+    tasks = {task.id: task for task in suite.tasks}
+    saved = [response for response in responses if response.id.task in tasks]
+    several = len({one.id.form.style for one in saved if one.id.form.style}) > 1
+    runs: dict[tuple[str, Form], dict[int, dict[str, Score]]] = {}
+    repeated: Counter[tuple[str, Form]] = Counter()
     for one in saved:
-        form = f"{one.modality}/{one.style}" if several and one.style else one.modality
-        score = score_response(problems[one.problem], one.response.text, one.response.finish)
+        task, form = one.id.task, one.id.form if several else one.id.form.pooled
+        score = score_response(tasks[task], one.response.text, one.response.finish)
         where = one.model or UNNAMED, form
-        run = runs.setdefault(where, {}).setdefault(one.sample, {})
-        repeated[where] += one.problem in run
-        run[one.problem] = score
+        run = runs.setdefault(where, {}).setdefault(one.id.sample, {})
+        repeated[where] += task in run
+        run[task] = score
     scored = (
         _form_scores(*where, by_sample, _with_form(where[1], suite, several), repeated[where])
         for where, by_sample in runs.items()
@@ -85,20 +86,19 @@ def score_saved(suite: Suite, responses: Iterable[SavedResponse]) -> tuple[FormS
     return tuple(form for form in scored if form.runs)
 
 
-def _with_form(form: str, suite: Suite, several_styles: bool) -> list[str]:
+def _with_form(form: Form, suite: Suite, several_styles: bool) -> list[str]:
     """The problems that can be shown in a form; of one without a style, grids in any."""
-    modality, _, style = form.partition("/")
-    shown = {style or None} if style or (several_styles and suite.questions) else None
+    exactly = several_styles and bool(suite.questions)
     return [
         task.id
         for task in suite.tasks
-        if any(m == modality and (shown is None or s in shown) for m, s in task.shapes)
+        if (form in task.forms if exactly else any(map(form.holds, task.forms)))
     ]
 
 
 def _form_scores(
     model: str,
-    form: str,
+    form: Form,
     by_sample: Mapping[int, Mapping[str, Score]],
     problems: Sequence[str],
     repeated: int,

@@ -12,13 +12,12 @@ from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
 
-from pytest_crossmath.gating.rates import Form
 from pytest_crossmath.gating.stats import Interval, gap_interval, rate_interval, wilson
-from pytest_crossmath.inference.result import Key, Result
+from pytest_crossmath.inference.result import Result, ResultId
 from pytest_crossmath.inference.transcript import Transcript
 from pytest_crossmath.tasks.crossmath.diagnosis import Cause
 from pytest_crossmath.tasks.scoring import Outcome, step_rates
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form, Modality
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,11 @@ class Row:
     steps: Mapping[str, float] = field(default_factory=dict, hash=False)
     """Fraction of blanks right by the step that fills them: ``1``, ``2``, ``3``, ``4+``."""
 
+    @property
+    def form(self) -> Form:
+        """Modality and style."""
+        return Form(Modality(self.modality), self.style)
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -86,8 +90,8 @@ class Summary:
     @property
     def several_styles(self) -> bool:
         """Whether one form was shown in more than one style, one without a name included."""
-        shown = {(row.modality, row.style) for row in self.rows}
-        return len(shown) > len({modality for modality, _ in shown})
+        shown = {row.form for row in self.rows}
+        return len(shown) > len({form.modality for form in shown})
 
     @property
     def has_blanks(self) -> bool:
@@ -103,15 +107,15 @@ def summarize_run(results: Iterable[Result]) -> Summary:
     """The figures of a run."""
     everything = list(results)
     measured = [r for r in everything if r.outcome is not Outcome.ERROR]
-    groups: dict[tuple[str, str, str | None], list[Result]] = {}
+    groups: dict[tuple[str, Form], list[Result]] = {}
     for result in sorted(measured, key=_form_order):
-        groups.setdefault((result.model, result.modality, result.style), []).append(result)
+        groups.setdefault((result.model, result.form), []).append(result)
     models = dict.fromkeys(result.model for result in everything)
     return Summary(
         rows=tuple(
-            _row(group, groups.get((model, Modality.TEXT.value, None)))
+            _row(group, groups.get((model, Form(Modality.TEXT))))
             for model in models
-            for (owner, _, _), group in groups.items()
+            for (owner, _), group in groups.items()
             if owner == model
         ),
         outcomes={
@@ -154,7 +158,7 @@ class Split:
 
 def split_by_cause(results: Iterable[Result], transcripts: Iterable[Transcript]) -> list[Split]:
     """Why each model missed pictures; nothing where no model was asked what it saw."""
-    causes = {transcript.identity: transcript.cause for transcript in transcripts}
+    causes = {transcript.id: transcript.cause for transcript in transcripts}
     if not causes:
         return []
     by_model: dict[str, dict[str, list[Result]]] = {}
@@ -164,9 +168,11 @@ def split_by_cause(results: Iterable[Result], transcripts: Iterable[Transcript])
     return [_split(model, forms, causes) for model, forms in by_model.items()]
 
 
-def _split(model: str, forms: Mapping[str, Sequence[Result]], causes: Mapping[Key, Cause]) -> Split:
+def _split(
+    model: str, forms: Mapping[str, Sequence[Result]], causes: Mapping[ResultId, Cause]
+) -> Split:
     images = forms.get(Modality.IMAGE.value, ())
-    found = Counter(causes[r.identity].value for r in images if r.identity in causes)
+    found = Counter(causes[r.id].value for r in images if r.id in causes)
     text = {
         (r.problem, r.sample): r.outcome is Outcome.SOLVED
         for r in forms.get(Modality.TEXT.value, ())
@@ -186,10 +192,10 @@ def _split(model: str, forms: Mapping[str, Sequence[Result]], causes: Mapping[Ke
     )
 
 
-def _cause(result: Result, causes: Mapping[Key, Cause]) -> str:
+def _cause(result: Result, causes: Mapping[ResultId, Cause]) -> str:
     if result.outcome is not Outcome.MISSED:
         return _NO_ANSWER
-    cause = causes.get(result.identity)
+    cause = causes.get(result.id)
     return cause.value if cause else _UNKNOWN
 
 
@@ -198,8 +204,7 @@ def unsolved(results: Iterable[Result]) -> dict[str, dict[str, list[str]]]:
     found: dict[str, dict[str, list[str]]] = {}
     for result in sorted(results, key=_form_order):
         if result.outcome not in {Outcome.SOLVED, Outcome.ERROR}:
-            form = str(Form(result.modality, result.style))
-            problems = found.setdefault(result.model, {}).setdefault(form, [])
+            problems = found.setdefault(result.model, {}).setdefault(str(result.form), [])
             if result.problem not in problems[-1:]:
                 problems.append(result.problem)
     return found
@@ -245,4 +250,4 @@ def _solved_by_problem(results: Iterable[Result]) -> dict[str, float]:
 
 
 def _form_order(result: Result) -> tuple[int, str]:
-    return list(Modality).index(Modality(result.modality)), result.style or ""
+    return result.form.order

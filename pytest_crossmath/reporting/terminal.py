@@ -194,7 +194,7 @@ def throughput(summary: Summary, seconds: float) -> str:
 
 def form_name(row: Row, *, with_style: bool) -> str:
     """The form, with its style where there are several."""
-    return f"{row.modality}/{row.style}" if with_style and row.style else row.modality
+    return str(row.form if with_style else row.form.pooled)
 
 
 def solved_cell(row: Row) -> str:

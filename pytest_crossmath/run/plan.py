@@ -11,47 +11,45 @@ from pytest_crossmath.models.registry import weights_digest
 from pytest_crossmath.run.config import CrossmathConfig
 from pytest_crossmath.tasks.questions.question import Task
 from pytest_crossmath.tasks.request import instructions_of
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """How a problem is given: the value behind `crossmath_modality`."""
+class FormSample:
+    """How a task is asked once: the value behind `crossmath_modality`."""
 
-    modality: Modality
-    """Text, image or both."""
-    style: str | None
-    """Image style; None without an image, and where there is only one."""
+    form: Form
+    """Text, picture or both, and the image style."""
     sample: int
-    """Sample number, from 0."""
+    """Number of the repetition, from 0."""
 
 
-def forms(config: CrossmathConfig) -> Iterator[tuple[str, Form]]:
+def forms(config: CrossmathConfig) -> Iterator[tuple[str, FormSample]]:
     """Every form with its part of the test id, in a fixed order."""
     several_styles, several = len(config.styles) > 1, config.samples > 1
-    for modality, style in config.suite.chosen(config.modalities, config.styles):
+    for form in config.suite.chosen(config.modalities, config.styles):
         for sample in range(config.samples):
-            id = modality.value
-            id += f"-{style}" if several_styles and style else ""
+            id = form.modality.value
+            id += f"-{form.style}" if several_styles and form.style else ""
             id += f"-s{sample}" if several else ""
-            yield id, Form(modality, style, sample)
+            yield id, FormSample(form, sample)
 
 
-def asked_tasks(config: CrossmathConfig) -> Iterator[tuple[str, Task, Form]]:
+def asked_tasks(config: CrossmathConfig) -> Iterator[tuple[str, Task, FormSample]]:
     """Every task in every form that it has, with that part of the test id, in a fixed order."""
     all_forms = tuple(forms(config))
     for task in config.suite.tasks:
-        shapes = set(task.shapes)
-        for id, form in all_forms:
-            if (form.modality, form.style) in shapes:
-                yield f"{task.id}-{id}", task, form
+        offered = set(task.forms)
+        for id, asked in all_forms:
+            if asked.form in offered:
+                yield f"{task.id}-{id}", task, asked
 
 
-def everything(config: CrossmathConfig) -> Iterator[tuple[str, str, Task, Form]]:
+def everything(config: CrossmathConfig) -> Iterator[tuple[str, str, Task, FormSample]]:
     """The bracketed part of every built-in test id, with model, task and form."""
     for spec in config.models:
-        for id, task, form in asked_tasks(config):
-            yield f"{spec.name}-{id}", spec.name, task, form
+        for id, task, asked in asked_tasks(config):
+            yield f"{spec.name}-{id}", spec.name, task, asked
 
 
 def record_header(config: CrossmathConfig, memo: Path) -> Mapping[str, Any]:

@@ -2,8 +2,8 @@ r"""Prompts: one instruction for every modality, and the payload that differs.
 
 >>> from pytest_crossmath.tasks.suite import load_suite
 >>> problem = load_suite("mini").problems[0]
->>> text = make_sample(problem, Modality.TEXT)
->>> both = make_sample(problem, Modality.IMAGE_TEXT, style="original")
+>>> text = make_request(problem, Form.parse("text"))
+>>> both = make_request(problem, Form.parse("image+text/original"))
 >>> text.content[-1] == both.content[-1]
 True
 >>> [type(part).__name__ for part in both.content]
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pytest_crossmath.errors import OptionError, SuiteError, setting
 from pytest_crossmath.tasks.questions.question import Kind, Question, Task
-from pytest_crossmath.tasks.task import ImagePart, Modality, Part, TextPart
+from pytest_crossmath.tasks.task import Form, ImagePart, Part, TextPart
 
 INSTRUCTION = """\
 Solve this cross-math puzzle. Equations run across and down, and every ? stands for a positive \
@@ -52,27 +52,48 @@ Do not solve it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One request to a model: a task in one form."""
+class RequestId:
+    """What tells a request from the others of a model."""
 
-    problem: Task
-    """The problem, or the question."""
-    modality: Modality
+    task: str
+    """Id of the task."""
+    form: Form
     """The form it is given in."""
-    style: str | None
-    """Image style; None without an image, and where a question has only one."""
-    index: int
-    """Number of the sample where a problem is asked several times, from 0."""
+    sample: int = 0
+    """Number of the repetition, from 0."""
+    transcribes: bool = False
+    """Whether the content of the picture is asked for, and not the answer."""
+
+    @property
+    def plain(self) -> tuple[str, str, str | None, int]:
+        """Builtin values alone, whose `repr` gives seeds: they outlive our classes."""
+        asked = f"{self.form.modality.value}{':transcript' if self.transcribes else ''}"
+        return self.task, asked, self.form.style, self.sample
+
+    def __str__(self) -> str:
+        number = f", sample {self.sample}" if self.sample else ""
+        return f"{self.task} as {self.form}{number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing to ask a model: a task in one form."""
+
+    task: Task
+    """What is asked."""
+    form: Form
+    """The form it is given in."""
+    sample: int
+    """Number of the repetition where a task is asked several times, from 0."""
     content: tuple[Part, ...]
     """The user message, part by part."""
     transcribes: bool = False
-    """Whether the grid is asked for, and not the answer."""
+    """Whether the content of the picture is asked for, and not the answer."""
 
     @property
-    def key(self) -> tuple[str, str, str | None, int]:
-        """What identifies the sample within a model and a suite."""
-        asked = f"{self.modality.value}{':transcript' if self.transcribes else ''}"
-        return self.problem.id, asked, self.style, self.index
+    def id(self) -> RequestId:
+        """What tells it from the other requests to a model."""
+        return RequestId(self.task.id, self.form, self.sample, self.transcribes)
 
     @property
     def text(self) -> str:
@@ -85,29 +106,23 @@ class Sample:
         return tuple(part.path for part in self.content if isinstance(part, ImagePart))
 
 
-def make_sample(
-    problem: Task,
-    modality: Modality,
-    *,
-    style: str | None = None,
-    index: int = 0,
-    instruction: str | None = None,
-) -> Sample:
-    """The sample for a task in one form; without `instruction` it is asked in our own words.
+def make_request(
+    task: Task, form: Form, *, sample: int = 0, instruction: str | None = None
+) -> Request:
+    """The request for a task in one form; without `instruction` it is asked in our own words.
 
     Raises `SuiteError` when the task has no such form.
     """
-    asked = instruction if instruction is not None else instruction_for(problem)
-    style = style if modality.shows_image or isinstance(problem, Question) else None
-    if (modality, style) not in problem.shapes:
-        raise SuiteError(f"problem {problem.id} has no picture in style {style!r}")
-    if isinstance(problem, Question):
-        content = _question_parts(problem.forms[modality, style], asked)
+    asked = instruction if instruction is not None else instruction_for(task)
+    if form not in task.forms:
+        raise SuiteError(f"problem {task.id} has no form {form}")
+    if isinstance(task, Question):
+        content = _question_parts(task.forms[form], asked)
     else:
-        shown = (ImagePart(path) for path in problem.pictures((modality, style)))
-        payload = f"\n\n{problem.table}" if modality.shows_table else ""
+        shown = (ImagePart(path) for path in task.pictures(form))
+        payload = f"\n\n{task.table}" if form.modality.shows_text else ""
         content = (*shown, TextPart(asked + payload))
-    return Sample(problem, modality, style, index, content)
+    return Request(task, form, sample, content)
 
 
 def instruction_for(task: Task) -> str:
@@ -128,10 +143,10 @@ def _question_parts(shown: Sequence[Part], instruction: str) -> tuple[Part, ...]
     return (*shown, TextPart(instruction))
 
 
-def make_transcription(sample: Sample) -> Sample:
+def make_transcription(request: Request) -> Request:
     """The same picture, with the question what stands in its grid."""
-    pictures = (part for part in sample.content if isinstance(part, ImagePart))
-    return replace(sample, content=(*pictures, TextPart(TRANSCRIBE)), transcribes=True)
+    pictures = (part for part in request.content if isinstance(part, ImagePart))
+    return replace(request, content=(*pictures, TextPart(TRANSCRIBE)), transcribes=True)
 
 
 def load_instruction(path: Path) -> str:

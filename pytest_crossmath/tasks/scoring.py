@@ -63,7 +63,7 @@ class Finish(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of one sample."""
+    """What became of one request."""
 
     SOLVED = "solved"
     """Every blank is right."""
@@ -77,6 +77,8 @@ class Outcome(StrEnum):
     """The model or its server declined."""
     ERROR = "error"
     """The backend failed. This is no measurement and counts nowhere."""
+    PENDING = "pending"
+    """It was not asked yet. Never in a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Score:
     """One scored response."""
 
     outcome: Outcome
-    """Never `Outcome.ERROR`: what failed is not scored."""
+    """Neither `Outcome.ERROR` nor `Outcome.PENDING`: what has no response is not scored."""
     answer: tuple[str, ...] | None
     """The values that were read, in the order given; None without an answer."""
     key: tuple[str, ...]

@@ -34,7 +34,7 @@ from pytest_crossmath.tasks.crossmath.layouts import parse_problem, read_object
 from pytest_crossmath.tasks.datasets.catalogue import load_dataset, split_dataset
 from pytest_crossmath.tasks.questions.layout import parse_question
 from pytest_crossmath.tasks.questions.question import Question, Task
-from pytest_crossmath.tasks.task import Modality, Shape, TextPart
+from pytest_crossmath.tasks.task import Form, Modality, TextPart
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -67,33 +67,30 @@ class Suite:
     def styles(self) -> tuple[str, ...]:
         """Of grids, the image styles that every problem has; of questions, all that some has."""
         if self.questions:
-            found = dict.fromkeys(style for task in self.questions for _, style in task.shapes)
+            found = dict.fromkeys(form.style for task in self.questions for form in task.forms)
             return tuple(style for style in found if style is not None)
         first, *rest = (problem.images for problem in self.problems)
         return tuple(style for style in first if all(style in images for images in rest))
 
     @property
-    def shapes(self) -> tuple[Shape, ...]:
+    def forms(self) -> tuple[Form, ...]:
         """The forms that the suite offers."""
         styles = self.styles
-        found = dict.fromkeys(shape for task in self.tasks for shape in task.shapes)
-        return tuple(shape for shape in found if shape[1] is None or shape[1] in styles)
+        found = dict.fromkeys(form for task in self.tasks for form in task.forms)
+        return tuple(form for form in found if form.style is None or form.style in styles)
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
         """The modalities that it offers."""
-        offered = {modality for modality, _ in self.shapes}
+        offered = {form.modality for form in self.forms}
         return tuple(modality for modality in Modality if modality in offered)
 
-    def chosen(self, modalities: Iterable[Modality], styles: Iterable[str]) -> tuple[Shape, ...]:
+    def chosen(self, modalities: Iterable[Modality], styles: Iterable[str]) -> tuple[Form, ...]:
         """The forms of these modalities, in these styles where they have some, in this order."""
-        offered, styles = self.shapes, tuple(styles)
-        return tuple(
-            (modality, style)
-            for modality in modalities
-            for style in (None, *styles)
-            if (modality, style) in offered
-        )
+        styles = tuple(styles)
+        offered = set(self.forms)
+        wanted = (Form(m, style) for m in modalities for style in (None, *styles))
+        return tuple(form for form in wanted if form in offered)
 
     def cut(self, limit: int | None) -> Suite:
         """The first `limit` tasks, all of them for None."""
@@ -197,7 +194,7 @@ def check_pictures(suite: Suite, styles: Iterable[str]) -> None:
     """Raise `SuiteError` for the first picture in these styles that is missing or broken."""
     shown = {None, *styles}
     for task in suite.tasks:
-        paths = (task.pictures(shape) for shape in task.shapes if shape[1] in shown)
+        paths = (task.pictures(form) for form in task.forms if form.style in shown)
         for path in dict.fromkeys(chain.from_iterable(paths)):
             try:
                 check_picture(path)
@@ -276,8 +273,8 @@ def _digest(tasks: Iterable[Task]) -> str:
     for task in tasks:
         if isinstance(task, Question):
             total.update(repr((task.id, task.kind, task.key, task.accepted, task.choices)).encode())
-            for shape, parts in task.forms.items():
-                total.update(repr(shape).encode())
+            for form, parts in task.forms.items():
+                total.update(repr((form.modality, form.style)).encode())
                 for part in parts:
                     total.update(
                         part.text.encode(errors="surrogatepass")

@@ -25,7 +25,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from pytest_crossmath.errors import BackendError, ModelError, OptionError
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
-from pytest_crossmath.tasks.request import INSTRUCTION, Sample, make_sample
+from pytest_crossmath.tasks.request import INSTRUCTION, Request, make_request
 from pytest_crossmath.tasks.scoring import Outcome, score_response
 from pytest_crossmath.tasks.suite import check_pictures, check_styles, load_grids
 from pytest_crossmath.tasks.task import Modality
@@ -67,14 +67,12 @@ class CrossmathCallback(TrainerCallback):
         self._every = every
         self._settings = settings or Settings()
         self._trainer: Any = None
-        self._samples = [
-            make_sample(
-                problem, modality, style=style if modality.shows_image else None,
-                instruction=instruction,
-            )
-            for modality in modalities
+        styles = () if style is None else (style,)
+        self._requests = [
+            make_request(problem, form, instruction=instruction)
+            for form in loaded.chosen(modalities, styles)
             for problem in loaded.problems[:limit]
-        ]  # fmt: skip
+        ]
 
     def attach(self, trainer: Any) -> None:
         """Add the callback to a trainer, and its figures to that trainer's log.
@@ -143,18 +141,19 @@ class CrossmathCallback(TrainerCallback):
     def figures(self, model: Any, processor: Any) -> dict[str, float]:
         """What a model solves now, by form, and its gaps to text; its mode is as it was after."""
         reads_images = hasattr(processor, "image_processor")
-        asked = [sample for sample in self._samples if reads_images or not sample.images]
+        asked = [request for request in self._requests if reads_images or not request.images]
         backend = HFBackend(model, processor, reads_images)
         was_training = model.training
         model.eval()
         try:
             size = self._settings.batch_size or _BATCH_SIZE
-            answers = dict(backend.generate(asked, self._settings, batch_size=size))
+            responses = dict(backend.generate(asked, self._settings, batch_size=size))
         finally:
             model.train(was_training)
         solved: dict[Modality, list[bool]] = {}
-        for index, sample in enumerate(asked):
-            solved.setdefault(sample.modality, []).append(_is_solved(sample, answers[index]))
+        for index, request in enumerate(asked):
+            is_solved = _is_solved(request, responses[index])
+            solved.setdefault(request.form.modality, []).append(is_solved)
         return _named_rates({modality: fmean(found) for modality, found in solved.items()})
 
 
@@ -170,6 +169,6 @@ def _named_rates(solved: dict[Modality, float]) -> dict[str, float]:
     return named
 
 
-def _is_solved(sample: Sample, response: Response) -> bool:
-    score = score_response(sample.problem, response.text, response.finish)
+def _is_solved(request: Request, response: Response) -> bool:
+    score = score_response(request.task, response.text, response.finish)
     return score.outcome is Outcome.SOLVED

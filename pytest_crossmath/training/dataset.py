@@ -1,9 +1,9 @@
 """Examples to learn from: a problem in one form, and what a model is to write.
 
 >>> from pytest_crossmath.tasks.suite import load_suite
->>> wanted = {"modalities": [Modality.TEXT], "styles": [], "target": Target.ANSWER, "seed": 1}
->>> first = next(examples(load_suite("mini"), **wanted))
->>> first.id, first.target, first.picture
+>>> wanted = {"modalities": [Modality.TEXT], "styles": [], "seed": 1}
+>>> first = next(examples(load_suite("mini"), completion=Completion.ANSWER, **wanted))
+>>> first.id, first.completion, first.picture
 ('mini-0001-text', '<answer>20, 1, 17</answer>', None)
 
 `make_dataset` gives them to trainers, in the columns that TRL takes.
@@ -21,7 +21,7 @@ from typing import Any
 from pytest_crossmath.errors import CrossmathError, ModelError
 from pytest_crossmath.tasks.crossmath.grid import Problem
 from pytest_crossmath.tasks.crossmath.worked import answer_only, brief_solution, worked_solution
-from pytest_crossmath.tasks.request import INSTRUCTION, Sample, make_sample
+from pytest_crossmath.tasks.request import INSTRUCTION, Request, make_request
 from pytest_crossmath.tasks.suite import Suite
 from pytest_crossmath.tasks.task import Modality
 
@@ -29,7 +29,7 @@ IMAGES = "images"
 """Folder of the pictures, in the folder that is made."""
 
 
-class Target(StrEnum):
+class Completion(StrEnum):
     """What a model is to learn to write."""
 
     STEPS = "steps"
@@ -48,27 +48,27 @@ class Example:
     """Problem, modality and style."""
     problem: Problem
     """The problem."""
-    sample: Sample
+    request: Request
     """What is asked."""
-    target: str
+    completion: str
     """What is to be written."""
 
     @property
     def text(self) -> str:
         """The text of the prompt."""
-        return self.sample.text
+        return self.request.text
 
     @property
     def picture(self) -> Path | None:
         """The picture; None in a text example."""
-        return next(iter(self.sample.images), None)
+        return next(iter(self.request.images), None)
 
     @property
     def picture_name(self) -> str | None:
         """Where the picture is put, relative to the folder."""
         if self.picture is None:
             return None
-        return f"{IMAGES}/{self.problem.id}-{self.sample.style}.png"
+        return f"{IMAGES}/{self.problem.id}-{self.request.form.style}.png"
 
 
 def examples(
@@ -76,7 +76,7 @@ def examples(
     *,
     modalities: Sequence[Modality],
     styles: Sequence[str],
-    target: Target,
+    completion: Completion,
     seed: int,
     instruction: str = INSTRUCTION,
 ) -> Iterator[Example]:
@@ -84,13 +84,13 @@ def examples(
 
     Raises `ValueError` for a problem that has no worked solution.
     """
+    forms = suite.chosen(modalities, styles)
     for problem in suite.problems:
-        said = _said(problem, target, seed)
-        for modality in modalities:
-            for style in styles if modality.shows_image else (None,):
-                sample = make_sample(problem, modality, style=style, instruction=instruction)
-                id = "-".join(filter(None, (problem.id, modality.value, style)))
-                yield Example(id, problem, sample, said)
+        said = _said(problem, completion, seed)
+        for form in forms:
+            request = make_request(problem, form, instruction=instruction)
+            id = "-".join(filter(None, (problem.id, form.modality.value, form.style)))
+            yield Example(id, problem, request, said)
 
 
 def row_of(example: Example) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def row_of(example: Example) -> dict[str, Any]:
     # An empty list, not null: TRL's collator wants the column in every row.
     return {
         "prompt": [{"role": "user", "content": example.text}],
-        "completion": [{"role": "assistant", "content": example.target}],
+        "completion": [{"role": "assistant", "content": example.completion}],
         "images": [example.picture_name] if example.picture_name else [],
         "id": example.id,
         "problem": example.problem.id,
@@ -153,12 +153,11 @@ def make_dataset(found: Iterable[Example], cache: Path, *, embed: bool, ending: 
         raise
 
 
-def _said(problem: Problem, target: Target, seed: int) -> str:
-    if target is Target.ANSWER:
+def _said(problem: Problem, completion: Completion, seed: int) -> str:
+    if completion is Completion.ANSWER:
         return answer_only(problem)
-    return (
-        brief_solution(problem) if target is Target.BRIEF else worked_solution(problem, seed=seed)
-    )
+    brief = completion is Completion.BRIEF
+    return brief_solution(problem) if brief else worked_solution(problem, seed=seed)
 
 
 def _shown(picture: Path, *, embed: bool) -> dict[str, Any]:

@@ -172,7 +172,7 @@ def _llava(example: Example) -> dict[str, Any]:
         **picture,
         "conversations": [
             {"from": "human", "value": f"{shown}{example.text}"},
-            {"from": "gpt", "value": example.target},
+            {"from": "gpt", "value": example.completion},
         ],
     }
 
@@ -187,7 +187,7 @@ def _openai(example: Example) -> dict[str, Any]:
     return {
         "messages": [
             {"role": "user", "content": content},
-            {"role": "assistant", "content": example.target},
+            {"role": "assistant", "content": example.completion},
         ]
     }
 
@@ -197,7 +197,7 @@ def _lmms(example: Example) -> dict[str, Any]:
     return {
         "id": example.id,
         "problem": problem.id,
-        "modality": example.sample.modality.value,
+        "modality": example.request.form.modality.value,
         "text": example.text,
         "images": [example.picture_name] if example.picture_name else [],
         "answer": ", ".join(problem.key),

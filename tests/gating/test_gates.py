@@ -6,19 +6,23 @@ import pytest
 
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.gating.gates import Gate, Kind, check_gates, parse_gate
-from pytest_crossmath.gating.rates import Form
+from pytest_crossmath.tasks.task import Form
 
 
 @pytest.mark.parametrize(
     ("kind", "text", "gate"),
     [
-        (Kind.FAIL_UNDER, "image:0.5", Gate(Kind.FAIL_UNDER, Form("image"), 0.5)),
-        (Kind.FAIL_UNDER, "image+text:50%", Gate(Kind.FAIL_UNDER, Form("image+text"), 0.5)),
-        (Kind.FAIL_UNDER, "text:1.0", Gate(Kind.FAIL_UNDER, Form("text"), 1.0)),
-        (Kind.FAIL_UNDER, "image/beige:.25", Gate(Kind.FAIL_UNDER, Form("image", "beige"), 0.25)),
-        (Kind.MAX_GAP, "image:12.5 %", Gate(Kind.MAX_GAP, Form("image"), 0.125)),
-        (Kind.COMPARE, "image:0", Gate(Kind.COMPARE, Form("image"), 0.0)),
-        (Kind.COMPARE, "gap:image:3%", Gate(Kind.COMPARE, Form("image"), 0.03, of_gap=True)),
+        (Kind.FAIL_UNDER, "image:0.5", Gate(Kind.FAIL_UNDER, Form.parse("image"), 0.5)),
+        (Kind.FAIL_UNDER, "image+text:50%", Gate(Kind.FAIL_UNDER, Form.parse("image+text"), 0.5)),
+        (Kind.FAIL_UNDER, "text:1.0", Gate(Kind.FAIL_UNDER, Form.parse("text"), 1.0)),
+        (
+            Kind.FAIL_UNDER,
+            "image/beige:.25",
+            Gate(Kind.FAIL_UNDER, Form.parse("image/beige"), 0.25),
+        ),
+        (Kind.MAX_GAP, "image:12.5 %", Gate(Kind.MAX_GAP, Form.parse("image"), 0.125)),
+        (Kind.COMPARE, "image:0", Gate(Kind.COMPARE, Form.parse("image"), 0.0)),
+        (Kind.COMPARE, "gap:image:3%", Gate(Kind.COMPARE, Form.parse("image"), 0.03, of_gap=True)),
     ],
 )
 def test_accepted(kind: Kind, text: str, gate: Gate) -> None:

@@ -1,4 +1,4 @@
-"""Snapshots of verdicts: what a file says, and what became of a verdict."""
+"""Snapshots of outcomes: what a file says, and what became of an outcome."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from hypothesis import strategies as st
 from pytest_crossmath.errors import SnapshotError
 from pytest_crossmath.gating.snapshot import (
     Change,
-    Name,
     change,
     entry,
     format_snapshot,
+    name_of,
     no_worse,
+    parse_name,
     parse_snapshot,
     read_snapshot,
 )
-from pytest_crossmath.tasks.request import INSTRUCTION, make_sample
+from pytest_crossmath.tasks.request import INSTRUCTION, RequestId, make_request
 from pytest_crossmath.tasks.scoring import Outcome, Score, score_response
 from pytest_crossmath.tasks.suite import load_suite
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form, Modality
 
 PROBLEM, OTHER = load_suite("mini").problems[:2]
 KEY = ", ".join(PROBLEM.key)
@@ -52,12 +53,12 @@ UNPARSED = scored("I cannot tell.")
         (UNPARSED, SOLVED, Change.IMPROVED),
     ],
 )
-def test_what_became_of_a_verdict(before: Score | None, now: Score, expected: Change) -> None:
+def test_what_became_of_an_outcome(before: Score | None, now: Score, expected: Change) -> None:
     """Only what was solved can regress, and a wrong answer is as good as another."""
     assert change(entry(before) if before else None, now) is expected
 
 
-def test_a_verdict_on_another_problem_of_the_same_id_is_none() -> None:
+def test_an_outcome_of_another_problem_of_the_same_id_is_none() -> None:
     """Its answer is not the key: the suite was changed, and nothing regressed."""
     assert change(f"solved\t{', '.join(OTHER.key)}", MISSED) is Change.NEW
 
@@ -71,8 +72,8 @@ def test_an_entry_never_has_raw_text() -> None:
     """The answer is made printable, and cut."""
     hostile = scored(f"<answer>\x1b[31m1\t2, {'9' * 500}</answer>")
     line = entry(hostile)
-    verdict, _, answer = line.partition("\t")
-    assert verdict == "missed"
+    outcome, _, answer = line.partition("\t")
+    assert outcome == "missed"
     assert answer.isprintable()
     assert len(answer) < 130
 
@@ -80,7 +81,7 @@ def test_an_entry_never_has_raw_text() -> None:
 def test_lines_stand_by_problem_and_form() -> None:
     """So that a diff shows what changed and nothing else."""
     names = [
-        Name.parse(f"{problem}\t{form}")
+        parse_name(f"{problem}\t{form}")
         for problem in ("b", "a")
         for form in ("image+text/original", "image/original#1", "image/beige", "text")
     ]
@@ -92,21 +93,23 @@ def test_lines_stand_by_problem_and_form() -> None:
     ]
 
 
-def test_the_name_of_a_sample() -> None:
+def test_the_name_of_a_request() -> None:
     """Problem, modality, style and number."""
-    sample = make_sample(
-        PROBLEM, Modality.IMAGE, style="original", index=2, instruction=INSTRUCTION
+    asked = make_request(
+        PROBLEM, Form(Modality.IMAGE, "original"), sample=2, instruction=INSTRUCTION
     )
-    assert str(Name.of(sample)) == "mini-0001\timage/original#2"
+    assert name_of(asked.id) == "mini-0001\timage/original#2"
 
 
 _WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1)
+_STYLES = _WORDS.filter(lambda word: "#" not in word)
+_FORMS = st.builds(Form, st.sampled_from([Modality.IMAGE, Modality.IMAGE_TEXT]), _STYLES)
 _NAMES = st.builds(
-    Name,
+    RequestId,
     _WORDS | st.sampled_from(["#1", "=======", "<<<<<<<"]),
-    st.integers(0, 2),
-    _WORDS.filter(lambda word: "#" not in word),
+    st.sampled_from([Form(modality) for modality in Modality]) | _FORMS,
     st.integers(0, 999_999),
+    st.just(False),
 )
 _ENTRIES = st.builds(
     lambda outcome, answer: f"{outcome.value}\t{answer}".rstrip(), st.sampled_from(Outcome), _WORDS
@@ -114,7 +117,7 @@ _ENTRIES = st.builds(
 
 
 @given(st.dictionaries(_NAMES, _ENTRIES))
-def test_a_file_reads_back(entries: dict[Name, str]) -> None:
+def test_a_file_reads_back(entries: dict[RequestId, str]) -> None:
     """Whatever was written."""
     assert parse_snapshot(format_snapshot(entries), "file") == entries
 
@@ -124,11 +127,14 @@ def test_a_file_reads_back(entries: dict[Name, str]) -> None:
     [
         (["<<<<<<< HEAD"], "file:2: a merge left a conflict here"),
         (["a\ttext\tsolved\t1", "======="], "file:3: a merge left a conflict here"),
-        (["a\ttext\tperfect\t1"], "file:2: no verdict of a sample"),
-        (["a\tsmell\tsolved\t1"], "file:2: no verdict of a sample"),
-        (["a\ttext"], "file:2: no verdict of a sample"),
-        (["a\ttext\tsolved\t1\t2"], "file:2: no verdict of a sample"),
-        (["a\ttext\tsolved\t1", "a\ttext\tmissed\t2"], "file:3: this sample has a line above"),
+        (["a\ttext\tperfect\t1"], "file:2: no outcome of a problem"),
+        (["a\tsmell\tsolved\t1"], "file:2: no outcome of a problem"),
+        (["a\ttext"], "file:2: no outcome of a problem"),
+        (["a\ttext\tsolved\t1\t2"], "file:2: no outcome of a problem"),
+        (
+            ["a\ttext\tsolved\t1", "a\ttext\tmissed\t2"],
+            "file:3: this problem and form has a line above",
+        ),
     ],
 )
 def test_what_is_no_snapshot_is_told_with_its_line(lines: list[str], message: str) -> None:
@@ -141,16 +147,16 @@ def test_what_is_no_snapshot_is_told_with_its_line(lines: list[str], message: st
 
 def test_an_editor_may_have_touched_it(tmp_path: Path) -> None:
     """Windows line ends and a byte order mark change nothing."""
-    file = tmp_path / "m.verdicts"
+    file = tmp_path / "m.outcomes"
     file.write_bytes(b"\xef\xbb\xbf# title\r\na\ttext\tsolved\t1\r\n\r\n")
-    assert {str(name): text for name, text in read_snapshot(file).items()} == {
+    assert {name_of(id): text for id, text in read_snapshot(file).items()} == {
         "a\ttext": "solved\t1"
     }
 
 
 def test_a_missing_file_is_an_empty_snapshot(tmp_path: Path) -> None:
     """The first run has none."""
-    assert read_snapshot(tmp_path / "none.verdicts") == {}
+    assert read_snapshot(tmp_path / "none.outcomes") == {}
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:

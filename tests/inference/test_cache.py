@@ -13,13 +13,14 @@ from PIL import Image
 
 from pytest_crossmath.inference.cache import ModelCache, ResponseStore
 from pytest_crossmath.models.backend import Response, Settings
-from pytest_crossmath.tasks.request import Sample, make_sample
+from pytest_crossmath.tasks.request import Request, make_request
 from pytest_crossmath.tasks.scoring import Finish
 from pytest_crossmath.tasks.suite import load_suite
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form, Modality
 
 PROBLEM = load_suite("mini").problems[0]
-SAMPLE = make_sample(PROBLEM, Modality.IMAGE_TEXT, style="original")
+IMAGE, BOTH = Form(Modality.IMAGE, "original"), Form(Modality.IMAGE_TEXT, "original")
+REQUEST = make_request(PROBLEM, BOTH)
 RESPONSE = Response("caf\u00e9 \ud800 \x00 <answer>1</answer>", Finish.LENGTH, 7, 0.5)
 
 
@@ -35,63 +36,63 @@ def cache(
     )
 
 
-def found(where: ModelCache, sample: Sample = SAMPLE) -> list[Response]:
-    """What the cache holds for a sample."""
-    return [response for _, response in where.find([sample])]
+def found(where: ModelCache, request: Request = REQUEST) -> list[Response]:
+    """What the cache holds for a request."""
+    return [response for _, response in where.find([request])]
 
 
 def test_a_response_comes_back_as_it_was(tmp_path: Path) -> None:
     """Text of any characters, finish, tokens and seconds, in another process too."""
-    cache(tmp_path).save(SAMPLE, RESPONSE)
+    cache(tmp_path).save(REQUEST, RESPONSE)
     assert found(cache(tmp_path)) == [RESPONSE]
 
 
-def repainted(folder: Path) -> Sample:
-    """The sample with one pixel of its picture changed."""
+def repainted(folder: Path) -> Request:
+    """The request with one pixel of its picture changed."""
     with Image.open(PROBLEM.images["original"]) as picture:
         changed = picture.convert("RGB")
     changed.putpixel((0, 0), (254, 254, 254))
     changed.save(folder / "changed.png")
     problem = dataclasses.replace(PROBLEM, images={"original": folder / "changed.png"})
-    return make_sample(problem, Modality.IMAGE_TEXT, style="original")
+    return make_request(problem, BOTH)
 
 
 def test_a_changed_pixel_is_a_miss(tmp_path: Path) -> None:
     """And the same pixels in another file are a hit."""
-    cache(tmp_path).save(SAMPLE, RESPONSE)
+    cache(tmp_path).save(REQUEST, RESPONSE)
     assert found(cache(tmp_path), repainted(tmp_path)) == []
     with Image.open(PROBLEM.images["original"]) as picture:
         picture.convert("RGB").save(tmp_path / "copy.bmp")
     problem = dataclasses.replace(PROBLEM, images={"original": tmp_path / "copy.bmp"})
-    copy = make_sample(problem, Modality.IMAGE_TEXT, style="original")
+    copy = make_request(problem, BOTH)
     assert found(cache(tmp_path), copy) == [RESPONSE]
 
 
 def test_a_changed_transparency_is_a_miss(tmp_path: Path) -> None:
     """A server is sent the file as it is, and may paint any colour behind it."""
     problem = dataclasses.replace(PROBLEM, images={"original": tmp_path / "clear.png"})
-    sample = make_sample(problem, Modality.IMAGE, style="original")
+    request = make_request(problem, IMAGE)
     Image.new("RGBA", (2, 2), (9, 9, 9, 255)).save(tmp_path / "clear.png")
-    cache(tmp_path).save(sample, RESPONSE)
+    cache(tmp_path).save(request, RESPONSE)
     Image.new("RGBA", (2, 2), (9, 9, 9, 0)).save(tmp_path / "other.png")
     other = dataclasses.replace(PROBLEM, images={"original": tmp_path / "other.png"})
-    assert found(cache(tmp_path), make_sample(other, Modality.IMAGE, style="original")) == []
+    assert found(cache(tmp_path), make_request(other, IMAGE)) == []
 
 
 @pytest.mark.parametrize(
-    "sample",
+    "asked",
     [
-        make_sample(PROBLEM, Modality.IMAGE, style="original"),
-        make_sample(PROBLEM, Modality.TEXT),
-        make_sample(PROBLEM, Modality.IMAGE_TEXT, style="original", index=1),
-        make_sample(PROBLEM, Modality.IMAGE_TEXT, style="original", instruction="Solve it."),
+        make_request(PROBLEM, IMAGE),
+        make_request(PROBLEM, Form(Modality.TEXT)),
+        make_request(PROBLEM, BOTH, sample=1),
+        make_request(PROBLEM, BOTH, instruction="Solve it."),
     ],
     ids=["image", "text", "another sample", "another prompt"],
 )
-def test_another_prompt_is_a_miss(tmp_path: Path, sample: Sample) -> None:
+def test_another_prompt_is_a_miss(tmp_path: Path, asked: Request) -> None:
     """Each part of what the model is given counts."""
-    cache(tmp_path).save(SAMPLE, RESPONSE)
-    assert found(cache(tmp_path), sample) == []
+    cache(tmp_path).save(REQUEST, RESPONSE)
+    assert found(cache(tmp_path), asked) == []
 
 
 @pytest.mark.parametrize(
@@ -99,17 +100,17 @@ def test_another_prompt_is_a_miss(tmp_path: Path, sample: Sample) -> None:
 )
 def test_other_settings_are_a_miss(tmp_path: Path, change: dict[str, object]) -> None:
     """Each setting that can change a response counts, the batch size does not."""
-    cache(tmp_path).save(SAMPLE, RESPONSE)
+    cache(tmp_path).save(REQUEST, RESPONSE)
     assert found(cache(tmp_path, settings=Settings(**change))) == []  # type: ignore[arg-type]  # fields of Settings
     assert found(cache(tmp_path, settings=Settings(batch_size=3))) == [RESPONSE]
 
 
 def test_another_model_is_a_miss(tmp_path: Path) -> None:
     """One model's responses are never another's, and one without identity has none."""
-    cache(tmp_path).save(SAMPLE, RESPONSE)
+    cache(tmp_path).save(REQUEST, RESPONSE)
     assert found(cache(tmp_path, "other")) == []
     nobody = cache(tmp_path / "nobody", None)
-    nobody.save(SAMPLE, RESPONSE)
+    nobody.save(REQUEST, RESPONSE)
     assert found(nobody) == []
     assert not (tmp_path / "nobody").exists()
 
@@ -119,17 +120,17 @@ def test_an_identity_that_is_known_later_is_used_from_then_on(tmp_path: Path) ->
     known: list[str | None] = [None, None, "m"]
     late = ModelCache(ResponseStore(tmp_path), identify=lambda: known.pop(0), settings=Settings())
     assert found(late) == []
-    late.save(SAMPLE, RESPONSE)
-    late.save(SAMPLE, RESPONSE)
+    late.save(REQUEST, RESPONSE)
+    late.save(REQUEST, RESPONSE)
     assert found(cache(tmp_path)) == [RESPONSE]
 
 
 def test_refresh_finds_nothing_and_replaces(tmp_path: Path) -> None:
     """What comes anew takes the place of what was there."""
-    cache(tmp_path).save(SAMPLE, RESPONSE)
+    cache(tmp_path).save(REQUEST, RESPONSE)
     fresh = cache(tmp_path, refresh=True)
     assert found(fresh) == []
-    fresh.save(SAMPLE, dataclasses.replace(RESPONSE, text="new"))
+    fresh.save(REQUEST, dataclasses.replace(RESPONSE, text="new"))
     assert found(cache(tmp_path))[0].text == "new"
 
 
@@ -137,14 +138,14 @@ def test_refresh_finds_nothing_and_replaces(tmp_path: Path) -> None:
 def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: bytes) -> None:
     """The run goes on with a new file, says so once, and nothing is deleted."""
     first = cache(tmp_path)
-    first.save(SAMPLE, RESPONSE)
+    first.save(REQUEST, RESPONSE)
     store = ResponseStore(tmp_path)
     for suffix in ("", "-wal", "-shm"):
         store.path.with_name(store.path.name + suffix).unlink(missing_ok=True)
     store.path.write_bytes(damage)
     again = ModelCache(store, identify=lambda: "m", settings=Settings())
     assert found(again) == []
-    again.save(SAMPLE, RESPONSE)
+    again.save(REQUEST, RESPONSE)
     assert found(again) == [RESPONSE]
     aside = list(tmp_path.glob(".crossmath/*.damaged-*"))
     assert [file.read_bytes() for file in aside] == [damage] * bool(damage)
@@ -153,7 +154,7 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: bytes) -> None:
 
 def test_a_changed_row_is_not_trusted(tmp_path: Path) -> None:
     """A flipped bit inside a response is a miss, not another answer."""
-    cache(tmp_path).save(SAMPLE, RESPONSE)
+    cache(tmp_path).save(REQUEST, RESPONSE)
     with sqlite3.connect(ResponseStore(tmp_path).path) as connection:
         connection.execute("UPDATE responses SET payload = replace(payload, '>1<', '>2<')")
     assert found(cache(tmp_path)) == []
@@ -164,7 +165,7 @@ def test_a_folder_that_cannot_be_written_switches_the_cache_off(tmp_path: Path) 
     (tmp_path / ".crossmath").write_text("mine")
     store = ResponseStore(tmp_path)
     nowhere = ModelCache(store, identify=lambda: "m", settings=Settings())
-    nowhere.save(SAMPLE, RESPONSE)
+    nowhere.save(REQUEST, RESPONSE)
     assert found(nowhere) == []
     assert "is not used" in (store.trouble or "")
 

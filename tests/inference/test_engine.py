@@ -9,25 +9,22 @@ import pytest
 
 from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.inference.cache import ModelCache, ResponseStore
-from pytest_crossmath.inference.engine import Answer, Engine, Failure, arranged
+from pytest_crossmath.inference.engine import Engine, Failure, Scored, arranged
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
 from pytest_crossmath.tasks.crossmath.grid import Problem
-from pytest_crossmath.tasks.request import Sample, make_sample
+from pytest_crossmath.tasks.request import Request, make_request
 from pytest_crossmath.tasks.scoring import Finish, Outcome
 from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.tasks.task import Modality
 
-PROBLEMS = load_suite("mini").problems
+MINI = load_suite("mini")
 
 
-def samples(count: int, *modalities: Modality) -> list[Sample]:
-    """Samples of the first problems, in each modality."""
-    return [
-        make_sample(problem, modality, style="original")
-        for problem in PROBLEMS[:count]
-        for modality in modalities or (Modality.TEXT,)
-    ]
+def requests(count: int, *modalities: Modality) -> list[Request]:
+    """Requests for the first problems, in each modality."""
+    forms = MINI.chosen(modalities or (Modality.TEXT,), MINI.styles)
+    return [make_request(problem, form) for problem in MINI.problems[:count] for form in forms]
 
 
 class Solver:
@@ -42,33 +39,33 @@ class Solver:
         self.given = 0
         self._fits, self._breaks_at = fits, breaks_at
 
-    def suggest_batch_size(self, samples: Sequence[Sample], settings: Settings) -> int:  # noqa: ARG002 - always the same
+    def suggest_batch_size(self, requests: Sequence[Request], settings: Settings) -> int:  # noqa: ARG002 - always the same
         """Whatever the test wants."""
         return self._batch_size
 
     def generate(
         self,
-        samples: Sequence[Sample],
+        requests: Sequence[Request],
         settings: Settings,  # noqa: ARG002 - nothing is generated
         *,
         batch_size: int,
     ) -> Iterator[tuple[int, Response | BackendError]]:
         """Answer right, the last one first."""
-        self.calls.append((len(samples), batch_size))
-        if min(len(samples), batch_size) > self._fits:
+        self.calls.append((len(requests), batch_size))
+        if min(len(requests), batch_size) > self._fits:
             raise OutOfMemoryError("no memory left")
-        for index, sample in reversed(list(enumerate(samples))):
-            if sample.problem.id == self._breaks_at:
+        for index, request in reversed(list(enumerate(requests))):
+            if request.task.id == self._breaks_at:
                 raise BackendError("the server hung up")
-            key = ", ".join(sample.problem.key)
+            key = ", ".join(request.task.key)
             self.given += 1
             yield index, Response(f"<answer>{key}</answer>", Finish.STOP, 5, 0.1)
 
 
 def engine_on(
-    backend: Solver, asked: list[Sample], results: list[Result] | None = None, **settings: int
+    backend: Solver, asked: list[Request], results: list[Result] | None = None, **settings: int
 ) -> Engine:
-    """An engine that has planned its samples, and appends what it finds to `results`."""
+    """An engine that has planned its requests, and appends what it finds to `results`."""
     engine = Engine(
         "m",
         load=lambda: backend,
@@ -80,105 +77,105 @@ def engine_on(
 
 
 def test_what_was_planned_is_asked_in_one_go() -> None:
-    """The backend gets all samples at once and fills its batches from them."""
-    backend, asked = Solver(batch_size=4), samples(12)
+    """The backend gets all requests at once and fills its batches from them."""
+    backend, asked = Solver(batch_size=4), requests(12)
     engine = engine_on(backend, asked)
-    for sample in asked:
-        answer = engine.answer(sample)
-        assert isinstance(answer, Answer)
-        assert answer.score.outcome is Outcome.SOLVED
+    for request in asked:
+        scored = engine.ask(request)
+        assert isinstance(scored, Scored)
+        assert scored.score.outcome is Outcome.SOLVED
     assert backend.calls == [(12, 4)]
 
 
 def test_inference_goes_only_as_far_as_the_answer_that_is_waited_for() -> None:
     """What a run that is stopped has not asked for is not inferred first."""
-    backend, asked = Solver(), arranged(samples(12), 4)
+    backend, asked = Solver(), arranged(requests(12), 4)
     engine = engine_on(backend, asked)
-    engine.answer(asked[-1])
+    engine.ask(asked[-1])
     assert backend.given == 1
-    engine.answer(asked[-4])
+    engine.ask(asked[-4])
     assert backend.given == 4
-    engine.answer(asked[-2])
+    engine.ask(asked[-2])
     assert backend.given == 4
 
 
 def test_results_are_told_as_they_arrive() -> None:
     """Those that nobody waits for, too: a run that is killed has them saved."""
-    asked, results = arranged(samples(12), 4), list[Result]()
-    engine_on(Solver(), asked, results).answer(asked[0])
-    assert [result.problem for result in results] == [s.problem.id for s in reversed(asked)]
+    asked, results = arranged(requests(12), 4), list[Result]()
+    engine_on(Solver(), asked, results).ask(asked[0])
+    assert [result.problem for result in results] == [one.task.id for one in reversed(asked)]
 
 
-def test_like_samples_are_beside_each_other_and_early_tests_come_early() -> None:
+def test_like_requests_are_beside_each_other_and_early_tests_come_early() -> None:
     """Pictures first and longest first within eight batches, test order beyond."""
-    asked = samples(40, *Modality)
+    asked = requests(40, *Modality)
     order = arranged(asked, 5)
     for start in range(0, 120, 40):
         span = order[start : start + 40]
-        assert {s.key for s in span} == {s.key for s in asked[start : start + 40]}
-        pictured = [bool(s.images) for s in span]
+        assert {one.id for one in span} == {one.id for one in asked[start : start + 40]}
+        pictured = [bool(one.images) for one in span]
         assert pictured == sorted(pictured, reverse=True)
-        lengths = [(bool(s.images), len(s.text)) for s in span]
+        lengths = [(bool(one.images), len(one.text)) for one in span]
         assert lengths == sorted(lengths, reverse=True)
 
 
 def test_groups_are_inferred_apart() -> None:
     """What one worker of several has is no business of another's."""
-    backend, asked = Solver(), samples(12)
+    backend, asked = Solver(), requests(12)
     engine = engine_on(backend, asked[:6])
     engine.plan(asked[6:])
-    engine.answer(asked[11])
+    engine.ask(asked[11])
     assert backend.calls == [(6, 4)]
-    engine.answer(asked[5])
+    engine.ask(asked[5])
     assert backend.calls == [(6, 4), (6, 4)]
 
 
-def test_every_answer_belongs_to_its_own_sample() -> None:
+def test_every_answer_belongs_to_its_own_request() -> None:
     """The order in which a backend answers does not mix up who is answered."""
-    asked = samples(20, *Modality)
+    asked = requests(20, *Modality)
     engine = engine_on(Solver(batch_size=7), asked)
-    for sample in asked:
-        answer = engine.answer(sample)
-        assert isinstance(answer, Answer)
-        assert answer.result.identity == ("m", *sample.key)
-        assert answer.score.answer == sample.problem.key
+    for request in asked:
+        scored = engine.ask(request)
+        assert isinstance(scored, Scored)
+        assert scored.result.id == ("m", request.id)
+        assert scored.score.answer == request.task.key
 
 
 def test_the_users_batch_size_wins() -> None:
     """The backend's own size counts only where the user names none."""
-    backend, asked = Solver(batch_size=4), samples(6)
-    engine_on(backend, asked, batch_size=3).answer(asked[0])
+    backend, asked = Solver(batch_size=4), requests(6)
+    engine_on(backend, asked, batch_size=3).ask(asked[0])
     assert backend.calls == [(6, 3)]
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on() -> None:
     """Nothing is lost when memory runs out, and the smaller size is kept."""
-    backend, asked = Solver(batch_size=8, fits=2), samples(16)
+    backend, asked = Solver(batch_size=8, fits=2), requests(16)
     engine = engine_on(backend, asked)
-    assert all(isinstance(engine.answer(sample), Answer) for sample in asked)
-    engine.plan(more := samples(20)[16:])
-    assert all(isinstance(engine.answer(sample), Answer) for sample in more)
+    assert all(isinstance(engine.ask(request), Scored) for request in asked)
+    engine.plan(more := requests(20)[16:])
+    assert all(isinstance(engine.ask(request), Scored) for request in more)
     assert backend.calls == [(16, 8), (16, 4), (16, 2), (4, 2)]
 
 
-def test_out_of_memory_with_one_sample_is_an_error_of_that_sample() -> None:
-    """Where one sample alone does not fit, it is an error and never a wrong answer."""
-    asked, results = samples(2), list[Result]()
+def test_out_of_memory_with_one_request_is_an_error_of_that_request() -> None:
+    """Where one request alone does not fit, it is an error and never a wrong answer."""
+    asked, results = requests(2), list[Result]()
     engine = engine_on(Solver(batch_size=2, fits=0), asked, results)
-    for sample in asked:
-        answer = engine.answer(sample)
-        assert isinstance(answer, Failure)
-        assert "single sample" in answer.message
+    for request in asked:
+        settled = engine.ask(request)
+        assert isinstance(settled, Failure)
+        assert "single request" in settled.message
     assert [r.outcome for r in results] == [Outcome.ERROR] * 2
 
 
-def test_one_bad_sample_costs_only_itself() -> None:
+def test_one_bad_request_costs_only_itself() -> None:
     """Those beside it get a try of their own, the others go on in batches."""
-    asked, results = arranged(samples(6), 2), list[Result]()
-    backend = Solver(batch_size=2, breaks_at=asked[1].problem.id)
+    asked, results = arranged(requests(6), 2), list[Result]()
+    backend = Solver(batch_size=2, breaks_at=asked[1].task.id)
     engine = engine_on(backend, asked, results)
-    found = [engine.answer(sample) for sample in asked]
-    assert [isinstance(answer, Failure) for answer in found] == [i == 1 for i in range(6)]
+    found = [engine.ask(request) for request in asked]
+    assert [isinstance(one, Failure) for one in found] == [i == 1 for i in range(6)]
     # The last four were there when it broke; the two left are asked one by one.
     assert backend.calls == [(6, 2), (1, 2), (1, 2)]
     assert len(results) == 6
@@ -189,15 +186,15 @@ def test_an_error_in_place_of_a_response_is_final() -> None:
 
     class Refuser(Solver):
         def generate(
-            self, samples: Sequence[Sample], settings: Settings, *, batch_size: int
+            self, requests: Sequence[Request], settings: Settings, *, batch_size: int
         ) -> Iterator[tuple[int, Response | BackendError]]:
-            for index, response in super().generate(samples, settings, batch_size=batch_size):
+            for index, response in super().generate(requests, settings, batch_size=batch_size):
                 yield index, BackendError("too long") if index == 2 else response
 
-    backend, asked = Refuser(), arranged(samples(5), 4)
+    backend, asked = Refuser(), arranged(requests(5), 4)
     engine = engine_on(backend, asked)
-    found = [engine.answer(sample) for sample in asked]
-    assert [isinstance(answer, Failure) for answer in found] == [i == 2 for i in range(5)]
+    found = [engine.ask(request) for request in asked]
+    assert [isinstance(one, Failure) for one in found] == [i == 2 for i in range(5)]
     assert len(backend.calls) == 1
 
 
@@ -206,13 +203,13 @@ def test_too_few_responses_are_a_failure() -> None:
 
     class Short(Solver):
         def generate(
-            self, samples: Sequence[Sample], settings: Settings, *, batch_size: int
+            self, requests: Sequence[Request], settings: Settings, *, batch_size: int
         ) -> Iterator[tuple[int, Response | BackendError]]:
-            yield from super().generate(samples[:1], settings, batch_size=batch_size)
+            yield from super().generate(requests[:1], settings, batch_size=batch_size)
 
-    asked = samples(3)
+    asked = requests(3)
     engine = engine_on(Short(), asked)
-    assert [type(engine.answer(sample)) for sample in asked] == [Answer, Answer, Answer]
+    assert [type(engine.ask(request)) for request in asked] == [Scored, Scored, Scored]
 
 
 def test_an_exception_of_a_backend_is_no_answer() -> None:
@@ -220,15 +217,15 @@ def test_an_exception_of_a_backend_is_no_answer() -> None:
 
     class Broken(Solver):
         def generate(
-            self, samples: Sequence[Sample], settings: Settings, *, batch_size: int
+            self, requests: Sequence[Request], settings: Settings, *, batch_size: int
         ) -> Iterator[tuple[int, Response | BackendError]]:
-            yield from super().generate(samples[: 1 // 0], settings, batch_size=batch_size)
+            yield from super().generate(requests[: 1 // 0], settings, batch_size=batch_size)
 
-    asked, results = samples(3), list[Result]()
+    asked, results = requests(3), list[Result]()
     engine = engine_on(Broken(), asked, results)
-    for sample in asked:
+    for request in asked:
         with pytest.raises(ZeroDivisionError):
-            engine.answer(sample)
+            engine.ask(request)
     assert results == []
 
 
@@ -237,29 +234,29 @@ def test_an_interrupted_engine_keeps_what_arrived() -> None:
 
     class Interrupted(Solver):
         def generate(
-            self, samples: Sequence[Sample], settings: Settings, *, batch_size: int
+            self, requests: Sequence[Request], settings: Settings, *, batch_size: int
         ) -> Iterator[tuple[int, Response | BackendError]]:
             for number, found in enumerate(
-                super().generate(samples, settings, batch_size=batch_size)
+                super().generate(requests, settings, batch_size=batch_size)
             ):
                 if number == 3:
                     raise KeyboardInterrupt
                 yield found
 
-    asked, results = arranged(samples(8), 4), list[Result]()
+    asked, results = arranged(requests(8), 4), list[Result]()
     with pytest.raises(KeyboardInterrupt):
-        engine_on(Interrupted(), asked, results).answer(asked[0])
+        engine_on(Interrupted(), asked, results).ask(asked[0])
     assert len(results) == 3
 
 
 def test_an_answer_is_let_go_when_it_was_asked_for_the_last_time() -> None:
-    """Two tests that want the same sample share one inference; a third infers again."""
-    backend, asked = Solver(), samples(2)
+    """Two tests that want the same request share one inference; a third infers again."""
+    backend, asked = Solver(), requests(2)
     engine = engine_on(backend, [*asked, asked[0]])
-    for sample in (asked[0], asked[1], asked[0]):
-        assert isinstance(engine.answer(sample), Answer)
+    for request in (asked[0], asked[1], asked[0]):
+        assert isinstance(engine.ask(request), Scored)
     assert backend.given == 2
-    assert isinstance(engine.answer(asked[0]), Answer)
+    assert isinstance(engine.ask(asked[0]), Scored)
     assert backend.given == 3
 
 
@@ -272,57 +269,57 @@ def test_cached_responses_are_not_inferred(tmp_path: Path) -> None:
         )
         return Engine("m", load=lambda: backend, settings=Settings(), cache=cache)
 
-    asked = samples(6, *Modality)
+    asked = requests(6, *Modality)
     first = engine(Solver())
     first.plan(asked[:10])
-    before = [first.answer(sample) for sample in asked[:10]]
+    before = [first.ask(request) for request in asked[:10]]
     second_backend = Solver()
     second = engine(second_backend)
     second.plan(asked)
-    after = [second.answer(sample) for sample in asked]
+    after = [second.ask(request) for request in asked]
     assert second_backend.given == 8
     for old, new in zip(before, after, strict=False):
-        assert isinstance(old, Answer)
-        assert isinstance(new, Answer)
+        assert isinstance(old, Scored)
+        assert isinstance(new, Scored)
         assert (new.response, new.score) == (old.response, old.score)
         assert (old.result.cached, new.result.cached) == (False, True)
     refreshed = Solver()
     third = engine(refreshed, refresh=True)
     third.plan(asked)
-    third.answer(arranged(asked, 4)[0])
+    third.ask(arranged(asked, 4)[0])
     assert refreshed.given == 18
 
 
 def test_a_run_that_is_all_in_the_cache_loads_no_model(tmp_path: Path) -> None:
     """Scoring again costs no seconds of loading."""
     cache = ModelCache(ResponseStore(tmp_path), identify=lambda: "m1", settings=Settings())
-    asked = samples(2)
-    for sample in asked:
-        cache.save(sample, Response("<answer>1</answer>", Finish.STOP, 3, 0.1))
+    asked = requests(2)
+    for request in asked:
+        cache.save(request, Response("<answer>1</answer>", Finish.STOP, 3, 0.1))
 
     def load() -> Solver:
         raise AssertionError
 
     engine = Engine("m", load=load, settings=Settings(), cache=cache)
     engine.plan(asked)
-    assert all(isinstance(engine.answer(sample), Answer) for sample in asked)
+    assert all(isinstance(engine.ask(request), Scored) for request in asked)
 
 
 def test_a_model_that_cannot_see_is_told_before_it_is_asked() -> None:
     """Pictures for a model without eyes are one clear error, and nothing is inferred."""
     backend = Solver(reads_images=False)
-    asked = samples(2, Modality.TEXT, Modality.IMAGE)
+    asked = requests(2, Modality.TEXT, Modality.IMAGE)
     with pytest.raises(ModelError, match=r"takes no images.*--crossmath-modality=text"):
-        engine_on(backend, asked).answer(asked[0])
+        engine_on(backend, asked).ask(asked[0])
     assert backend.calls == []
 
 
-def test_a_sample_that_was_not_planned_is_answered_too() -> None:
+def test_a_request_that_was_not_planned_is_answered_too() -> None:
     """A fixture asked for in an unforeseen way still works."""
-    asked = samples(5)
+    asked = requests(5)
     engine = engine_on(Solver(batch_size=2), asked[:2])
-    for sample in asked:
-        assert isinstance(engine.answer(sample), Answer)
+    for request in asked:
+        assert isinstance(engine.ask(request), Scored)
 
 
 def test_a_model_that_cannot_be_loaded_is_not_loaded_again() -> None:
@@ -334,10 +331,10 @@ def test_a_model_that_cannot_be_loaded_is_not_loaded_again() -> None:
         raise ModelError("no weights")
 
     engine = Engine("m", load=load, settings=Settings())
-    engine.plan(samples(4))
-    for sample in samples(4):
+    engine.plan(requests(4))
+    for request in requests(4):
         with pytest.raises(ModelError, match="no weights"):
-            engine.answer(sample)
+            engine.ask(request)
     assert loads == [1]
 
 
@@ -350,30 +347,30 @@ def test_the_backend_is_loaded_once_and_late() -> None:
         return Solver()
 
     engine = Engine("m", load=load, settings=Settings())
-    engine.plan(samples(8))
+    engine.plan(requests(8))
     assert loads == []
-    for sample in samples(8):
-        engine.answer(sample)
+    for request in requests(8):
+        engine.ask(request)
     assert loads == [1]
 
 
-def table_of(sample: Sample) -> str:
-    """The table of a sample's grid."""
-    assert isinstance(sample.problem, Problem)
-    return sample.problem.table
+def table_of(request: Request) -> str:
+    """The table of a request's grid."""
+    assert isinstance(request.task, Problem)
+    return request.task.table
 
 
 class Copyist(Solver):
     """Misses every picture, and copies its grid when it is asked to."""
 
     def generate(
-        self, samples: Sequence[Sample], settings: Settings, *, batch_size: int
+        self, requests: Sequence[Request], settings: Settings, *, batch_size: int
     ) -> Iterator[tuple[int, Response | BackendError]]:
         """The table, or a wrong answer."""
-        for index, response in super().generate(samples, settings, batch_size=batch_size):
-            sample = samples[index]
-            if isinstance(response, Response) and sample.modality is Modality.IMAGE:
-                text = table_of(sample) if sample.transcribes else "<answer>99</answer>"
+        for index, response in super().generate(requests, settings, batch_size=batch_size):
+            request = requests[index]
+            if isinstance(response, Response) and request.form.modality is Modality.IMAGE:
+                text = table_of(request) if request.transcribes else "<answer>99</answer>"
                 yield index, Response(text, Finish.STOP, 5, 0.1)
             else:
                 yield index, response
@@ -381,45 +378,45 @@ class Copyist(Solver):
 
 def test_missed_pictures_are_transcribed_together() -> None:
     """The first that is asked for takes those along that are there; none is a result."""
-    asked = samples(6, Modality.TEXT, Modality.IMAGE)
+    asked = requests(6, Modality.TEXT, Modality.IMAGE)
     backend, results = Copyist(), list[Result]()
     engine = engine_on(backend, asked, results)
-    for sample in asked:
-        answer = engine.answer(sample)
-        assert isinstance(answer, Answer)
-        assert answer.is_missed_picture is (sample.modality is Modality.IMAGE)
-        if answer.is_missed_picture:
-            assert engine.transcript(sample) == table_of(sample)
+    for request in asked:
+        scored = engine.ask(request)
+        assert isinstance(scored, Scored)
+        assert scored.is_missed_picture is (request.form.modality is Modality.IMAGE)
+        if scored.is_missed_picture:
+            assert engine.transcript(request) == table_of(request)
     assert [count for count, _ in backend.calls] == [12, 6]
     assert len(results) == 12
 
 
 def test_a_backend_that_fails_at_a_transcript_costs_nothing_else() -> None:
     """There is none, and the answers stay as they are."""
-    asked = samples(2, Modality.IMAGE)
+    asked = requests(2, Modality.IMAGE)
     backend, results = Copyist(), list[Result]()
     engine = engine_on(backend, asked, results)
-    answers = [engine.answer(sample) for sample in asked]
-    assert [isinstance(answer, Answer) for answer in answers] == [True, True]
-    backend._breaks_at = asked[0].problem.id
-    assert [engine.transcript(sample) for sample in asked] == [None, table_of(asked[1])]
+    found = [engine.ask(request) for request in asked]
+    assert [isinstance(one, Scored) for one in found] == [True, True]
+    backend._breaks_at = asked[0].task.id
+    assert [engine.transcript(request) for request in asked] == [None, table_of(asked[1])]
     assert [result.outcome for result in results] == [Outcome.MISSED, Outcome.MISSED]
 
 
 def test_a_transcript_is_another_question(tmp_path: Path) -> None:
     """Neither is taken from the cache for the other."""
     store = ResponseStore(tmp_path)
-    [sample] = samples(1, Modality.IMAGE)
+    [request] = requests(1, Modality.IMAGE)
 
     def ask() -> tuple[str, str | None, int]:
         backend = Copyist()
         cache = ModelCache(store, identify=lambda: "m", settings=Settings(), refresh=False)
         engine = Engine("m", load=lambda: backend, settings=Settings(), cache=cache)
-        answer = engine.answer(sample)
-        assert isinstance(answer, Answer)
-        return answer.response.text, engine.transcript(sample), backend.given
+        scored = engine.ask(request)
+        assert isinstance(scored, Scored)
+        return scored.response.text, engine.transcript(request), backend.given
 
-    said = ("<answer>99</answer>", table_of(sample))
+    said = ("<answer>99</answer>", table_of(request))
     assert ask() == (*said, 2)
     assert ask() == (*said, 0)
     store.close()

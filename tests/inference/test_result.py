@@ -11,19 +11,19 @@ from pytest_crossmath.inference.result import Result, failed, scored
 from pytest_crossmath.models.backend import Response
 from pytest_crossmath.tasks.crossmath.grid import Problem
 from pytest_crossmath.tasks.crossmath.table import parse_table
-from pytest_crossmath.tasks.request import make_sample
+from pytest_crossmath.tasks.request import RequestId, make_request
 from pytest_crossmath.tasks.scoring import Finish, Outcome, score_response
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form, Modality
 
 TABLE = "| ? | + | ? | = | 9 |"
 PROBLEM = Problem("p", TABLE, parse_table(TABLE), ("4", "5"), (1, 2), "easy")
-SAMPLE = make_sample(PROBLEM, Modality.TEXT, index=3)
+REQUEST = make_request(PROBLEM, Form(Modality.TEXT), sample=3)
 BLANKS = st.integers(1, 6)
 
 
 @st.composite
 def results(draw: st.DrawFn) -> Result:
-    """Any result."""
+    """Any result that can be in a record."""
     blanks = draw(BLANKS)
 
     def tuple_of(values: st.SearchStrategy[object]) -> st.SearchStrategy[tuple[object, ...]]:
@@ -33,6 +33,7 @@ def results(draw: st.DrawFn) -> Result:
         Result,
         modality=st.sampled_from([modality.value for modality in Modality]),
         sample=st.integers(0, 999),
+        outcome=st.sampled_from([one for one in Outcome if one is not Outcome.PENDING]),
         seconds=st.floats(0, 1e6),
         new_tokens=st.integers(0, 10**6),
         key=tuple_of(st.text()),
@@ -53,7 +54,7 @@ def test_a_result_survives_json(result: Result) -> None:
 def test_the_fields_of_a_line_are_fixed() -> None:
     """Other tools read these names and plain types."""
     response = Response("<answer>4, 6</answer>", Finish.STOP, new_tokens=9, seconds=0.25)
-    result = scored("m", SAMPLE, response, score_response(PROBLEM, response.text))
+    result = scored("m", REQUEST, response, score_response(PROBLEM, response.text))
     assert result.to_json() == {
         "type": "result",
         "model": "m",
@@ -75,20 +76,20 @@ def test_the_fields_of_a_line_are_fixed() -> None:
     assert type(result.to_json()["modality"]) is str
 
 
-def test_a_failed_sample_has_no_score() -> None:
+def test_a_failed_request_has_no_score() -> None:
     """A failure keeps the message and the key, and nothing in it is right."""
-    result = failed("m", SAMPLE, "the server is down")
+    result = failed("m", REQUEST, "the server is down")
     assert (result.outcome, result.response) == (Outcome.ERROR, "the server is down")
     assert (result.answer, result.right) == (None, (False, False))
     assert (result.key, result.steps) == (PROBLEM.key, PROBLEM.steps)
     assert (result.new_tokens, result.seconds) == (0, 0.0)
 
 
-def test_a_result_is_known_by_model_and_sample() -> None:
-    """No two results of a run have the same identity, and what was said is no part of it."""
-    result = failed("m", SAMPLE, "")
-    assert result.identity == ("m", "p", "text", None, 3)
-    assert replace(result, response="other", cached=True).identity == result.identity
+def test_a_result_is_known_by_model_and_request() -> None:
+    """No two results of a run have the same id, and what was said is no part of it."""
+    result = failed("m", REQUEST, "")
+    assert result.id == ("m", RequestId("p", Form(Modality.TEXT), 3))
+    assert replace(result, response="other", cached=True).id == result.id
     for name, value in (
         ("model", "n"),
         ("problem", "q"),
@@ -97,13 +98,13 @@ def test_a_result_is_known_by_model_and_sample() -> None:
         ("sample", 4),
     ):
         other = Result.from_json({**result.to_json(), name: value})
-        assert other.identity != result.identity
+        assert other.id != result.id
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Result) if field.name != "cached"])
 def test_a_line_without_a_field_is_no_result(name: str) -> None:
     """A damaged line is noticed; only the mark of the cache may be absent."""
-    record = failed("m", SAMPLE, "").to_json()
+    record = failed("m", REQUEST, "").to_json()
     del record["cached"]
     assert Result.from_json(record).cached is False
     del record[name]
@@ -116,18 +117,18 @@ def test_a_line_without_a_field_is_no_result(name: str) -> None:
     [
         ("model", 5), ("problem", None), ("modality", "smell"), ("modality", ["text"]),
         ("style", ["a"]), ("sample", "0"), ("sample", True), ("sample", -1), ("outcome", "great"),
-        ("outcome", {}), ("response", None), ("answer", "4"), ("answer", [4]), ("key", "45"),
-        ("right", [1, 0]), ("right", [True]), ("steps", ["1", "2"]), ("new_tokens", 1.5),
-        ("seconds", float("nan")), ("seconds", "1"), ("cached", 1),
+        ("outcome", {}), ("outcome", "pending"), ("response", None), ("answer", "4"),
+        ("answer", [4]), ("key", "45"), ("right", [1, 0]), ("right", [True]), ("steps", ["1", "2"]),
+        ("new_tokens", 1.5), ("seconds", float("nan")), ("seconds", "1"), ("cached", 1),
     ],
 )  # fmt: skip
 def test_a_line_with_a_value_that_cannot_be_is_no_result(name: str, value: object) -> None:
     """Somebody edited the record: the field is named."""
     with pytest.raises(ValueError, match=name):
-        Result.from_json({**failed("m", SAMPLE, "").to_json(), name: value})
+        Result.from_json({**failed("m", REQUEST, "").to_json(), name: value})
 
 
 def test_fields_of_later_versions_are_left_out() -> None:
     """An older plugin reads what a newer one wrote."""
-    result = failed("m", SAMPLE, "")
+    result = failed("m", REQUEST, "")
     assert Result.from_json({**result.to_json(), "logprob": 0.5}) == result

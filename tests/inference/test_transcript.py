@@ -8,6 +8,8 @@ import pytest
 
 from pytest_crossmath.inference.transcript import Transcript, parse_line
 from pytest_crossmath.tasks.crossmath.diagnosis import Cause
+from pytest_crossmath.tasks.request import RequestId
+from pytest_crossmath.tasks.task import Form, Modality
 
 TRANSCRIPT = Transcript("m", "p", "image", "original", 0, Cause.MISREAD, "| 1 |")
 
@@ -15,7 +17,7 @@ TRANSCRIPT = Transcript("m", "p", "image", "original", 0, Cause.MISREAD, "| 1 |"
 def test_a_transcript_survives_json() -> None:
     """What goes through a file or to another process comes back equal."""
     assert parse_line(json.loads(json.dumps(TRANSCRIPT.to_json()))) == TRANSCRIPT
-    assert TRANSCRIPT.identity == ("m", "p", "image", "original", 0)
+    assert TRANSCRIPT.id == ("m", RequestId("p", Form(Modality.IMAGE, "original")))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from pytest_crossmath.models.backend import Backend, Response, Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
 from pytest_crossmath.models.registry import load_backend
 from pytest_crossmath.models.spec import parse_spec, pocket_directory
-from pytest_crossmath.tasks.request import Sample, make_sample
+from pytest_crossmath.tasks.request import Request, make_request
 from pytest_crossmath.tasks.scoring import Finish
 from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.tasks.task import Modality
@@ -29,11 +29,8 @@ PATIENCE = 120.0
 """Seconds in which the server must be up; it takes about five."""
 SETTINGS = Settings(device="cpu", max_new_tokens=30)
 """Some responses are shorter, some longer, none as long as the limit."""
-SAMPLES = [
-    make_sample(problem, modality, style="original")
-    for problem in load_suite("mini").problems[:4]
-    for modality in Modality
-]
+MINI = load_suite("mini")
+REQUESTS = [make_request(problem, form) for problem in MINI.problems[:4] for form in MINI.forms]
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +77,10 @@ def wait_for_address(lines: queue.SimpleQueue[str | None]) -> str:
     pytest.fail(f"transformers serve ended by itself: {''.join(said)}")
 
 
-def ask(backend: Backend, samples: list[Sample], size: int) -> list[Response | BackendError]:
-    """What became of each sample."""
-    arrived = dict(backend.generate(samples, SETTINGS, batch_size=size))
-    return [arrived[index] for index in range(len(samples))]
+def ask(backend: Backend, requests: list[Request], size: int) -> list[Response | BackendError]:
+    """What became of each request."""
+    arrived = dict(backend.generate(requests, SETTINGS, batch_size=size))
+    return [arrived[index] for index in range(len(requests))]
 
 
 def served(url: str, name: str | None = None) -> Backend:
@@ -94,18 +91,18 @@ def served(url: str, name: str | None = None) -> Backend:
 def test_a_server_says_what_the_model_says(server: str) -> None:
     """Text, picture and both come to a served model as they come to one that is loaded here."""
     here = HFBackend.load(str(pocket_directory()), SETTINGS)
-    expected = [(r.text, r.finish, r.new_tokens) for r in unfailed(ask(here, SAMPLES, 1))]
-    there = [(r.text, r.finish, r.new_tokens) for r in unfailed(ask(served(server), SAMPLES, 4))]
+    expected = [(r.text, r.finish, r.new_tokens) for r in unfailed(ask(here, REQUESTS, 1))]
+    there = [(r.text, r.finish, r.new_tokens) for r in unfailed(ask(served(server), REQUESTS, 4))]
     assert there == expected
     assert {finish for _, finish, _ in there} == {Finish.STOP, Finish.LENGTH}
     # What is said to a picture alone can only come from the picture.
-    shown = [i for i, sample in enumerate(SAMPLES) if sample.modality is Modality.IMAGE]
+    shown = [i for i, request in enumerate(REQUESTS) if request.form.modality is Modality.IMAGE]
     assert len({there[i] for i in shown}) == len(shown)
 
 
 def test_a_name_that_the_server_does_not_have(server: str) -> None:
     """A server that lists nothing useful refuses a wrong name itself: an error, no response."""
-    [refused] = ask(served(server, "org/other"), SAMPLES[:1], 1)
+    [refused] = ask(served(server, "org/other"), REQUESTS[:1], 1)
     assert isinstance(refused, BackendError)
     assert "the server answered 400: Server is pinned to" in str(refused)
 

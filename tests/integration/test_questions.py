@@ -31,7 +31,8 @@ def answers(folder: Path, suite: str, solved: Callable[[str, str, str | None], s
     """
     lines = []
     for question in load_suite(suite, root=folder).questions:
-        for modality, style in question.shapes:
+        for form in question.forms:
+            modality, style = form.modality, form.style
             word = solved(question.id, modality.value, style)
             text = {"1": f"So <answer>{question.key[0]}</answer>", "u": "Who knows."}.get(
                 word, "So <answer>A</answer>" if question.key != ("A",) else "<answer>B</answer>"

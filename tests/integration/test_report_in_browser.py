@@ -17,10 +17,10 @@ from pytest_crossmath.inference.result import scored
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.models.backend import Response
 from pytest_crossmath.reporting.html import page as html
-from pytest_crossmath.tasks.request import make_sample
+from pytest_crossmath.tasks.request import make_request
 from pytest_crossmath.tasks.scoring import Finish, score_response
 from pytest_crossmath.tasks.suite import load_suite
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form, Modality
 from tests.tasks.questions.made_up import own_lines, write_own
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -143,9 +143,9 @@ def test_questions_are_shown_and_do_nothing(tmp_path: Path, server: Server) -> N
     suite = load_suite(str(write_own(tmp_path, [line])))
     [question] = suite.questions
     results = [
-        scored("m", sample, response, score_response(question, response.text))
+        scored("m", asked, response, score_response(question, response.text))
         for modality in Modality
-        if (sample := make_sample(question, modality))
+        if (asked := make_request(question, Form(modality)))
         and (response := Response("<answer>A</answer>", Finish.STOP, 3, 0.1))
     ]
     header = {"suite": {"name": "own", "digest": suite.digest}, "modalities": list(Modality)}

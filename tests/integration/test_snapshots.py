@@ -1,4 +1,4 @@
-"""Snapshots of verdicts in whole runs: what fails, what is written, and what is left alone."""
+"""Snapshots of outcomes in whole runs: what fails, what is written, and what is left alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from conftest import Replay
 
 WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["here", "workers"])
-FILE = "__snapshots__/crossmath/mini/fake.verdicts"
+FILE = "__snapshots__/crossmath/mini/fake.outcomes"
 
 
 def run(pytester: pytest.Pytester, replay: Replay, text: str, *arguments: str) -> pytest.RunResult:
@@ -23,7 +23,7 @@ def run(pytester: pytest.Pytester, replay: Replay, text: str, *arguments: str) -
 
 
 def lines(pytester: pytest.Pytester, file: str = FILE) -> list[list[str]]:
-    """Problem and verdict of each line of a snapshot."""
+    """Problem and outcome of each line of a snapshot."""
     text = (pytester.path / file).read_text(encoding="utf-8")
     return [line.split("\t")[::2] for line in text.splitlines()[1:]]
 
@@ -61,24 +61,24 @@ def test_an_update_writes_what_changed(
     """Better or worse, and nothing fails on the way; a second update changes nothing."""
     update(pytester, replay, "111000", *workers)
     update(pytester, replay, "1u0100", *workers)
-    verdicts = ["solved", "unparsed", "missed", "solved", "missed", "missed"]
+    outcomes = ["solved", "unparsed", "missed", "solved", "missed", "missed"]
     assert lines(pytester) == [
-        [f"mini-{n:04}", verdict] for n, verdict in enumerate(verdicts, start=1)
+        [f"mini-{n:04}", outcome] for n, outcome in enumerate(outcomes, start=1)
     ]
     before = (pytester.path / FILE).read_bytes()
     update(pytester, replay, "1u0100", *workers)
     assert (pytester.path / FILE).read_bytes() == before
-    assert [path.name for path in (pytester.path / FILE).parent.iterdir()] == ["fake.verdicts"]
+    assert [path.name for path in (pytester.path / FILE).parent.iterdir()] == ["fake.outcomes"]
 
 
 def test_the_file_reads_well(pytester: pytest.Pytester, replay: Replay) -> None:
-    """Verdict and answer of each problem, byte for byte."""
+    """Outcome and answer of each problem, byte for byte."""
     pytester.runpytest(
         f"--crossmath-model={replay(text='10u', image='1')}", "--crossmath-modality=image,text",
         "--crossmath-limit=3", "--snapshot-update",
     )  # fmt: skip
     assert (pytester.path / FILE).read_text(encoding="utf-8") == (
-        "# Verdicts of pytest-crossmath, with the answers as they were read.\n"
+        "# Outcomes of pytest-crossmath, with the answers as they were read.\n"
         "mini-0001\ttext\tsolved\t20, 1, 17\n"
         "mini-0001\timage/original\tsolved\t20, 1, 17\n"
         "mini-0002\ttext\tmissed\t1, 15, 7, 99\n"
@@ -139,7 +139,7 @@ def test_without_a_snapshot_nothing_is_said(pytester: pytest.Pytester, replay: R
 def test_models_and_suites_have_files_of_their_own(
     pytester: pytest.Pytester, replay: Replay, tmp_path: Path
 ) -> None:
-    """Neither regresses by the verdicts of another."""
+    """Neither regresses by the outcomes of another."""
     generated = pytester.run(
         "crossmath", "generate", "--count=2", "--seed=3", "--difficulty=mini", "--out=own"
     )
@@ -148,11 +148,11 @@ def test_models_and_suites_have_files_of_their_own(
     one, two = replay("one", text="11"), replay("two", text="00")
     pytester.runpytest(*update, f"--crossmath-model={one}", f"--crossmath-model={two}")
     pytester.runpytest(*update, "--crossmath-model=one=reference", "--crossmath-suite=own")
-    files = sorted((pytester.path / "__snapshots__/crossmath").rglob("*.verdicts"))
+    files = sorted((pytester.path / "__snapshots__/crossmath").rglob("*.outcomes"))
     assert ["/".join(file.parts[-2:]) for file in files] == [
-        "mini/one.verdicts", "mini/two.verdicts", "own/one.verdicts",
+        "mini/one.outcomes", "mini/two.outcomes", "own/one.outcomes",
     ]  # fmt: skip
-    assert lines(pytester, "__snapshots__/crossmath/mini/two.verdicts")[0][1] == "missed"
+    assert lines(pytester, "__snapshots__/crossmath/mini/two.outcomes")[0][1] == "missed"
 
 
 @WORKERS
@@ -182,7 +182,7 @@ def test_lines_of_problems_that_are_gone_are_unused(
     pytester.runpytest(*whole, "--snapshot-update")
     assert ["gone-1", "solved"] not in lines(pytester)
     assert len(lines(pytester)) == 200
-    assert [path.name for path in (pytester.path / FILE).parent.iterdir()] == ["fake.verdicts"]
+    assert [path.name for path in (pytester.path / FILE).parent.iterdir()] == ["fake.outcomes"]
 
 
 @WORKERS
@@ -195,7 +195,7 @@ def test_a_broken_snapshot_is_told_before_anything_is_asked(
         file.write("=======\n")
     done = run(pytester, replay, "11", *workers)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines(["ERROR: crossmath: *fake.verdicts:4: a merge left a conflict*"])
+    done.stderr.fnmatch_lines(["ERROR: crossmath: *fake.outcomes:4: a merge left a conflict*"])
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_anything_is_asked(

@@ -41,7 +41,7 @@ def test_table(
 def test_errors_are_not_measured(
     pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
 ) -> None:
-    """A sample whose backend failed counts in no rate, and the gap is paired without it."""
+    """A request whose backend failed counts in no rate, and the gap is paired without it."""
     spec = replay(text="-1111", image="00111", both="11111")
     result = pytester.runpytest(f"--crossmath-model={spec}", "--crossmath-limit=5", *workers)
     result.stdout.fnmatch_lines(

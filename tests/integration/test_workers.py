@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("xdist")
 
-# Writes a line for every model that is loaded and every sample that is inferred.
+# Writes a line for every model that is loaded and every request that is inferred.
 SPY = """
 import json, os
 import pytest_crossmath.plugin.session as session
@@ -28,12 +28,12 @@ class Spy:
         with open("spy.jsonl", "a") as file:
             file.write(json.dumps([os.getpid(), self.name, *what]) + "\\n")
 
-    def suggest_batch_size(self, samples, settings):
+    def suggest_batch_size(self, requests, settings):
         return 4
 
-    def generate(self, samples, settings, *, batch_size):
-        for index, response in self.backend.generate(samples, settings, batch_size=batch_size):
-            self.note(*map(str, samples[index].key))
+    def generate(self, requests, settings, *, batch_size):
+        for index, response in self.backend.generate(requests, settings, batch_size=batch_size):
+            self.note(str(requests[index].id))
             yield index, response
 
 session.load_backend = Spy
@@ -48,7 +48,7 @@ def spied(pytester: pytest.Pytester) -> list[list[object]]:
 def test_nothing_is_inferred_or_loaded_twice(
     pytester: pytest.Pytester, replay: Callable[..., str]
 ) -> None:
-    """Each sample is inferred by one worker, though two tests want it; each loads a model once."""
+    """Each request is inferred by one worker, though two tests want it; each loads a model once."""
     one = replay("one", text="1" * 60, image="0" * 60, both="1" * 60)
     two = replay("two", text="1" * 60, image="1" * 60, both="1" * 60)
     pytester.makeconftest(SPY)
@@ -60,9 +60,9 @@ def test_nothing_is_inferred_or_loaded_twice(
     lines = spied(pytester)
     assert len({line[0] for line in lines}) == 2
     assert set(Counter(map(str, lines)).values()) == {1}
-    samples = Counter(str(line[1:]) for line in lines if line[2] != "load")
-    assert len(samples) == 360
-    assert set(samples.values()) == {1}
+    requests = Counter(str(line[1:]) for line in lines if line[2] != "load")
+    assert len(requests) == 360
+    assert set(requests.values()) == {1}
 
 
 @pytest.mark.parametrize("workers", ["2", "4"])
@@ -102,7 +102,7 @@ def pytest_runtest_setup(item):
 def test_a_worker_that_is_killed_costs_one_item(
     pytester: pytest.Pytester, replay: Callable[..., str], cache: str
 ) -> None:
-    """The rest is done by others, each result once, and table and record have every sample.
+    """The rest is done by others, each result once, and table and record have every request.
 
     The one is an error, unless its response was there before the worker died.
     """
@@ -167,7 +167,7 @@ def test_automatic_without_us_is_that_of_xdist(
 def test_another_distribution_is_the_users_choice(
     pytester: pytest.Pytester, replay: Callable[..., str], dist: str
 ) -> None:
-    """Results are right under any, though samples may be inferred by two workers."""
+    """Results are right under any, though requests may be inferred by two workers."""
     spec = replay(text="1" * 20, image="0" * 20, both="1" * 20)
     result = pytester.runpytest_subprocess(
         "-n", "2", "--dist", dist, f"--crossmath-model={spec}", "--crossmath-limit=20"

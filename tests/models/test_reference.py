@@ -12,27 +12,26 @@ from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.reference import ReferenceBackend
 from pytest_crossmath.tasks.crossmath.grid import Problem
 from pytest_crossmath.tasks.crossmath.render import STYLES, render
-from pytest_crossmath.tasks.request import Sample, make_sample
+from pytest_crossmath.tasks.request import Request, make_request
 from pytest_crossmath.tasks.scoring import Outcome, score_response
 from pytest_crossmath.tasks.suite import load_suite
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form, Modality
 
 PROBLEM = load_suite("mini").problems[1]
 
 
-def outcome(sample: Sample) -> Outcome:
-    """What the calibrator achieves on a sample."""
-    [(_, response)] = ReferenceBackend().generate([sample], Settings(), batch_size=1)
-    return score_response(sample.problem, response.text).outcome
+def outcome(request: Request) -> Outcome:
+    """What the calibrator achieves on a request."""
+    [(_, response)] = ReferenceBackend().generate([request], Settings(), batch_size=1)
+    return score_response(request.task, response.text).outcome
 
 
 @pytest.mark.parametrize("suite", ["mini", "standard"])
 def test_it_solves_both_suites(suite: str) -> None:
     """Each problem in each form and style is solved."""
     for problem in load_suite(suite).problems[:40]:
-        for style in problem.images:
-            for modality in Modality:
-                assert outcome(make_sample(problem, modality, style=style)) is Outcome.SOLVED
+        for form in problem.forms:
+            assert outcome(make_request(problem, form)) is Outcome.SOLVED
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ def misleading(tmp_path: Path) -> Problem:
 
 def test_it_looks_at_nothing_but_the_prompt(misleading: Problem) -> None:
     """With a wrong picture it is wrong on images, right on text, and says so on both."""
-    found = {m: outcome(make_sample(misleading, m, style="original")) for m in Modality}
+    found = {form.modality: outcome(make_request(misleading, form)) for form in misleading.forms}
     assert found == {
         Modality.TEXT: Outcome.SOLVED,
         Modality.IMAGE: Outcome.MISSED,
@@ -57,15 +56,17 @@ def test_a_picture_that_cannot_be_read_is_not_answered(tmp_path: Path) -> None:
     Image.new("RGB", (275, 275), "white").save(tmp_path / "p.png")
     blank = dataclasses.replace(PROBLEM, images={"original": tmp_path / "p.png"})
     for modality in (Modality.IMAGE, Modality.IMAGE_TEXT):
-        assert outcome(make_sample(blank, modality, style="original")) is Outcome.UNPARSED
+        form = Form(modality, "original")
+        assert outcome(make_request(blank, form)) is Outcome.UNPARSED
     place = next(iter(PROBLEM.puzzle.numbers))
     render(PROBLEM.puzzle.replaced({place: "S"}), STYLES["original"]).save(tmp_path / "p.png")
     doubtful = dataclasses.replace(PROBLEM, images={"original": tmp_path / "p.png"})
-    assert outcome(make_sample(doubtful, Modality.IMAGE, style="original")) is Outcome.UNPARSED
+    image = Form(Modality.IMAGE, "original")
+    assert outcome(make_request(doubtful, image)) is Outcome.UNPARSED
 
 
 def test_an_instruction_with_a_table_does_not_confuse_it() -> None:
     """Only the table that ends the prompt is the puzzle."""
     instruction = "For example\n| 1 | + | ? | = | 2 |\nhas the answer 1."
-    sample = make_sample(PROBLEM, Modality.TEXT, instruction=instruction)
-    assert outcome(sample) is Outcome.SOLVED
+    request = make_request(PROBLEM, Form(Modality.TEXT), instruction=instruction)
+    assert outcome(request) is Outcome.SOLVED

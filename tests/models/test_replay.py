@@ -10,14 +10,14 @@ import pytest
 from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.replay import ReplayBackend
-from pytest_crossmath.tasks.request import Sample, make_sample
+from pytest_crossmath.tasks.request import Request, RequestId, make_request
 from pytest_crossmath.tasks.scoring import Finish
 from pytest_crossmath.tasks.suite import load_suite
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form, Modality
 
 PROBLEM = load_suite("mini").problems[0]
-TEXT = make_sample(PROBLEM, Modality.TEXT)
-IMAGE = make_sample(PROBLEM, Modality.IMAGE, style="original")
+TEXT = make_request(PROBLEM, Form(Modality.TEXT))
+IMAGE = make_request(PROBLEM, Form(Modality.IMAGE, "original"))
 
 
 def write(path: Path, *lines: object) -> str:
@@ -27,10 +27,10 @@ def write(path: Path, *lines: object) -> str:
     return str(path)
 
 
-def said(backend: ReplayBackend, *samples: Sample) -> list[Response]:
-    """The responses in the order of the samples; none is an error."""
-    found = dict(backend.generate(samples, Settings(), batch_size=1))
-    responses = [found[i] for i in range(len(samples))]
+def said(backend: ReplayBackend, *requests: Request) -> list[Response]:
+    """The responses in the order of the requests; none is an error."""
+    found = dict(backend.generate(requests, Settings(), batch_size=1))
+    responses = [found[i] for i in range(len(requests))]
     assert all(isinstance(response, Response) for response in responses)
     return responses  # type: ignore[return-value]  # asserted
 
@@ -67,7 +67,7 @@ def test_errors_of_a_record_are_no_responses(tmp_path: Path) -> None:
     backend = ReplayBackend.open(file)
     [(_, error), (_, response)] = backend.generate([TEXT, IMAGE], Settings(), batch_size=1)
     assert isinstance(error, BackendError)
-    assert "no response for mini-0001 as text, sample 0" in str(error)
+    assert str(error).endswith("has no response for mini-0001 as text")
     assert isinstance(response, Response)
 
 
@@ -107,7 +107,9 @@ def test_a_file_that_ends_within_a_line_is_used_up_to_there(tmp_path: Path) -> N
     """As the record of a run whose disk was full does."""
     file = tmp_path / "r.jsonl"
     file.write_text('{"id": "mini-0001", "modality": "text", "text": "a"}\n{"id": "mi')
-    assert list(ReplayBackend.open(str(file)).responses) == [("mini-0001", "text", None, 0)]
+    assert list(ReplayBackend.open(str(file)).responses) == [
+        RequestId("mini-0001", Form(Modality.TEXT), 0)
+    ]
 
 
 def test_a_file_without_responses_is_refused(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_a_stretch_is_a_run_of_problems_of_one_model() -> None:
 
 
 def test_a_users_test_shares_the_stretch_of_its_problem() -> None:
-    """So that two tests of the same sample are run where it was inferred."""
+    """So that two tests of the same request are run where it was made."""
     own = [f"test_x.py::test_it[{p}-extra-image-pocket]" for p in PROBLEMS]
     ids = [*ids_of("pocket"), *own, "test_x.py::test_plain", "test_x.py::test_other[mini]"]
     scopes = stretches(ids, models=["pocket"], problems=PROBLEMS, workers=4)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pytest_crossmath.gating.comparison import Change
 from pytest_crossmath.gating.gates import Kind, parse_gate
-from pytest_crossmath.gating.rates import Form
 from pytest_crossmath.gating.verdicts import Evidence, judge
 from pytest_crossmath.reporting.report import Comparison, Report
 from pytest_crossmath.reporting.summary import summarize_run
+from pytest_crossmath.tasks.task import Form
 from tests.gating.made_up import results
 
 
@@ -25,7 +25,7 @@ def report(model: str = "m", lost: tuple[str, ...] = ("p001",), image: str = "10
         summary=summarize_run(found),
         unsolved={},
         splits=[],
-        comparisons=[Comparison(model, "base", [Change(Form("image"), lost, ())])],
+        comparisons=[Comparison(model, "base", [Change(Form.parse("image"), lost, ())])],
         differences=["setting max_new_tokens: 7 there, None here"],
         verdicts=judge(gates, {model: Evidence(found)}),
         inconclusive_fails=False,

@@ -8,23 +8,22 @@ from pytest_crossmath.models.backend import Response
 from pytest_crossmath.models.replay import SavedResponse
 from pytest_crossmath.reporting.scores import score_saved
 from pytest_crossmath.tasks.questions.question import Kind, Question
+from pytest_crossmath.tasks.request import RequestId
 from pytest_crossmath.tasks.scoring import Finish
 from pytest_crossmath.tasks.suite import Suite, load_suite
-from pytest_crossmath.tasks.task import Modality, Part, Shape, TextPart
+from pytest_crossmath.tasks.task import Form, Modality, Part, TextPart
 
 MINI = load_suite("mini")
 SUITE = Suite("two", MINI.problems[:2], "")
 
 
 def saved(
-    number: int, answer: str, *, modality: str = "text", sample: int = 0, **fields: str
+    number: int, answer: str, *, form: str = "text", sample: int = 0, model: str | None = None
 ) -> SavedResponse:
     """A response to one of the first problems."""
     response = Response(f"<answer>{answer}</answer>", Finish.STOP, 0, 0.0)
-    return SavedResponse(
-        fields.get("model"), MINI.problems[number].id, modality, fields.get("style"), sample,
-        response,
-    )  # fmt: skip
+    asked = RequestId(MINI.problems[number].id, Form.parse(form), sample)
+    return SavedResponse(model, asked, response)
 
 
 def key(number: int) -> str:
@@ -35,7 +34,7 @@ def key(number: int) -> str:
 def test_figures_by_hand() -> None:
     """One problem right and one with its last blank wrong."""
     [form] = score_saved(SUITE, [saved(0, key(0)), saved(1, "1, 15, 8")])
-    assert (form.model, form.form, form.missing) == ("responses", "text", ())
+    assert (form.model, str(form.form), form.missing) == ("responses", "text", ())
     assert form.to_json() == {
         "micro_acc": pytest.approx((1 + 2 / 3) / 2),
         "macro_acc": 0.5,
@@ -62,17 +61,17 @@ def test_several_samples_have_a_spread() -> None:
 def test_only_problems_that_have_the_form_can_be_missing() -> None:
     """Questions need not all be shown in the same forms and styles."""
     image, part = Modality.IMAGE, (TextPart("?"),)
-    forms: list[dict[Shape, tuple[Part, ...]]] = [
-        {(image, None): part}, {(image, "clean"): part, (image, "photo"): part}
+    forms: list[dict[Form, tuple[Part, ...]]] = [
+        {Form(image): part}, {Form(image, "clean"): part, Form(image, "photo"): part}
     ]  # fmt: skip
     asked = tuple(Question(f"q{n}", Kind.NUMBER, shown, ("7",)) for n, shown in enumerate(forms))
     response = Response("7", Finish.STOP, 0, 0.0)
     responses = [
-        SavedResponse(None, id, "image", style, 0, response)
+        SavedResponse(None, RequestId(id, Form(image, style)), response)
         for id, style in (("q0", None), ("q1", "clean"), ("q1", "photo"))
     ]
     found = score_saved(Suite("two", (), "", asked), responses)
-    assert [(form.form, form.offered, form.missing) for form in found] == [
+    assert [(str(form.form), form.offered, form.missing) for form in found] == [
         ("image", 1, ()), ("image/clean", 1, ()), ("image/photo", 1, ())
     ]  # fmt: skip
     [one] = score_saved(Suite("two", (), "", asked), responses[:1])
@@ -109,11 +108,11 @@ def test_models_forms_and_styles_are_kept_apart() -> None:
         [
             saved(0, key(0), model="a"),
             saved(0, "9", model="b"),
-            saved(0, key(0), model="a", modality="image", style="original"),
-            saved(0, "9", model="a", modality="image", style="beige"),
+            saved(0, key(0), model="a", form="image/original"),
+            saved(0, "9", model="a", form="image/beige"),
         ],
     )
-    assert [(f.model, f.form, f.runs[0].macro) for f in forms] == [
+    assert [(f.model, str(f.form), f.runs[0].macro) for f in forms] == [
         ("a", "text", 1.0),
         ("b", "text", 0.0),
         ("a", "image/original", 1.0),

@@ -107,7 +107,7 @@ def test_without_a_common_problem_there_is_no_gap() -> None:
 
 
 def test_an_error_is_no_measurement() -> None:
-    """A failed sample is counted as an error and moves no figure."""
+    """A failed request is counted as an error and moves no figure."""
     summary = summarize_run(
         [
             result("a", "text", "+"),

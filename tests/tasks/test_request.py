@@ -1,5 +1,6 @@
 """One instruction for every modality, and the payload that differs."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,27 +8,26 @@ import pytest
 from pytest_crossmath.errors import OptionError, SuiteError
 from pytest_crossmath.tasks.crossmath.grid import Problem
 from pytest_crossmath.tasks.crossmath.table import parse_table
-from pytest_crossmath.tasks.request import INSTRUCTION, load_instruction, make_sample
-from pytest_crossmath.tasks.task import ImagePart, Modality, TextPart
+from pytest_crossmath.tasks.request import INSTRUCTION, RequestId, load_instruction, make_request
+from pytest_crossmath.tasks.task import Form, ImagePart, Modality, TextPart
 
 TABLE = "| 7 | - | ? | = | 2 |"
 PICTURE = Path("original/one.png")
 PROBLEM = Problem("one", TABLE, parse_table(TABLE), ("5",), (1,), "easy", {"original": PICTURE})
+TEXT, IMAGE, BOTH = map(Form.parse, ("text", "image/original", "image+text/original"))
 
 
 @pytest.mark.parametrize(
-    ("modality", "content"),
+    ("form", "content"),
     [
-        (Modality.TEXT, (TextPart(f"{INSTRUCTION}\n\n{TABLE}"),)),
-        (Modality.IMAGE, (ImagePart(PICTURE), TextPart(INSTRUCTION))),
-        (Modality.IMAGE_TEXT, (ImagePart(PICTURE), TextPart(f"{INSTRUCTION}\n\n{TABLE}"))),
+        (TEXT, (TextPart(f"{INSTRUCTION}\n\n{TABLE}"),)),
+        (IMAGE, (ImagePart(PICTURE), TextPart(INSTRUCTION))),
+        (BOTH, (ImagePart(PICTURE), TextPart(f"{INSTRUCTION}\n\n{TABLE}"))),
     ],
 )
-def test_only_the_payload_differs(
-    modality: Modality, content: tuple[TextPart | ImagePart, ...]
-) -> None:
+def test_only_the_payload_differs(form: Form, content: tuple[TextPart | ImagePart, ...]) -> None:
     """The words are the same in every form; a table, a picture or both go with them."""
-    assert make_sample(PROBLEM, modality, style="original").content == content
+    assert make_request(PROBLEM, form).content == content
 
 
 @pytest.mark.parametrize(
@@ -52,23 +52,29 @@ def test_the_instruction_asks_for_the_tags_that_are_scored() -> None:
         (Modality.IMAGE_TEXT, "original", (PICTURE,)),
     ],
 )
-def test_a_sample_is_known_by_problem_form_style_and_number(
+def test_a_request_is_known_by_task_form_and_number(
     modality: Modality, style: str | None, images: tuple[Path, ...]
 ) -> None:
-    """Without a picture there is no style, even where one is named."""
-    sample = make_sample(PROBLEM, modality, style="original", index=2)
-    assert sample.key == ("one", modality.value, style, 2)
-    assert sample.images == images
-    assert sample.text.startswith(INSTRUCTION)
-    assert (TABLE in sample.text) == modality.shows_table
+    """The form has a style where it has a picture."""
+    asked = make_request(PROBLEM, Form(modality, style), sample=2)
+    assert asked.id == RequestId("one", Form(modality, style), 2, transcribes=False)
+    assert asked.images == images
+    assert asked.text.startswith(INSTRUCTION)
+    assert (TABLE in asked.text) == modality.shows_text
 
 
-@pytest.mark.parametrize("modality", [Modality.IMAGE, Modality.IMAGE_TEXT])
-@pytest.mark.parametrize("style", [None, "noborder"])
-def test_a_picture_that_the_problem_lacks_is_named(modality: Modality, style: str | None) -> None:
-    """A form with a picture needs one in that style."""
-    with pytest.raises(SuiteError, match=f"problem one has no picture in style {style!r}"):
-        make_sample(PROBLEM, modality, style=style)
+@pytest.mark.parametrize(
+    "form",
+    [
+        Form(Modality.IMAGE), Form(Modality.IMAGE, "noborder"), Form(Modality.IMAGE_TEXT),
+        Form(Modality.IMAGE_TEXT, "noborder"), Form(Modality.TEXT, "original"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_form_that_the_problem_lacks_is_named(form: Form) -> None:
+    """A form with a picture needs one in that style, and a text has none."""
+    with pytest.raises(SuiteError, match=f"^problem one has no form {re.escape(str(form))}$"):
+        make_request(PROBLEM, form)
 
 
 def test_an_instruction_of_the_users_replaces_ours(tmp_path: Path) -> None:
@@ -77,8 +83,8 @@ def test_an_instruction_of_the_users_replaces_ours(tmp_path: Path) -> None:
     file.write_text("\n  Fülle ? aus.\nDanke.\n\n", encoding="utf-8")
     instruction = load_instruction(file)
     assert instruction == "Fülle ? aus.\nDanke."
-    sample = make_sample(PROBLEM, Modality.TEXT, instruction=instruction)
-    assert sample.text == f"Fülle ? aus.\nDanke.\n\n{TABLE}"
+    asked = make_request(PROBLEM, TEXT, instruction=instruction)
+    assert asked.text == f"Fülle ? aus.\nDanke.\n\n{TABLE}"
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_each_style_is_an_example(tmp_path: Path) -> None:
 def test_llava(learn: Path, suite: Suite, tmp_path: Path) -> None:
     """One list; the mark of a picture only where there is one."""
     out = tmp_path / "out"
-    assert export(learn, out, "llava", "--target", "answer", "--style", "beige") == 0
+    assert export(learn, out, "llava", "--completion", "answer", "--style", "beige") == 0
     rows = json.loads((out / "train.json").read_text(encoding="utf-8"))
     assert len(rows) == 9
     assert [("image" in row, "<image>" in row["conversations"][0]["value"]) for row in rows] == [

@@ -14,12 +14,12 @@ from transformers import AutoProcessor
 
 from pytest_crossmath.cli import train_pocket as command
 from pytest_crossmath.errors import CrossmathError
-from pytest_crossmath.tasks.request import INSTRUCTION, make_sample
+from pytest_crossmath.tasks.request import INSTRUCTION, make_request
 from pytest_crossmath.tasks.suite import load_suite
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form, Modality
 from pytest_crossmath.training.pocket import pipeline
 from pytest_crossmath.training.pocket.architecture import Size, build_processor
-from pytest_crossmath.training.pocket.batches import Batch, Batcher, Form
+from pytest_crossmath.training.pocket.batches import Batch, Batcher, Input
 from pytest_crossmath.training.pocket.evaluation import Examiner, Figures, score_answers
 from pytest_crossmath.training.pocket.files import LOG_FILE
 from pytest_crossmath.training.pocket.loop import Training
@@ -29,9 +29,9 @@ from pytest_crossmath.training.pocket.wordings import WordingMix
 
 TINY = Size(width=32, text_layers=1, vision_layers=1, hidden=32, heads=2)
 TINY_PLAN = (
-    Stage("words", 3, {Form.TEXT: 2, Form.CELLS: 2}, warmup=2),
+    Stage("words", 3, {Input.TEXT: 2, Input.CELLS: 2}, warmup=2),
     Stage("eyes", 2, {}),
-    Stage("both", 3, {Form.TEXT: 1, Form.IMAGE: 1, Form.IMAGE_TEXT: 1}, rates=(0.5, 0.0)),
+    Stage("both", 3, {Input.TEXT: 1, Input.IMAGE: 1, Input.IMAGE_TEXT: 1}, rates=(0.5, 0.0)),
 )
 OWN_WORDING = WordingMix(own=1.0, other=0.0)
 
@@ -65,9 +65,10 @@ def test_training_prompts_are_those_of_the_chat_template(
     """Token by token, what is trained on is what a user's prompt becomes."""
     problem = load_suite("mini").problems[3]
     monkeypatch.setattr("pytest_crossmath.training.pocket.batches.draw_problem", lambda *_: problem)
-    batch = _batcher(processor).draw(random.Random(1), Form(modality.value), 1, OWN_WORDING)
-    sample = make_sample(problem, modality, style="original")
-    content = [{"type": "text", "text": sample.text}]
+    batch = _batcher(processor).draw(random.Random(1), Input(modality.value), 1, OWN_WORDING)
+    form = Form(modality, "original" if modality.shows_image else None)
+    asked = make_request(problem, form)
+    content = [{"type": "text", "text": asked.text}]
     if modality.shows_image:
         content.insert(0, {"type": "image"})
     prompt = processor.apply_chat_template(
@@ -107,7 +108,7 @@ def test_a_batch_depends_on_its_seed_alone(processor: Any) -> None:
 
 def test_padding_and_prose_weigh_nothing(processor: Any) -> None:
     """Only the answer weighs 1; the cells of the table weigh less; the rest is no target."""
-    batch = _batcher(processor).draw(random.Random(2), Form.TEXT, 6, OWN_WORDING)
+    batch = _batcher(processor).draw(random.Random(2), Input.TEXT, 6, OWN_WORDING)
     tokenizer = processor.tokenizer
     assert (batch.weights[batch.ids == tokenizer.pad_token_id] == 0).all()
     prose = len(tokenizer(f"<|user|>{INSTRUCTION}\n\n")["input_ids"])
@@ -202,7 +203,7 @@ def test_the_instruction_itself_is_asked_most_in_the_end() -> None:
 
 def test_joint_steps_add_a_stage(tmp_path: Path) -> None:
     """Pictures and text are trained together only where that is asked for."""
-    request = pipeline.Request(
+    options = pipeline.Options(
         out=tmp_path,
         seed=1,
         device="cpu",
@@ -212,19 +213,19 @@ def test_joint_steps_add_a_stage(tmp_path: Path) -> None:
         joint_steps=0,
         most_steps=None,
     )
-    assert pipeline.plan_for(request) == PLAN
-    longer = pipeline.plan_for(replace(request, joint_steps=7))
+    assert pipeline.plan_for(options) == PLAN
+    longer = pipeline.plan_for(replace(options, joint_steps=7))
     assert longer[:-1] == PLAN
     assert longer[-1].steps == 7
 
 
 def test_vision_steps_set_the_length_of_the_alignment_alone(tmp_path: Path) -> None:
     """The stages of the language model stay as they are."""
-    request = pipeline.Request(
+    options = pipeline.Options(
         out=tmp_path, seed=1, device="cpu", threads=1, resume=False, vision_steps=9,
         joint_steps=0, most_steps=None,
     )  # fmt: skip
-    plan = pipeline.plan_for(request)
+    plan = pipeline.plan_for(options)
     assert plan[:-1] == PLAN[:-1]
     assert (plan[-1].name, plan[-1].steps) == ("eyes", 9)
 
@@ -279,7 +280,7 @@ def _batcher(processor: Any) -> Batcher:
 
 
 def _image_batch(processor: Any) -> Batch:
-    return _batcher(processor).draw(random.Random("1/both/7"), Form.IMAGE_TEXT, 3, OWN_WORDING)
+    return _batcher(processor).draw(random.Random("1/both/7"), Input.IMAGE_TEXT, 3, OWN_WORDING)
 
 
 def _start(folder: Path) -> Training:

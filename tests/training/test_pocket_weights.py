@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 import pytest_crossmath
-from pytest_crossmath.tasks.request import Sample, make_sample
+from pytest_crossmath.tasks.request import Request, make_request
 from pytest_crossmath.tasks.suite import load_suite
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form, Modality
 from pytest_crossmath.training.pocket.evaluation import Examiner, read_answer
 from pytest_crossmath.training.pocket.tokenizer import build_tokenizer
 
@@ -32,14 +32,14 @@ def test_it_solves_what_it_is_asked_as_text(pocket: Examiner) -> None:
 
 def test_a_batch_changes_no_answer(pocket: Examiner) -> None:
     """Padded beside other modalities or alone, each problem gets the same string."""
-    samples = [make_sample(PROBLEMS[i], list(Modality)[i % 3], style="original") for i in range(8)]
-    together = _ask(pocket, samples)
-    assert together == [_ask(pocket, [sample])[0] for sample in samples]
+    requests = [make_request(PROBLEMS[i], PROBLEMS[i].forms[i % 3]) for i in range(8)]
+    together = _ask(pocket, requests)
+    assert together == [_ask(pocket, [request])[0] for request in requests]
 
 
 def test_it_stops_by_itself(pocket: Examiner) -> None:
     """The generation settings of the checkpoint end a response after its answer."""
-    text = _ask(pocket, [make_sample(PROBLEMS[0], Modality.TEXT)])[0]
+    text = _ask(pocket, [make_request(PROBLEMS[0], Form(Modality.TEXT))])[0]
     assert text.endswith("</answer>")
     assert len(read_answer(text)) == len(PROBLEMS[0].key)
 
@@ -54,16 +54,16 @@ def test_it_is_small() -> None:
     assert (FOLDER / "model.safetensors").stat().st_size < 10_000_000
 
 
-def _ask(pocket: Examiner, samples: list[Sample]) -> list[str]:
-    """Responses to samples of any modality in one padded batch."""
+def _ask(pocket: Examiner, requests: list[Request]) -> list[str]:
+    """Responses to requests of any modality in one padded batch."""
     processor: Any = pocket.processor
     prompts = []
-    for sample in samples:
-        content: list[dict[str, str]] = [{"type": "image"} for _ in sample.images]
-        content.append({"type": "text", "text": sample.text})
+    for request in requests:
+        content: list[dict[str, str]] = [{"type": "image"} for _ in request.images]
+        content.append({"type": "text", "text": request.text})
         message = {"role": "user", "content": content}
         prompts.append(processor.apply_chat_template([message], add_generation_prompt=True))
-    pictures = [Image.open(path).convert("RGB") for sample in samples for path in sample.images]
+    pictures = [Image.open(path).convert("RGB") for request in requests for path in request.images]
     inputs = processor(text=prompts, images=pictures or None, padding=True, return_tensors="pt")
     with torch.inference_mode():
         tokens = pocket.model.generate(**inputs)

@@ -25,15 +25,15 @@ from pytest_crossmath.models.checkpoint.backend import HFBackend
 from pytest_crossmath.models.checkpoint.loading import load_checkpoint
 from pytest_crossmath.models.spec import ALIASES, is_pocket, parse_spec, pocket_directory
 from pytest_crossmath.tasks.crossmath.layouts import to_json
-from pytest_crossmath.tasks.request import make_sample
+from pytest_crossmath.tasks.request import make_request
 from pytest_crossmath.tasks.suite import load_suite
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Form, Modality
 from pytest_crossmath.training.sft import missing_end
 from tests.models.checkpoint.families import write_checkpoint
 from tests.training.conftest import Train
 
 QUICK = ("--batch-size", "4", "--accumulate", "1")
-BOLD = (*QUICK, "--learning-rate", "2e-3", "--target", "answer")
+BOLD = (*QUICK, "--learning-rate", "2e-3", "--completion", "answer")
 """Teaches `pocket`, which writes steps, to write the answer at once."""
 
 pytestmark = pytest.mark.filterwarnings("default")  # TRL, PEFT and datasets warn of each other
@@ -94,8 +94,8 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, *, step: int) -> Iterator[None]
 def answer(model: Path, lessons: Path) -> str:
     """What a model says to the first lesson as text."""
     backend = HFBackend.load(str(model), Settings(device="cpu"))
-    sample = make_sample(load_suite(str(lessons)).problems[0], Modality.TEXT)
-    [(_, response)] = backend.generate([sample], Settings(max_new_tokens=40), batch_size=1)
+    asked = make_request(load_suite(str(lessons)).problems[0], Form(Modality.TEXT))
+    [(_, response)] = backend.generate([asked], Settings(max_new_tokens=40), batch_size=1)
     return response.text
 
 
@@ -490,7 +490,9 @@ class TestMistakes:
         open_one.write_text(json.dumps(line), encoding="utf-8")
         text = [str(open_one), "--modality", "text", "--out", str(tmp_path / "out")]
         assert main(["train", "sft", *text, "--model", "pocket"]) == 2
-        assert "is not solved by forward propagation: add --target=answer" in self._one_line(capsys)
+        assert "is not solved by forward propagation: add --completion=answer" in self._one_line(
+            capsys
+        )
         assert main(["export", *text, "--format", "parquet"]) == 2
         assert "is not solved by forward propagation" in self._one_line(capsys)
 

@@ -4,8 +4,8 @@
 
     settings = Settings(max_new_tokens=256)
     backend = HFBackend.load("./checkpoints/step-2000", settings)
-    for index, response in backend.generate(samples, settings, batch_size=8):
-        print(samples[index].key, response.text)
+    for index, response in backend.generate(requests, settings, batch_size=8):
+        print(requests[index].id, response.text)
 
 Weights are read from safetensors only, and no code of a checkpoint is run unless
 the settings trust it. Batches are padded on the left, since a decoder continues
@@ -35,7 +35,7 @@ from pytest_crossmath.models.checkpoint.memory import (
     ran_out_of_memory,
 )
 from pytest_crossmath.models.decoding.decode import Decoded, decode
-from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.scoring import Finish
 from pytest_crossmath.tasks.task import ImagePart
 from pytest_crossmath.text import one_line
@@ -67,14 +67,14 @@ class HFBackend:
         loaded = load_checkpoint(target, settings, revision)
         return cls(loaded.model.eval(), loaded.processor, loaded.reads_images)
 
-    def suggest_batch_size(self, samples: Sequence[Sample], settings: Settings) -> int:
-        """As many as fit a GPU, tried out on the first samples; a moderate number on a CPU."""
+    def suggest_batch_size(self, requests: Sequence[Request], settings: Settings) -> int:
+        """As many as fit a GPU, tried out on the first requests; a moderate number on a CPU."""
         if self.model.device.type != "cuda":
             return _CPU_BATCH_SIZE
         options = self._generation(settings)
         # One kind only; the engine puts the longest first.
-        kind = bool(samples[0].images)
-        alike = [sample for sample in samples if bool(sample.images) is kind]
+        kind = bool(requests[0].images)
+        alike = [request for request in requests if bool(request.images) is kind]
         return largest_batch(
             lambda rows: measured_need(self.model, self._inputs(alike[:rows], settings), options),
             budget=free_memory(),
@@ -82,9 +82,9 @@ class HFBackend:
         )
 
     def generate(
-        self, samples: Sequence[Sample], settings: Settings, *, batch_size: int
+        self, requests: Sequence[Request], settings: Settings, *, batch_size: int
     ) -> Iterator[tuple[int, Response]]:
-        """Each sample's index with its response, in the order in which they end.
+        """Each request's index with its response, in the order in which they end.
 
         Samples with and without pictures are prepared apart: processors align pictures
         with rows by counting, and some fail or misalign when a row has none.
@@ -92,13 +92,13 @@ class HFBackend:
         options = self._generation(settings)
         rows = decode(
             self.model,
-            lambda indices: self._inputs([samples[i] for i in indices], settings),
-            len(samples),
+            lambda indices: self._inputs([requests[i] for i in indices], settings),
+            len(requests),
             batch_size=batch_size,
             options=options,
-            kinds=[bool(sample.images) for sample in samples],
+            kinds=[bool(request.images) for request in requests],
         )
-        seed = zlib.crc32(repr([sample.key for sample in samples]).encode())
+        seed = zlib.crc32(repr([request.id.plain for request in requests]).encode())
         steps = _seeded(rows, seed) if options["do_sample"] else rows
         while (row := self._next(steps)) is not None:
             yield row.index, self._response(row, options["max_new_tokens"])
@@ -116,18 +116,18 @@ class HFBackend:
                 raise OutOfMemoryError(one_line(error)) from error
             raise BackendError(f"{type(error).__name__}: {one_line(error)}") from error
 
-    def _inputs(self, batch: Sequence[Sample], settings: Settings) -> Any:
+    def _inputs(self, batch: Sequence[Request], settings: Settings) -> Any:
         # What a template does not know transformers takes for the processor's, with a warning.
         known = "enable_thinking" in str(self.processor.chat_template)
         thinking = {"enable_thinking": settings.thinking} if known else {}
         prompts = [
             self.processor.apply_chat_template(
-                [{"role": "user", "content": self._content(sample)}],
+                [{"role": "user", "content": self._content(request)}],
                 add_generation_prompt=True,
                 tokenize=False,
                 **thinking,
             )
-            for sample in batch
+            for request in batch
         ]
         arguments: dict[str, Any] = {
             "text": prompts,
@@ -140,7 +140,7 @@ class HFBackend:
             # The tokenizer would write it once more.
             arguments["add_special_tokens"] = False
         if batch[0].images:
-            arguments["images"] = [[_open(path) for path in sample.images] for sample in batch]
+            arguments["images"] = [[_open(path) for path in request.images] for request in batch]
         elif isinstance(self.processor, PaliGemmaProcessor):
             return self._without_pictures(arguments)
         inputs = self.processor(**arguments)
@@ -167,16 +167,16 @@ class HFBackend:
         tokenizer = getattr(self.processor, "tokenizer", self.processor)
         return bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)
 
-    def _content(self, sample: Sample) -> Any:
+    def _content(self, request: Request) -> Any:
         if not self.reads_images:
-            if sample.images:
+            if request.images:
                 raise BackendError("the model takes text only")
-            return sample.text
+            return request.text
         return [
             {"type": "image"}
             if isinstance(part, ImagePart)
             else {"type": "text", "text": part.text}
-            for part in sample.content
+            for part in request.content
         ]
 
     def _generation(self, settings: Settings) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The two ends of one chat completion: a sample as a request, and the answer as a response.
+"""The two ends of one chat completion: arguments from a request, and a response from an answer.
 
 >>> body = '{"choices": [{"message": {"content": "4"}, "finish_reason": "stop"}]}'
 >>> read_completion(body)
@@ -25,7 +25,7 @@ from PIL import Image
 
 from pytest_crossmath.errors import BackendError
 from pytest_crossmath.models.backend import Settings
-from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.scoring import Finish
 from pytest_crossmath.tasks.task import ImagePart, Part
 from pytest_crossmath.text import one_line
@@ -51,32 +51,32 @@ class Completion:
     """Number of generated tokens; 0 where the server does not say."""
 
 
-def make_request(
-    model: str, sample: Sample, settings: Settings, *, hosted: bool = False
+def chat_arguments(
+    model: str, request: Request, settings: Settings, *, hosted: bool = False
 ) -> dict[str, Any]:
-    """The arguments of the client's `chat.completions.create` for a sample.
+    """The arguments of the client's `chat.completions.create` for a request.
 
     `hosted` says that the vendor's own API is asked: it has another name for the
     limit of new tokens, and some of its models take no temperature.
 
     Raises `BackendError` when a picture cannot be read.
     """
-    request: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "model": model,
-        "messages": [{"role": "user", "content": _content(sample)}],
+        "messages": [{"role": "user", "content": _content(request)}],
     }
     if settings.max_new_tokens is not None:
         # Each refuses or does not know the other's name.
         limit = "max_completion_tokens" if hosted else "max_tokens"
-        request[limit] = settings.max_new_tokens
+        arguments[limit] = settings.max_new_tokens
     if not (hosted and settings.temperature == 1):
         # 1 is the default there; elsewhere it is whatever the checkpoint says.
-        request["temperature"] = settings.temperature
+        arguments["temperature"] = settings.temperature
     if settings.temperature > 0:
-        request["seed"] = zlib.crc32(repr(sample.key).encode())
+        arguments["seed"] = zlib.crc32(repr(request.id.plain).encode())
     if settings.thinking:
-        request["extra_body"] = {"chat_template_kwargs": {"enable_thinking": True}}
-    return request
+        arguments["extra_body"] = {"chat_template_kwargs": {"enable_thinking": True}}
+    return arguments
 
 
 def read_completion(body: str) -> Completion:
@@ -98,11 +98,11 @@ def read_completion(body: str) -> Completion:
     return Completion(thought + (content or refusal or ""), finish, _new_tokens(answer))
 
 
-def _content(sample: Sample) -> str | list[dict[str, Any]]:
+def _content(request: Request) -> str | list[dict[str, Any]]:
     """The user message. Plain text where there is no picture: text-only servers know no parts."""
-    if not sample.images:
-        return sample.text
-    return [_encode(part) for part in sample.content]
+    if not request.images:
+        return request.text
+    return [_encode(part) for part in request.content]
 
 
 def _encode(part: Part) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 ::
 
     backend = OpenAIBackend.connect("llava@http://127.0.0.1:8000/v1", Settings())
-    for index, response in backend.generate(samples, Settings(), batch_size=64):
-        print(samples[index].key, response)
+    for index, response in backend.generate(requests, Settings(), batch_size=64):
+        print(requests[index].id, response)
 
-A sample is one request, and the batch size is the number of requests in flight: the
+The batch size is the number of requests in flight: the
 server forms its own batches from them. An API key is read from the environment when a
 request needs it and is kept nowhere.
 """
@@ -29,16 +29,16 @@ import openai
 
 from pytest_crossmath.errors import BackendError, ModelError, setting
 from pytest_crossmath.models.backend import API_KEY_ENV, Response, Settings
-from pytest_crossmath.models.servers.chat_completion import make_request, read_completion
+from pytest_crossmath.models.servers.chat_completion import chat_arguments, read_completion
 from pytest_crossmath.models.spec import check_url, split_server
-from pytest_crossmath.tasks.request import Sample
+from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.text import one_line
 
 _BATCH_SIZE = 32
 _RETRIES = 6
 """After failures that may pass: about 20 s of waiting, where the server names no time."""
 _TIMEOUTS = 2
-"""Times the timeout that a sample may take, tries and waiting included: each further try of a
+"""Times the timeout that a request may take, tries and waiting included: each further try of a
 server that hangs would be one more generation for it to work on."""
 _CONNECT_RETRIES = 2
 _CONNECT_SECONDS = 5.0
@@ -55,7 +55,7 @@ _Arrival = tuple[int, Response | BackendError]
 
 
 class _ServerGoneError(BackendError):
-    """Nothing listens any more: no other sample will fare better."""
+    """Nothing listens any more: no other request will fare better."""
 
 
 @dataclass(frozen=True)
@@ -80,21 +80,21 @@ class OpenAIBackend:
         _find(model, _listed(url, settings), settings)
         return cls(model, url)
 
-    def suggest_batch_size(self, samples: Sequence[Sample], settings: Settings) -> int:  # noqa: ARG002 - always the same
+    def suggest_batch_size(self, requests: Sequence[Request], settings: Settings) -> int:  # noqa: ARG002 - always the same
         """A number of requests that even a small server takes; larger ones want more."""
         return _BATCH_SIZE
 
     def generate(
-        self, samples: Sequence[Sample], settings: Settings, *, batch_size: int
+        self, requests: Sequence[Request], settings: Settings, *, batch_size: int
     ) -> Iterator[_Arrival]:
-        """Each sample's index with its response, the moment it arrives.
+        """Each request's index with its response, the moment it arrives.
 
-        A sample that fails for good is an error in its place. What is still in
+        A request that fails for good is an error in its place. What is still in
         flight when the iterator is closed is cancelled.
         """
         arrived: SimpleQueue[_Arrival | None] = SimpleQueue()
         loop = asyncio.new_event_loop()
-        asking = loop.create_task(self._ask(samples, settings, batch_size, arrived.put))
+        asking = loop.create_task(self._ask(requests, settings, batch_size, arrived.put))
         asking.add_done_callback(lambda _: arrived.put(None))
         # A thread of its own keeps the server busy while the caller looks at a response.
         thread = Thread(target=_run, args=(loop, asking), name="crossmath-openai", daemon=True)
@@ -109,20 +109,20 @@ class OpenAIBackend:
 
     async def _ask(
         self,
-        samples: Sequence[Sample],
+        requests: Sequence[Request],
         settings: Settings,
         batch_size: int,
         deliver: Callable[[_Arrival], None],
     ) -> None:
-        waiting = iter(enumerate(samples))
-        in_flight = min(batch_size, len(samples))
+        waiting = iter(enumerate(requests))
+        in_flight = min(batch_size, len(requests))
         gone: BackendError | None = None
 
         async def work() -> None:
             nonlocal gone
             # All workers draw from one iterator, so a request is made when its turn comes.
-            for index, sample in waiting:
-                answer = gone or await self._answer(client, sample, settings, in_flight)
+            for index, request in waiting:
+                answer = gone or await self._answer(client, request, settings, in_flight)
                 if isinstance(answer, _ServerGoneError):
                     gone = answer
                 deliver((index, answer))
@@ -135,17 +135,17 @@ class OpenAIBackend:
                 workers.create_task(work())
 
     async def _answer(
-        self, client: openai.AsyncOpenAI, sample: Sample, settings: Settings, in_flight: int
+        self, client: openai.AsyncOpenAI, request: Request, settings: Settings, in_flight: int
     ) -> Response | BackendError:
         started = time.perf_counter()
         longest = _TIMEOUTS * settings.timeout
         try:
-            request = make_request(self.model, sample, settings, hosted=_is_vendor(self.url))
+            arguments = chat_arguments(self.model, request, settings, hosted=_is_vendor(self.url))
             # The client's own limit is one for silence: a proxy that keeps a connection alive
             # with a space now and then would never reach it.
             async with asyncio.timeout(longest):
                 # Raw, since the client takes whatever comes for a completion.
-                answer = await client.chat.completions.with_raw_response.create(**request)
+                answer = await client.chat.completions.with_raw_response.create(**arguments)
             completion = read_completion(_masked(answer.text, settings))
         except BackendError as error:
             return BackendError(_without_key(str(error), settings))
@@ -155,7 +155,7 @@ class OpenAIBackend:
             return BackendError(_refusal(error, settings))
         except openai.APIConnectionError as error:
             return self._disconnection(error, settings)
-        except Exception as error:  # noqa: BLE001 - whatever else a client raises is this sample's failure
+        except Exception as error:  # noqa: BLE001 - whatever else a client raises is this request's failure
             return BackendError(_without_key(f"{type(error).__name__}: {error}", settings))
         seconds = (time.perf_counter() - started) / in_flight
         # Again, since JSON can write a key in many ways.

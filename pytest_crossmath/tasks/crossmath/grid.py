@@ -28,7 +28,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pytest_crossmath.errors import GridError
-from pytest_crossmath.tasks.task import Modality, Shape
+from pytest_crossmath.tasks.task import Form, Modality
 
 OPERATORS = ("+", "-", "×", "÷")
 EQUALS = "="
@@ -253,16 +253,15 @@ class Problem:
     """Where it was read, as ``file:line``; empty for one just made."""
 
     @property
-    def shapes(self) -> tuple[Shape, ...]:
+    def forms(self) -> tuple[Form, ...]:
         """The forms in which it can be shown."""
         shown = (Modality.IMAGE, Modality.IMAGE_TEXT)
-        pictured = ((modality, style) for modality in shown for style in self.images)
-        return ((Modality.TEXT, None), *pictured)
+        pictured = (Form(modality, style) for modality in shown for style in self.images)
+        return (Form(Modality.TEXT), *pictured)
 
-    def pictures(self, shape: Shape) -> tuple[Path, ...]:
+    def pictures(self, form: Form) -> tuple[Path, ...]:
         """The pictures of one form: one, or none in text."""
-        modality, style = shape
-        return (self.images[str(style)],) if modality.shows_image else ()
+        return (self.images[str(form.style)],) if form.modality.shows_image else ()
 
 
 def _equations_in(lines: tuple[tuple[Cell, ...], ...], direction: Direction) -> Iterator[Equation]:

@@ -31,16 +31,16 @@ from pytest_crossmath.tasks.datasets.tables import (
 from pytest_crossmath.tasks.questions.choices import named_letters
 from pytest_crossmath.tasks.questions.question import LETTERS, Kind, Question
 from pytest_crossmath.tasks.questions.values import is_number
-from pytest_crossmath.tasks.task import ImagePart, Modality, Part, Shape
+from pytest_crossmath.tasks.task import Form, ImagePart, Modality, Part
 from pytest_crossmath.text import excerpt
 
-VERSIONS: dict[str, Shape] = {
-    "Text Only": (Modality.TEXT, None),
-    "Text Dominant": (Modality.IMAGE_TEXT, "text-dominant"),
-    "Text Lite": (Modality.IMAGE_TEXT, "text-lite"),
-    "Vision Intensive": (Modality.IMAGE_TEXT, "vision-intensive"),
-    "Vision Dominant": (Modality.IMAGE_TEXT, "vision-dominant"),
-    "Vision Only": (Modality.IMAGE, None),
+VERSIONS: dict[str, Form] = {
+    "Text Only": Form(Modality.TEXT),
+    "Text Dominant": Form(Modality.IMAGE_TEXT, "text-dominant"),
+    "Text Lite": Form(Modality.IMAGE_TEXT, "text-lite"),
+    "Vision Intensive": Form(Modality.IMAGE_TEXT, "vision-intensive"),
+    "Vision Dominant": Form(Modality.IMAGE_TEXT, "vision-dominant"),
+    "Vision Only": Form(Modality.IMAGE),
 }
 """What a version is to us."""
 
@@ -80,15 +80,15 @@ def _rows(file: Path, pictures: Pictures) -> Iterator[Row]:
             raise record.error(
                 f"the field 'problem_version' must be {', '.join(VERSIONS)}, not {version[:40]!r}"
             )
-        shape = VERSIONS[version]
+        form = VERSIONS[version]
         question = record.text("question")
         listed = record.fields.get("question_for_eval")
         choices = _choices(listed if isinstance(listed, str) else question)
         kind, key = _answer(record, choices)
         yield Row(
-            _id(record), shape, _parts(record, shape, question, pictures, folders), kind, key,
+            _id(record), form, _parts(record, form, question, pictures, folders), kind, key,
             record.origin, choices=choices if _are_whole(choices, kind, key) else (),
-            group=_subject(record),
+            difficulty=_subject(record),
         )  # fmt: skip
 
 
@@ -100,10 +100,10 @@ def _id(record: Record) -> str:
 
 
 def _parts(
-    record: Record, shape: Shape, question: str, pictures: Pictures, folders: list[Path]
+    record: Record, form: Form, question: str, pictures: Pictures, folders: list[Path]
 ) -> tuple[Part, ...]:
-    modality, _ = shape
-    if modality.shows_table and not question.strip():
+    modality = form.modality
+    if modality.shows_text and not question.strip():
         raise record.error("the field 'question' is empty")
     if not modality.shows_image:
         return text_parts(question)

@@ -33,7 +33,7 @@ from pytest_crossmath.tasks.datasets.tables import (
 from pytest_crossmath.tasks.questions.markers import MarkerError, interleaved
 from pytest_crossmath.tasks.questions.question import LETTERS, Kind, Question
 from pytest_crossmath.tasks.questions.values import is_number
-from pytest_crossmath.tasks.task import ImagePart, Modality, Part
+from pytest_crossmath.tasks.task import Form, ImagePart, Modality, Part
 from pytest_crossmath.text import excerpt
 
 _IMAGES = tuple(f"image_{number}" for number in range(1, 8))
@@ -81,7 +81,7 @@ def _rows(file: Path, pictures: Pictures) -> Iterator[Row]:
             modality = Modality.IMAGE_TEXT
             parts = _parts(record, choices, pictures, file.parent)
         yield Row(
-            id, (modality, None), parts, kind, key, record.origin, accepted, choices,
+            id, Form(modality), parts, kind, key, record.origin, accepted, choices,
             _subject(record, id),
         )  # fmt: skip
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.tasks.questions.question import LETTERS, Kind, Question
-from pytest_crossmath.tasks.task import ImagePart, Part, Shape, TextPart
+from pytest_crossmath.tasks.task import Form, ImagePart, Part, TextPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Row:
 
     id: str
     """The question's id."""
-    shape: Shape
+    form: Form
     """The form."""
     parts: tuple[Part, ...]
     """What is shown."""
@@ -35,16 +35,16 @@ class Row:
     """Other right answers."""
     choices: tuple[str, ...] = ()
     """Texts of the choices, where the row has them."""
-    group: str = ""
-    """Such as a subject."""
+    difficulty: str = ""
+    """A subject, where the dataset has no grades."""
 
 
 @dataclass(slots=True)
 class _Gathered:
     first: Row
     id: str
-    forms: dict[Shape, tuple[Part, ...]] = field(default_factory=dict)
-    origins: dict[Shape, str] = field(default_factory=dict)
+    forms: dict[Form, tuple[Part, ...]] = field(default_factory=dict)
+    origins: dict[Form, str] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
 
 
@@ -61,15 +61,13 @@ def paired(rows: Iterable[Row]) -> tuple[Question, ...]:
             numbers[row.id] = number = numbers.get(row.id, 0) + 1
             found[name] = _Gathered(row, row.id if number == 1 else f"{row.id}.{number}")
         gathered = found[name]
-        if row.shape in gathered.forms:
-            modality, style = row.shape
-            form = f"{modality}/{style}" if style else modality
+        if row.form in gathered.forms:
             raise SuiteError(
-                f"{row.origin}: {row.id} as {form} is there twice, first in"
-                f" {gathered.origins[row.shape]}"
+                f"{row.origin}: {row.id} as {row.form} is there twice, first in"
+                f" {gathered.origins[row.form]}"
             )
-        gathered.forms[row.shape] = row.parts
-        gathered.origins[row.shape] = row.origin
+        gathered.forms[row.form] = row.parts
+        gathered.origins[row.form] = row.origin
         gathered.choices = gathered.choices or row.choices
     return tuple(_question(one) for one in found.values())
 
@@ -94,5 +92,5 @@ def _question(gathered: _Gathered) -> Question:
     row = gathered.first
     return Question(
         gathered.id, row.kind, gathered.forms, (row.key,), row.accepted, gathered.choices,
-        row.group, row.origin,
+        row.difficulty, row.origin,
     )  # fmt: skip

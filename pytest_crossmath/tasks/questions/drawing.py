@@ -8,20 +8,20 @@ from textwrap import wrap
 from pytest_crossmath.files import relative
 from pytest_crossmath.tasks.questions.question import LETTERS, Question
 from pytest_crossmath.tasks.scoring import Score
-from pytest_crossmath.tasks.task import Shape, TextPart
+from pytest_crossmath.tasks.task import Form, TextPart
 from pytest_crossmath.text import printable
 
 _SHOWN = 600
 """Characters of a question in a message: its end, where the question itself stands."""
 
 
-def question_lines(question: Question, shape: Shape, score: Score) -> Iterator[str]:
+def question_lines(question: Question, form: Form, score: Score) -> Iterator[str]:
     """The end of a question as it was shown, its pictures, the answer and the right one."""
-    text = "\n".join(part.text for part in question.forms[shape] if isinstance(part, TextPart))
+    text = "\n".join(part.text for part in question.forms[form] if isinstance(part, TextPart))
     cut = text if len(text) <= _SHOWN else f"… {text[-_SHOWN:]}"
     for line in cut.splitlines():
         yield from wrap(printable(line), 80) or [""]
-    yield from (f"picture: {relative(path)}" for path in question.pictures(shape))
+    yield from (f"picture: {relative(path)}" for path in question.pictures(form))
     yield ""
     yield f"answered: {_named(question, score.answer) if score.answer else 'nothing'}"
     yield f"right:    {_named(question, score.key)}"

@@ -24,7 +24,7 @@ from pytest_crossmath.tasks.datasets.pairing import with_choices
 from pytest_crossmath.tasks.questions.markers import MarkerError, interleaved
 from pytest_crossmath.tasks.questions.question import LETTERS, Kind, Question
 from pytest_crossmath.tasks.questions.values import LONGEST, is_number
-from pytest_crossmath.tasks.task import Modality, Part, Shape
+from pytest_crossmath.tasks.task import Form, Modality, Part
 from pytest_crossmath.text import excerpt
 
 _FIELDS = ("id", "kind", "answer", "forms")
@@ -70,7 +70,7 @@ def _answer(value: object, field: str, kind: Kind, choices: tuple[str, ...]) -> 
 
 def _forms(
     forms: object, choices: tuple[str, ...], folder: Path
-) -> Iterator[tuple[Shape, tuple[Part, ...]]]:
+) -> Iterator[tuple[Form, tuple[Part, ...]]]:
     wanted = f"an object with some of {', '.join(Modality)}"
     if not isinstance(forms, dict) or not forms:
         raise _wrong("forms", wanted, forms)
@@ -85,9 +85,9 @@ def _forms(
                 check_id(f"forms: {name}: styles", style)
                 _check("#" not in style, f"forms: {name}: styles", "names without #", style)
                 where = f"forms: {name}: {style}"
-                yield (modality, style), _parts(shown, where, modality, choices, folder)
+                yield Form(modality, style), _parts(shown, where, modality, choices, folder)
         else:
-            yield (modality, None), _parts(value, f"forms: {name}", modality, choices, folder)
+            yield Form(modality), _parts(value, f"forms: {name}", modality, choices, folder)
 
 
 def _parts(
@@ -99,7 +99,7 @@ def _parts(
     text = shown.get("text", "")
     _check(isinstance(text, str), where, "an object whose text is a text", text)
     images = _texts(shown, "images", where)
-    wants_text, wants_images = modality.shows_table, modality.shows_image
+    wants_text, wants_images = modality.shows_text, modality.shows_image
     _check(bool(text.strip()) or not wants_text, where, "a form with a text", value)
     _check(bool(images) == wants_images, where,
            "a form with images" if wants_images else "a form without images", value)  # fmt: skip

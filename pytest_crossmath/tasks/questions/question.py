@@ -1,13 +1,13 @@
 """Questions: tasks that are no grids, with one answer each, in the forms in which they are shown.
 
->>> from pytest_crossmath.tasks.task import Modality, TextPart
->>> shown = {(Modality.TEXT, None): (TextPart("How many sides has a hexagon?"),)}
+>>> from pytest_crossmath.tasks.task import Form, TextPart
+>>> shown = {Form.parse("text"): (TextPart("How many sides has a hexagon?"),)}
 >>> question = Question("q1", Kind.NUMBER, shown, key=("6",))
->>> question.shapes
-((<Modality.TEXT: 'text'>, None),)
+>>> [str(form) for form in question.forms]
+['text']
 
 A `Question` has all that the rest of the package wants of a task: `id`, `key`, `steps`,
-`difficulty`, `origin`, `shapes` and `pictures`. So has a `Problem`, which is a grid.
+`difficulty`, `origin`, `forms` and `pictures`. So has a `Problem`, which is a grid.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pytest_crossmath.tasks.crossmath.grid import Problem
-from pytest_crossmath.tasks.task import ImagePart, Part, Shape
+from pytest_crossmath.tasks.task import Form, ImagePart, Part
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """What choices are called, in their order."""
@@ -43,7 +43,7 @@ class Question:
     """Unique in its suite, and part of the test id."""
     kind: Kind
     """What its answer is."""
-    forms: Mapping[Shape, tuple[Part, ...]] = field(hash=False)
+    forms: Mapping[Form, tuple[Part, ...]] = field(hash=False)
     """What the user message holds in each form, in the order in which it is shown."""
     key: tuple[str, ...]
     """The right answer: one text; of a choice its letter."""
@@ -52,7 +52,7 @@ class Question:
     choices: tuple[str, ...] = ()
     """The texts of the choices; empty where only a picture has them."""
     difficulty: str = ""
-    """The group that reports and marks name, such as a subject."""
+    """What reports and marks name beside it, such as a subject."""
     origin: str = ""
     """Where it was read."""
 
@@ -62,18 +62,13 @@ class Question:
         return (0,)
 
     @property
-    def shapes(self) -> tuple[Shape, ...]:
-        """The forms in which it can be shown."""
-        return tuple(self.forms)
-
-    @property
     def letters(self) -> str:
         """The letters that an answer can be; without known choices ten of them."""
         return LETTERS[: len(self.choices) or 10]
 
-    def pictures(self, shape: Shape) -> tuple[Path, ...]:
+    def pictures(self, form: Form) -> tuple[Path, ...]:
         """The pictures of one form, in their order."""
-        return tuple(part.path for part in self.forms[shape] if isinstance(part, ImagePart))
+        return tuple(part.path for part in self.forms[form] if isinstance(part, ImagePart))
 
 
 Task = Problem | Question

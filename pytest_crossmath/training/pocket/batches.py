@@ -35,7 +35,7 @@ GRID_WEIGHT = 0.25
 """Weight of a cell of the grid in the loss."""
 
 
-class Form(StrEnum):
+class Input(StrEnum):
     """What a training batch shows."""
 
     TEXT = "text"
@@ -46,19 +46,19 @@ class Form(StrEnum):
     IMAGE_TEXT = "image+text"
 
     @property
-    def shows_table(self) -> bool:
+    def shows_text(self) -> bool:
         """Whether the prompt holds the markdown table."""
-        return self in (Form.TEXT, Form.CELLS_TEXT, Form.IMAGE_TEXT)
+        return self in (Input.TEXT, Input.CELLS_TEXT, Input.IMAGE_TEXT)
 
     @property
     def shows_cells(self) -> bool:
         """Whether cell tokens stand for the picture."""
-        return self in (Form.CELLS, Form.CELLS_TEXT)
+        return self in (Input.CELLS, Input.CELLS_TEXT)
 
     @property
     def shows_image(self) -> bool:
         """Whether the prompt holds a picture."""
-        return self in (Form.IMAGE, Form.IMAGE_TEXT)
+        return self in (Input.IMAGE, Input.IMAGE_TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Batcher:
     device: str = "cpu"
     """Where tensors go."""
 
-    def draw(self, rng: random.Random, form: Form, count: int, mix: WordingMix) -> Batch:
+    def draw(self, rng: random.Random, form: Input, count: int, mix: WordingMix) -> Batch:
         """A batch of `count` samples in one form and one wording."""
         wording = draw_wording(rng, mix)
         problems = [draw_problem(rng, self.exclude) for _ in range(count)]
@@ -110,14 +110,14 @@ class Batcher:
         ids = [convert([cell_token(text) for text in row]) for row in texts]
         return torch.tensor(ids, device=self.device)
 
-    def _conversation(self, problem: Problem, form: Form, wording: str) -> str:
+    def _conversation(self, problem: Problem, form: Input, wording: str) -> str:
         """The whole text, as the chat template and the processor write it."""
         picture = ""
         if form.shows_cells:
             picture = "".join(cell_token(cell.text) for _, cell in problem.puzzle.cells())
         elif form.shows_image:
             picture = IMAGE * (problem.puzzle.width * problem.puzzle.height)
-        table = f"\n\n{problem.table}" if form.shows_table else ""
+        table = f"\n\n{problem.table}" if form.shows_text else ""
         return f"{USER}{picture}{wording}{table}{ASSISTANT}{brief_solution(problem)}{END}"
 
     def _weights(self, ids: Tensor) -> Tensor:

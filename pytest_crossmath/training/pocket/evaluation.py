@@ -17,8 +17,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from pytest_crossmath.tasks.crossmath.grid import Problem
 from pytest_crossmath.tasks.crossmath.render import STYLES
-from pytest_crossmath.tasks.request import INSTRUCTION, make_sample
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.request import INSTRUCTION, make_request
+from pytest_crossmath.tasks.task import Form, Modality
 from pytest_crossmath.training.pocket.pictures import shifted
 
 STYLE = "original"
@@ -98,16 +98,17 @@ class Examiner:
         wording: str = INSTRUCTION,
     ) -> list[str]:
         """What the model writes to each problem, asked as one batch."""
-        samples = [make_sample(p, modality, style=STYLE, instruction=wording) for p in problems]
+        form = Form(modality, STYLE if modality.shows_image else None)
+        requests = [make_request(p, form, instruction=wording) for p in problems]
         image = [{"type": "image"}] if modality.shows_image else []
         prompts = [
             self.processor.apply_chat_template(
-                [{"role": "user", "content": [*image, {"type": "text", "text": sample.text}]}],
+                [{"role": "user", "content": [*image, {"type": "text", "text": request.text}]}],
                 add_generation_prompt=True,
             )
-            for sample in samples
+            for request in requests
         ]
-        pictures = [[change(_opened(path)) for path in s.images] for s in samples]
+        pictures = [[change(_opened(path)) for path in one.images] for one in requests]
         inputs = self.processor(
             text=prompts,
             images=pictures if modality.shows_image else None,

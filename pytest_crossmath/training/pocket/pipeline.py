@@ -29,7 +29,7 @@ _SUITE = "mini"
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Options:
     """What the user asked for."""
 
     out: Path
@@ -50,30 +50,30 @@ class Request:
     """Steps after which each stage ends early."""
 
 
-def train_and_judge(request: Request) -> bool:
+def train_and_judge(options: Options) -> bool:
     """Do it all; whether the target is met.
 
     Raises `ModelError` when there is no such device, and `OptionError` when the
     state to resume is of another run.
     """
-    _prepare(request)
-    plan = plan_for(request)
-    training = start_training(request.out, request.seed, plan, Size(), device=request.device)
-    if request.resume:
+    _prepare(options)
+    plan = plan_for(options)
+    training = start_training(options.out, options.seed, plan, Size(), device=options.device)
+    if options.resume:
         training.restore()
     training.run()
-    save_checkpoint(training, request.out)
-    figures = examine_fully(Examiner.load(request.out), load_suite(_SUITE).problems)
-    _write_figures(figures, request, training.seconds)
+    save_checkpoint(training, options.out)
+    figures = examine_fully(Examiner.load(options.out), load_suite(_SUITE).problems)
+    _write_figures(figures, options, training.seconds)
     return judge(figures)
 
 
-def plan_for(request: Request) -> tuple[Stage, ...]:
-    """The stages that the request asks for."""
-    joint = (replace(JOINT, steps=request.joint_steps),) if request.joint_steps else ()
-    own = PLAN if request.vision_steps is None else with_vision(PLAN, request.vision_steps)
+def plan_for(options: Options) -> tuple[Stage, ...]:
+    """The stages that the options ask for."""
+    joint = (replace(JOINT, steps=options.joint_steps),) if options.joint_steps else ()
+    own = PLAN if options.vision_steps is None else with_vision(PLAN, options.vision_steps)
     plan = (*own, *joint)
-    return plan if request.most_steps is None else shortened(plan, request.most_steps)
+    return plan if options.most_steps is None else shortened(plan, options.most_steps)
 
 
 def start_training(
@@ -102,10 +102,10 @@ def judge(figures: list[Figures]) -> bool:
     return met
 
 
-def _prepare(request: Request) -> None:
-    if request.device == "cuda" and not torch.cuda.is_available():
+def _prepare(options: Options) -> None:
+    if options.device == "cuda" and not torch.cuda.is_available():
         raise ModelError("--device cuda: torch finds no GPU; use --device cpu")
-    torch.set_num_threads(request.threads)
+    torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     logging: Any = transformers.utils.logging
     logging.set_verbosity_error()
@@ -125,16 +125,16 @@ def _keep_memory() -> None:
     mallopt(top_pad, 64 << 20)
 
 
-def _write_figures(figures: list[Figures], request: Request, seconds: float) -> None:
+def _write_figures(figures: list[Figures], options: Options, seconds: float) -> None:
     record = {
-        "seed": request.seed,
-        "threads": request.threads,
-        "device": request.device,
+        "seed": options.seed,
+        "threads": options.threads,
+        "device": options.device,
         "seconds": round(seconds, 1),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "figures": [asdict(figure) for figure in figures],
     }
-    (request.out / FIGURES_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (options.out / FIGURES_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     for figure in figures:
         print(figure)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from pytest_crossmath.training.pocket.batches import Form
+from pytest_crossmath.training.pocket.batches import Input
 from pytest_crossmath.training.pocket.wordings import WordingMix
 
 
@@ -27,7 +27,7 @@ class Stage:
     """Its name in the log."""
     steps: int
     """Optimizer steps."""
-    forms: Mapping[Form, int]
+    forms: Mapping[Input, int]
     """Samples of each form in a step; none trains the vision tower on cells."""
     wording: WordingMix = field(default_factory=lambda: WordingMix(0.0, 0.0))
     """Wordings of the prompts."""
@@ -44,11 +44,11 @@ class Stage:
 
 
 PLAN = (
-    Stage("words", 650, {Form.TEXT: 40, Form.CELLS: 24}, WordingMix(0.15, 0.1), (1.0, 0.6)),
+    Stage("words", 650, {Input.TEXT: 40, Input.CELLS: 24}, WordingMix(0.15, 0.1), (1.0, 0.6)),
     Stage(
         "prose",
         700,
-        {Form.TEXT: 36, Form.CELLS: 18, Form.CELLS_TEXT: 10},
+        {Input.TEXT: 36, Input.CELLS: 18, Input.CELLS_TEXT: 10},
         WordingMix(0.65, 0.3),
         rates=(0.6, 0.0),
     ),
@@ -59,7 +59,7 @@ PLAN = (
 JOINT = Stage(
     "both",
     0,
-    {Form.TEXT: 28, Form.IMAGE: 24, Form.IMAGE_TEXT: 12},
+    {Input.TEXT: 28, Input.IMAGE: 24, Input.IMAGE_TEXT: 12},
     WordingMix(0.65, 0.25),
     rates=(0.4, 0.0),
 )

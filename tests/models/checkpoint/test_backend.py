@@ -13,25 +13,22 @@ from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
 from pytest_crossmath.models.registry import load_backend
 from pytest_crossmath.models.spec import parse_spec
-from pytest_crossmath.tasks.request import Sample, make_sample
+from pytest_crossmath.tasks.request import Request, make_request
 from pytest_crossmath.tasks.scoring import Finish
 from pytest_crossmath.tasks.suite import load_suite
-from pytest_crossmath.tasks.task import ImagePart, Modality, TextPart
+from pytest_crossmath.tasks.task import Form, ImagePart, Modality, TextPart
 
 CPU = Settings(device="cpu")
-SAMPLES = [
-    make_sample(problem, modality, style="original")
-    for problem in load_suite("mini").problems[:4]
-    for modality in Modality
-]
+MINI = load_suite("mini")
+REQUESTS = [make_request(problem, form) for problem in MINI.problems[:4] for form in MINI.forms]
 
 
 def ask(
-    backend: HFBackend, samples: list[Sample], size: int, settings: Settings = CPU
+    backend: HFBackend, requests: list[Request], size: int, settings: Settings = CPU
 ) -> list[Response]:
     """The responses, `size` being worked on at once."""
-    found = dict(backend.generate(samples, settings, batch_size=size))
-    return [found[i] for i in range(len(samples))]
+    found = dict(backend.generate(requests, settings, batch_size=size))
+    return [found[i] for i in range(len(requests))]
 
 
 @pytest.fixture
@@ -49,35 +46,35 @@ def edit_json(file: Path, **fields: object) -> None:
 def test_batches_change_no_response(tiny_llava: Path) -> None:
     """The same text comes out one by one and in padded batches of mixed forms."""
     backend = HFBackend.load(str(tiny_llava), CPU)
-    alone = [response.text for response in ask(backend, SAMPLES, 1)]
-    assert [response.text for response in ask(backend, SAMPLES, 12)] == alone
-    assert [response.text for response in ask(backend, SAMPLES, 5)] == alone
+    alone = [response.text for response in ask(backend, REQUESTS, 1)]
+    assert [response.text for response in ask(backend, REQUESTS, 12)] == alone
+    assert [response.text for response in ask(backend, REQUESTS, 5)] == alone
     assert len(set(alone)) > 6
 
 
 def test_the_picture_reaches_the_model(tiny_llava: Path) -> None:
     """Other pixels under the same words give other responses."""
     backend = HFBackend.load(str(tiny_llava), CPU)
-    pictures = [sample for sample in SAMPLES if sample.modality is Modality.IMAGE]
+    pictures = [request for request in REQUESTS if request.form.modality is Modality.IMAGE]
     assert len({response.text for response in ask(backend, pictures, 4)}) > 1
 
 
 def test_the_limit_of_new_tokens(tiny_llava: Path) -> None:
     """The user's limit goes before the checkpoint's, and running into it is reported."""
     backend = HFBackend.load(str(tiny_llava), CPU)
-    own = ask(backend, SAMPLES[:1], 1)[0]
-    short = ask(backend, SAMPLES[:1], 1, Settings(device="cpu", max_new_tokens=3))[0]
+    own = ask(backend, REQUESTS[:1], 1)[0]
+    short = ask(backend, REQUESTS[:1], 1, Settings(device="cpu", max_new_tokens=3))[0]
     assert own.new_tokens <= 12
     assert (short.new_tokens, short.finish) == (3, Finish.LENGTH)
 
 
 def test_sampling_is_repeatable(tiny_llava: Path) -> None:
-    """The same samples at the same temperature give the same texts, other than greedy ones."""
+    """The same requests at the same temperature give the same texts, other than greedy ones."""
     backend = HFBackend.load(str(tiny_llava), CPU)
     hot = Settings(device="cpu", temperature=5.0)
-    first = [response.text for response in ask(backend, SAMPLES, 6, hot)]
-    assert [response.text for response in ask(backend, SAMPLES, 6, hot)] == first
-    assert [response.text for response in ask(backend, SAMPLES, 6)] != first
+    first = [response.text for response in ask(backend, REQUESTS, 6, hot)]
+    assert [response.text for response in ask(backend, REQUESTS, 6, hot)] == first
+    assert [response.text for response in ask(backend, REQUESTS, 6)] != first
 
 
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # peft's own
@@ -87,7 +84,7 @@ def test_an_adapter_runs_on_its_base(tiny_llava: Path, tmp_path: Path) -> None:
     from peft import LoraConfig, get_peft_model
 
     base = HFBackend.load(str(tiny_llava), CPU)
-    before = [response.text for response in ask(base, SAMPLES, 12)]
+    before = [response.text for response in ask(base, REQUESTS, 12)]
     tuned = get_peft_model(base.model, LoraConfig(target_modules=["q_proj", "v_proj"], r=4))
     torch.manual_seed(1)
     for name, weight in tuned.named_parameters():
@@ -97,7 +94,7 @@ def test_an_adapter_runs_on_its_base(tiny_llava: Path, tmp_path: Path) -> None:
     spec = parse_spec(str(tmp_path / "adapter"))
     backend = load_backend(spec, CPU)
     assert isinstance(backend, HFBackend)
-    after = [response.text for response in ask(backend, SAMPLES, 12)]
+    after = [response.text for response in ask(backend, REQUESTS, 12)]
     assert after != before
 
 
@@ -162,16 +159,16 @@ def test_greedy_is_greedy_whatever_the_checkpoint_says(copied: Path, tiny_llava:
     """Beams and penalties of a checkpoint do not bend what is reported as greedy."""
     edit_json(copied / "generation_config.json", num_beams=3, repetition_penalty=5.0)
     plain, bent = HFBackend.load(str(tiny_llava), CPU), HFBackend.load(str(copied), CPU)
-    expected = [response.text for response in ask(plain, SAMPLES, 12)]
-    assert [response.text for response in ask(bent, SAMPLES, 12)] == expected
+    expected = [response.text for response in ask(plain, REQUESTS, 12)]
+    assert [response.text for response in ask(bent, REQUESTS, 12)] == expected
 
 
 def test_sampling_is_not_cut_off_by_the_checkpoint(copied: Path) -> None:
     """A checkpoint's top_k of 1 would make every sample the greedy one."""
     edit_json(copied / "generation_config.json", do_sample=True, top_k=1, top_p=0.001)
     backend = HFBackend.load(str(copied), CPU)
-    hot = ask(backend, SAMPLES, 12, Settings(device="cpu", temperature=5.0))
-    greedy = ask(backend, SAMPLES, 12)
+    hot = ask(backend, REQUESTS, 12, Settings(device="cpu", temperature=5.0))
+    greedy = ask(backend, REQUESTS, 12)
     assert [response.text for response in hot] != [response.text for response in greedy]
 
 
@@ -190,8 +187,8 @@ def test_a_template_that_writes_bos_is_not_given_another(copied: Path) -> None:
     }  # fmt: skip
     (copied / "tokenizer.json").write_text(json.dumps(tokenizer))
     backend = HFBackend.load(str(copied), CPU)
-    for sample in SAMPLES[:2]:
-        ids = backend._inputs([sample], CPU)["input_ids"][0].tolist()
+    for request in REQUESTS[:2]:
+        ids = backend._inputs([request], CPU)["input_ids"][0].tolist()
         assert ids.count(257) == 1
         assert ids[0] == 257
 
@@ -211,19 +208,19 @@ def test_half_precision_on_request(tiny_llava: Path) -> None:
     assert HFBackend.load(str(tiny_llava), CPU).model.dtype is torch.float32
     half = HFBackend.load(str(tiny_llava), Settings(device="cpu", dtype="bfloat16"))
     assert half.model.dtype is torch.bfloat16
-    assert len(ask(half, SAMPLES, 12)) == 12
+    assert len(ask(half, REQUESTS, 12)) == 12
 
 
 def test_a_broken_picture_is_a_backend_error(tiny_llava: Path, tmp_path: Path) -> None:
     """A picture that broke since the start names itself."""
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n")
-    sample = Sample(
-        SAMPLES[0].problem, Modality.IMAGE, "original", 0, (ImagePart(broken), TextPart("?"))
+    request = Request(
+        MINI.problems[0], Form(Modality.IMAGE, "original"), 0, (ImagePart(broken), TextPart("?"))
     )
     backend = HFBackend.load(str(tiny_llava), CPU)
     with pytest.raises(BackendError, match=r"the picture .*broken\.png cannot be read"):
-        ask(backend, [sample], 1)
+        ask(backend, [request], 1)
 
 
 def test_a_text_only_model_reads_tables(tmp_path: Path, tiny_llava: Path) -> None:
@@ -243,7 +240,7 @@ def test_a_text_only_model_reads_tables(tmp_path: Path, tiny_llava: Path) -> Non
     backend = HFBackend.load(str(tmp_path), CPU)
     assert not backend.reads_images
     limit = Settings(device="cpu", max_new_tokens=4)
-    texts = [sample for sample in SAMPLES if sample.modality is Modality.TEXT]
+    texts = [request for request in REQUESTS if request.form.modality is Modality.TEXT]
     assert len(ask(backend, texts, 4, limit)) == 4
     with pytest.raises(BackendError, match="takes text only"):
-        ask(backend, SAMPLES[1:2], 1, limit)
+        ask(backend, REQUESTS[1:2], 1, limit)

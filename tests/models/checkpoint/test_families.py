@@ -13,22 +13,22 @@ import pytest
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
-from pytest_crossmath.tasks.request import Sample, make_sample
+from pytest_crossmath.tasks.request import Request, make_request
 from pytest_crossmath.tasks.suite import load_suite
-from pytest_crossmath.tasks.task import Modality
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning"  # in PaliGemma's processor
 )
 
 SETTINGS = Settings(device="cpu")
-SAMPLES = [
-    make_sample(problem, modality, style="original")
+MINI = load_suite("mini")
+REQUESTS = [
+    make_request(problem, form)
     # The last one has a larger picture of another shape, and a longer table.
-    for problem in (*load_suite("mini").problems[:3], load_suite("standard").problems[0])
-    for modality in Modality
+    for problem in (*MINI.problems[:3], load_suite("standard").problems[0])
+    for form in MINI.forms
 ]
-PICTURES = [sample for sample in SAMPLES if sample.images]
+PICTURES = [request for request in REQUESTS if request.images]
 
 WriteCheckpoint = Callable[[str, Path], None]
 
@@ -47,17 +47,17 @@ def backend(family_checkpoint: Path) -> HFBackend:
     return HFBackend.load(str(family_checkpoint), SETTINGS)
 
 
-def ask(backend: HFBackend, samples: list[Sample], size: int = 16) -> list[Response]:
-    """The responses in the order of the samples."""
-    found = dict(backend.generate(samples, SETTINGS, batch_size=size))
-    return [found[i] for i in range(len(samples))]
+def ask(backend: HFBackend, requests: list[Request], size: int = 16) -> list[Response]:
+    """The responses in the order of the requests."""
+    found = dict(backend.generate(requests, SETTINGS, batch_size=size))
+    return [found[i] for i in range(len(requests))]
 
 
-def first_logits(backend: HFBackend, samples: list[Sample]) -> Any:
+def first_logits(backend: HFBackend, requests: list[Request]) -> Any:
     """What the model thinks of each token as the first one of its response."""
     import torch
 
-    inputs = backend._inputs(samples, SETTINGS)
+    inputs = backend._inputs(requests, SETTINGS)
     with torch.inference_mode():
         output = backend.model.generate(
             **inputs, max_new_tokens=1, do_sample=False,
@@ -67,11 +67,11 @@ def first_logits(backend: HFBackend, samples: list[Sample]) -> Any:
 
 
 def test_batches_change_no_response(backend: HFBackend) -> None:
-    """A batch of mixed lengths and forms says what each sample says alone."""
-    together = ask(backend, SAMPLES)
-    alone = [ask(backend, [sample])[0] for sample in SAMPLES]
-    # Fewer slots than samples: rows leave and join while others run.
-    refilled = ask(backend, SAMPLES, size=2)
+    """A batch of mixed lengths and forms says what each request says alone."""
+    together = ask(backend, REQUESTS)
+    alone = [ask(backend, [request])[0] for request in REQUESTS]
+    # Fewer slots than requests: rows leave and join while others run.
+    refilled = ask(backend, REQUESTS, size=2)
     assert [r.text for r in refilled] == [r.text for r in alone]
     assert [r.text for r in together] == [r.text for r in alone]
     assert [r.new_tokens for r in together] == [r.new_tokens for r in alone]
@@ -81,9 +81,9 @@ def test_each_picture_reaches_its_own_prompt(backend: HFBackend) -> None:
     """Pictures under the same words differ, each as it does alone; so do prompts without one."""
     import torch
 
-    for samples in (PICTURES, [sample for sample in SAMPLES if not sample.images]):
-        together = first_logits(backend, samples)
-        alone = torch.cat([first_logits(backend, [sample]) for sample in samples])
+    for requests in (PICTURES, [request for request in REQUESTS if not request.images]):
+        together = first_logits(backend, requests)
+        alone = torch.cat([first_logits(backend, [request]) for request in requests])
         torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
         for i, row in enumerate(alone):
             for other in alone[:i]:

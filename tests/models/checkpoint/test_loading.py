@@ -18,24 +18,20 @@ from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
 from pytest_crossmath.models.registry import load_backend
 from pytest_crossmath.models.spec import parse_spec
-from pytest_crossmath.tasks.request import make_sample
+from pytest_crossmath.tasks.request import make_request
 from pytest_crossmath.tasks.suite import load_suite
-from pytest_crossmath.tasks.task import Modality
 
 CPU = Settings(device="cpu")
-SAMPLES = [
-    make_sample(problem, modality, style="original")
-    for problem in load_suite("mini").problems[:3]
-    for modality in Modality
-]
+MINI = load_suite("mini")
+REQUESTS = [make_request(problem, form) for problem in MINI.problems[:3] for form in MINI.forms]
 
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # peft
 
 
 def texts(backend: Any) -> list[str]:
-    """What a model says to the samples."""
-    found = dict(backend.generate(SAMPLES, CPU, batch_size=4))
-    return [found[i].text for i in range(len(SAMPLES))]
+    """What a model says to the requests."""
+    found = dict(backend.generate(REQUESTS, CPU, batch_size=4))
+    return [found[i].text for i in range(len(REQUESTS))]
 
 
 def logits(backend: HFBackend) -> Any:
@@ -43,7 +39,7 @@ def logits(backend: HFBackend) -> Any:
     import torch
 
     with torch.inference_mode():
-        return backend.model(**backend._inputs(SAMPLES[1:2], CPU)).logits
+        return backend.model(**backend._inputs(REQUESTS[1:2], CPU)).logits
 
 
 @pytest.fixture
@@ -78,7 +74,7 @@ def hub(tiny_llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 def most_new_tokens(spec: str) -> int:
     """The most tokens in a response of the model."""
     backend = load_backend(parse_spec(spec), CPU)
-    found = dict(backend.generate(SAMPLES, CPU, batch_size=4))
+    found = dict(backend.generate(REQUESTS, CPU, batch_size=4))
     return max(r.new_tokens for r in found.values() if isinstance(r, Response))
 
 
@@ -250,7 +246,7 @@ def test_quantised_weights_are_loaded(copied: Path) -> None:
     backend = HFBackend.load(str(copied), CPU)
     after = logits(backend).float()
     assert torch.nn.functional.cosine_similarity(before, after, dim=-1).median() > 0.98
-    assert len(texts(backend)) == len(SAMPLES)
+    assert len(texts(backend)) == len(REQUESTS)
 
 
 # -- code of a checkpoint ------------------------------------------------------------

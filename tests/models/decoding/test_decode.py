@@ -18,9 +18,8 @@ from pytest_crossmath.models.checkpoint.backend import HFBackend
 from pytest_crossmath.models.decoding import cache as caches
 from pytest_crossmath.models.decoding.decode import Decoded, Usage, decode
 from pytest_crossmath.models.spec import pocket_directory
-from pytest_crossmath.tasks.request import make_sample
+from pytest_crossmath.tasks.request import make_request
 from pytest_crossmath.tasks.suite import load_suite
-from pytest_crossmath.tasks.task import Modality
 
 PAD, IMAGE, FIRST = 0, 1, 2
 """Token ids: padding, a place of a picture, and the beginning of a picture."""
@@ -331,20 +330,20 @@ def test_pocket_solves_in_slots_as_it_does_alone() -> None:
     """The bundled model, with its processor: all three forms in one call."""
     settings = Settings(device="cpu", max_new_tokens=64)
     backend = HFBackend.load(str(pocket_directory()), settings)
-    problems = load_suite("mini").problems[:8]
-    samples = [make_sample(p, m, style="original") for m in Modality for p in problems]
+    mini = load_suite("mini")
+    requests = [make_request(p, form) for form in mini.forms for p in mini.problems[:8]]
     usage, options = Usage(), backend._generation(settings)
 
     def collate(rows: Sequence[int]) -> Any:
-        return backend._inputs([samples[row] for row in rows], settings)
+        return backend._inputs([requests[row] for row in rows], settings)
 
-    kinds = [bool(sample.images) for sample in samples]
+    kinds = [bool(request.images) for request in requests]
     found = decode(
-        backend.model, collate, len(samples), batch_size=5, options=options, kinds=kinds,
+        backend.model, collate, len(requests), batch_size=5, options=options, kinds=kinds,
         usage=usage,
     )  # fmt: skip
     expected = []
-    for row in range(len(samples)):
+    for row in range(len(requests)):
         inputs = collate([row])
         sequences = backend.model.generate(**inputs, **options)
         expected.append(sequences[0, inputs["input_ids"].shape[1] :].tolist())

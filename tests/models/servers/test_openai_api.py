@@ -18,11 +18,11 @@ from PIL import Image
 
 from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.models.backend import Response, Settings
-from pytest_crossmath.models.servers.chat_completion import make_request
-from pytest_crossmath.tasks.request import Sample, make_sample
+from pytest_crossmath.models.servers.chat_completion import chat_arguments
+from pytest_crossmath.tasks.request import Request, make_request
 from pytest_crossmath.tasks.scoring import Finish, Outcome, score_response
 from pytest_crossmath.tasks.suite import load_suite
-from pytest_crossmath.tasks.task import ImagePart, Modality, TextPart
+from pytest_crossmath.tasks.task import Form, ImagePart, Modality, TextPart
 
 pytest.importorskip("openai", reason='pip install "pytest-crossmath[openai]"')
 
@@ -32,8 +32,9 @@ from pytest_crossmath.models.servers.openai_api import OpenAIBackend, describe_s
 KEY = "sk-test-0123456789abcdef"
 SOON = {"retry-after-ms": "1"}
 PROBLEMS = load_suite("mini").problems
-TEXTS = [make_sample(problem, Modality.TEXT) for problem in PROBLEMS[:12]]
-PICTURE = make_sample(PROBLEMS[0], Modality.IMAGE_TEXT, style="original")
+IMAGE = Form(Modality.IMAGE, "original")
+TEXTS = [make_request(problem, Form(Modality.TEXT)) for problem in PROBLEMS[:12]]
+PICTURE = make_request(PROBLEMS[0], Form(Modality.IMAGE_TEXT, "original"))
 
 
 @dataclass(frozen=True)
@@ -184,35 +185,35 @@ def handler(faults: FaultServer) -> type[BaseHTTPRequestHandler]:
 
 
 def ask(
-    server: FaultServer, samples: list[Sample], size: int = 4, settings: Settings | None = None
+    server: FaultServer, requests: list[Request], size: int = 4, settings: Settings | None = None
 ) -> list[Response | BackendError]:
-    """What became of each sample."""
+    """What became of each request."""
     settings = settings or Settings()
     backend = OpenAIBackend.connect(f"m@{server.url}", settings)
-    arrived = dict(backend.generate(samples, settings, batch_size=size))
-    assert sorted(arrived) == list(range(len(samples)))
-    return [arrived[index] for index in range(len(samples))]
+    arrived = dict(backend.generate(requests, settings, batch_size=size))
+    assert sorted(arrived) == list(range(len(requests)))
+    return [arrived[index] for index in range(len(requests))]
 
 
 def ask_one(
-    server: FaultServer, settings: Settings | None = None, sample: Sample = TEXTS[0]
+    server: FaultServer, settings: Settings | None = None, request: Request = TEXTS[0]
 ) -> Response | BackendError:
-    """What became of one sample."""
-    return ask(server, [sample], 1, settings)[0]
+    """What became of one request."""
+    return ask(server, [request], 1, settings)[0]
 
 
 def response(server: FaultServer, settings: Settings | None = None) -> Response:
-    """The response to one sample."""
+    """The response to one request."""
     got = ask_one(server, settings)
     assert isinstance(got, Response), got
     return got
 
 
 def failure(
-    server: FaultServer, settings: Settings | None = None, sample: Sample = TEXTS[0]
+    server: FaultServer, settings: Settings | None = None, request: Request = TEXTS[0]
 ) -> str:
-    """The one line that says why a sample failed."""
-    got = ask_one(server, settings, sample)
+    """The one line that says why a request failed."""
+    got = ask_one(server, settings, request)
     assert isinstance(got, BackendError), got
     assert "\n" not in str(got)
     return str(got)
@@ -224,7 +225,7 @@ def failure(
 def test_a_picture_arrives_as_it_lies_on_disk(serve: Serve) -> None:
     """The server gets the very bytes of the file under their type, and the text after it."""
     server = serve()
-    ask_one(server, sample=PICTURE)
+    ask_one(server, request=PICTURE)
     [message] = server.requests[0]["messages"]
     picture, text = message["content"]
     head, _, data = picture["image_url"]["url"].partition(",")
@@ -242,18 +243,18 @@ def test_the_type_of_a_picture_is_that_of_its_bytes(serve: Serve, tmp_path: Path
     Image.new("RGB", (4, 4)).save(file, format="JPEG")
     content = (ImagePart(file), TextPart("?"))
     server = serve()
-    ask_one(server, sample=Sample(PROBLEMS[0], Modality.IMAGE, "original", 0, content))
+    ask_one(server, request=Request(PROBLEMS[0], IMAGE, 0, content))
     url = server.requests[0]["messages"][0]["content"][0]["image_url"]["url"]
     assert url.startswith("data:image/jpeg;base64,")
 
 
 def test_a_broken_picture_is_told_and_not_sent(serve: Serve, tmp_path: Path) -> None:
-    """A file that is no picture fails its sample alone, without a request."""
+    """A file that is no picture fails alone, and the server hears nothing of it."""
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n")
     content = (ImagePart(broken), TextPart("?"))
     server = serve()
-    bad = Sample(PROBLEMS[0], Modality.IMAGE, "original", 0, content)
+    bad = Request(PROBLEMS[0], IMAGE, 0, content)
     first, second = ask(server, [bad, TEXTS[0]])
     assert f"the picture {broken} cannot be read" in str(first)
     assert isinstance(second, Response)
@@ -291,10 +292,12 @@ def test_settings_become_fields(serve: Serve, settings: Settings, expected: dict
 def test_each_sample_is_drawn_with_a_seed_of_its_own(serve: Serve) -> None:
     """Sampling twice sends the same seeds, one for each sample of a problem."""
     server = serve()
-    samples = [make_sample(PROBLEMS[0], Modality.TEXT, index=index) for index in range(3)]
+    requests = [
+        make_request(PROBLEMS[0], Form(Modality.TEXT), sample=sample) for sample in range(3)
+    ]
     for _ in range(2):
-        ask(server, samples, 1, Settings(temperature=0.7))
-    seeds = [request["seed"] for request in server.requests]
+        ask(server, requests, 1, Settings(temperature=0.7))
+    seeds = [sent["seed"] for sent in server.requests]
     assert seeds[:3] == seeds[3:]
     assert len(set(seeds)) == 3
 
@@ -302,9 +305,9 @@ def test_each_sample_is_drawn_with_a_seed_of_its_own(serve: Serve) -> None:
 def test_the_hosted_api_has_its_own_names() -> None:
     """There the limit has another name, and temperature 1, the default, is left out."""
     settings = Settings(max_new_tokens=8, temperature=1.0)
-    request = make_request("m", TEXTS[0], settings, hosted=True)
-    assert request["max_completion_tokens"] == 8
-    assert not {"max_tokens", "temperature"} & set(request)
+    arguments = chat_arguments("m", TEXTS[0], settings, hosted=True)
+    assert arguments["max_completion_tokens"] == 8
+    assert not {"max_tokens", "temperature"} & set(arguments)
 
 
 @pytest.mark.parametrize(
@@ -522,11 +525,11 @@ def test_when_the_server_dies_the_rest_fails_at_once(serve: Serve) -> None:
 
     server = mortal(script, stop)
     backend = OpenAIBackend.connect(f"m@{server.url}", Settings())
-    samples = TEXTS * 20
-    arrived = dict(backend.generate(samples, Settings(), batch_size=2))
+    requests = TEXTS * 20
+    arrived = dict(backend.generate(requests, Settings(), batch_size=2))
     failures = [got for got in arrived.values() if isinstance(got, BackendError)]
-    assert len(arrived) == len(samples)
-    assert len(failures) == len(samples) - 3
+    assert len(arrived) == len(requests)
+    assert len(failures) == len(requests) - 3
     assert "cannot be reached any more (ConnectError)" in str(failures[-1])
     assert len({id(error) for error in failures}) <= 2
 
@@ -567,14 +570,14 @@ def test_as_many_requests_as_the_batch_size(serve: Serve) -> None:
 
 
 def test_a_request_is_made_when_its_turn_comes(serve: Serve) -> None:
-    """Pictures of samples that wait are not held in memory."""
+    """Pictures of requests that wait are not held in memory."""
     drawn: list[int] = []
 
-    class Watched(list[Sample]):
-        def __iter__(self) -> Iterator[Sample]:
-            for index, sample in enumerate(super().__iter__()):
+    class Watched(list[Request]):
+        def __iter__(self) -> Iterator[Request]:
+            for index, request in enumerate(super().__iter__()):
                 drawn.append(index)
-                yield sample
+                yield request
 
     seen: list[int] = []
 
@@ -587,7 +590,7 @@ def test_a_request_is_made_when_its_turn_comes(serve: Serve) -> None:
 
 
 def test_responses_come_in_the_order_of_completion(serve: Serve) -> None:
-    """A response is handed on while an earlier sample still waits for its own."""
+    """A response is handed on while an earlier request still waits for its own."""
     later = threading.Event()
 
     def script(_: int, body: dict[str, Any]) -> Reply:
@@ -622,7 +625,7 @@ def test_closing_cancels_what_is_in_flight(serve: Serve) -> None:
 
 
 def test_nothing_asked_is_nothing_answered(serve: Serve) -> None:
-    """No samples need no request."""
+    """No request at all is no mistake."""
     assert ask(serve(), []) == []
 
 

@@ -15,7 +15,7 @@ from pytest_crossmath.tasks.datasets.mathverse import VERSIONS, load_mathverse
 from pytest_crossmath.tasks.datasets.tables import Pictures
 from pytest_crossmath.tasks.questions.question import Kind
 from pytest_crossmath.tasks.suite import check_pictures, load_suite
-from pytest_crossmath.tasks.task import ImagePart, Modality, TextPart
+from pytest_crossmath.tasks.task import Form, ImagePart, Modality, TextPart
 from tests.tasks.questions.made_up import (
     mathverse_rows,
     picture,
@@ -45,7 +45,7 @@ def test_versions_are_forms_of_one_question(tmp_path: Path, kind: str) -> None:
     suite = load_suite(f"mathverse:{folder}", root=tmp_path)
     assert suite.name == "mathverse"
     assert [question.id for question in suite.questions] == ["mathverse-1", "mathverse-2"]
-    assert all(set(question.shapes) == set(VERSIONS.values()) for question in suite.questions)
+    assert all(set(question.forms) == set(VERSIONS.values()) for question in suite.questions)
     assert suite.modalities == tuple(Modality)
     assert suite.styles == ("text-dominant", "text-lite", "vision-intensive", "vision-dominant")
     check_pictures(suite, suite.styles)
@@ -59,15 +59,15 @@ def test_what_a_version_shows(tmp_path: Path) -> None:
     """Of the version that is vision alone the picture, without a word."""
     folder = write_mathverse(tmp_path / "data")
     first = load_mathverse(folder, Pictures(tmp_path))[0]
-    [alone] = first.forms[Modality.IMAGE, None]
+    [alone] = first.forms[Form(Modality.IMAGE)]
     assert isinstance(alone, ImagePart)
     assert alone.path == folder / "images" / "images_version_6" / "image_1.png"
-    shown, text = first.forms[Modality.IMAGE_TEXT, "text-lite"]
+    shown, text = first.forms[Form(Modality.IMAGE_TEXT, "text-lite")]
     assert isinstance(shown, ImagePart)
     assert isinstance(text, TextPart)
     assert text.text.startswith("A made-up figure 1.")
     assert text.text.endswith("C:3cm")
-    [only] = first.forms[Modality.TEXT, None]
+    [only] = first.forms[Form(Modality.TEXT)]
     assert isinstance(only, TextPart)
 
 
@@ -75,7 +75,7 @@ def test_one_file_alone(tmp_path: Path) -> None:
     """Offers the forms that it has."""
     folder = write_mathverse(tmp_path / "data")
     suite = load_suite(f"mathverse:{folder / 'testmini_text_only.json'}", root=tmp_path)
-    assert suite.shapes == ((Modality.TEXT, None),)
+    assert suite.forms == (Form(Modality.TEXT),)
     suite = load_suite(f"mathverse:{folder / 'testmini.json'}", root=tmp_path)
     assert suite.modalities == (Modality.IMAGE, Modality.IMAGE_TEXT)
 
@@ -86,7 +86,7 @@ def test_another_answer_is_another_question(tmp_path: Path) -> None:
     rows[4]["answer"] = "C"
     first, other = load_mathverse(write_mathverse(tmp_path, rows), Pictures(tmp_path))
     assert (first.id, other.id) == ("mathverse-1", "mathverse-1.2")
-    assert other.shapes == ((Modality.IMAGE, None),)
+    assert tuple(other.forms) == (Form(Modality.IMAGE),)
     assert other.key == ("C",)
 
 

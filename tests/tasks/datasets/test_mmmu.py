@@ -15,10 +15,10 @@ from pytest_crossmath.tasks.datasets.tables import Pictures
 from pytest_crossmath.tasks.questions.question import Kind
 from pytest_crossmath.tasks.scoring import Outcome, score_response
 from pytest_crossmath.tasks.suite import check_pictures, load_suite
-from pytest_crossmath.tasks.task import ImagePart, Modality, TextPart
+from pytest_crossmath.tasks.task import Form, ImagePart, Modality, TextPart
 from tests.tasks.questions.made_up import mmmu_rows, vision_rows, write_parquet
 
-BOTH = (Modality.IMAGE_TEXT, None)
+BOTH = Form(Modality.IMAGE_TEXT)
 
 
 def test_a_folder_of_subjects(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_folder_of_subjects(tmp_path: Path) -> None:
         unanswered = [row | {"answer": "?"} for row in mmmu_rows("Test")]
         write_parquet(data / subject / "test-00000-of-00001.parquet", unanswered)
     suite = load_suite(f"mmmu:{data}", root=tmp_path)
-    assert (suite.name, len(suite.questions), suite.shapes) == ("mmmu", 6, (BOTH,))
+    assert (suite.name, len(suite.questions), suite.forms) == ("mmmu", 6, (BOTH,))
     assert {question.difficulty for question in suite.questions} == {"Art", "Music_Theory"}
     check_pictures(suite, ())
     assert load_suite(f"mmmu:{data}", root=tmp_path).digest == suite.digest
@@ -62,7 +62,7 @@ def test_the_question_in_the_picture(tmp_path: Path) -> None:
     """MMMU-Pro's vision set is asked as picture, with ten choices."""
     file = write_parquet(tmp_path / "vision" / "test-00000-of-00001.parquet", vision_rows())
     suite = load_suite(f"mmmu:{tmp_path / 'vision'}", root=tmp_path)
-    assert suite.shapes == ((Modality.IMAGE, None),)
+    assert suite.forms == (Form(Modality.IMAGE),)
     [question, _] = suite.questions
     assert question.letters == "ABCDEFGHIJ"
     assert question.difficulty == "Art"

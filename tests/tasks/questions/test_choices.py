@@ -6,9 +6,9 @@ import pytest
 
 from pytest_crossmath.tasks.questions.question import Kind, Question
 from pytest_crossmath.tasks.scoring import score_response
-from pytest_crossmath.tasks.task import Modality, Part, Shape, TextPart
+from pytest_crossmath.tasks.task import Form, Modality, Part, TextPart
 
-SHOWN: dict[Shape, tuple[Part, ...]] = {(Modality.TEXT, None): (TextPart("?"),)}
+SHOWN: dict[Form, tuple[Part, ...]] = {Form(Modality.TEXT): (TextPart("?"),)}
 ANGLES = Question("a", Kind.CHOICE, SHOWN, ("B",), choices=("30°", "45°", "60°", "90°"))
 STYLES = Question(
     "s", Kind.CHOICE, SHOWN, ("B",), choices=("Impressionism", "Cubism", "Surrealism", "Dada")

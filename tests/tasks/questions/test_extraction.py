@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pytest_crossmath.tasks.questions.extraction import read_answer
 from pytest_crossmath.tasks.questions.question import Kind, Question
 from pytest_crossmath.tasks.scoring import Finish, Outcome, score_response
-from pytest_crossmath.tasks.task import Modality, Part, Shape, TextPart
+from pytest_crossmath.tasks.task import Form, Modality, Part, TextPart
 
-SHOWN: dict[Shape, tuple[Part, ...]] = {(Modality.TEXT, None): (TextPart("?"),)}
+SHOWN: dict[Form, tuple[Part, ...]] = {Form(Modality.TEXT): (TextPart("?"),)}
 CHOICE = Question("c", Kind.CHOICE, SHOWN, ("B",), choices=("40°", "60°", "none of them", "140°"))
 PICTURED = Question("p", Kind.CHOICE, SHOWN, ("B",))
 NUMBER = Question("n", Kind.NUMBER, SHOWN, ("14",))

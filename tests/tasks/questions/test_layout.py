@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.tasks.questions.layout import parse_question
 from pytest_crossmath.tasks.questions.question import Kind
-from pytest_crossmath.tasks.request import QUESTION_INSTRUCTIONS, make_sample
+from pytest_crossmath.tasks.request import QUESTION_INSTRUCTIONS, make_request
 from pytest_crossmath.tasks.suite import check_pictures, load_grids, load_suite
-from pytest_crossmath.tasks.task import ImagePart, Modality, TextPart
+from pytest_crossmath.tasks.task import Form, ImagePart, Modality, TextPart
 from tests.tasks.questions.made_up import own_lines, write_own
 
 
@@ -36,7 +36,7 @@ def test_what_each_form_shows(tmp_path: Path) -> None:
     """The same instruction everywhere; choices below a text, and a picture at its marker."""
     [question] = load_suite(str(write_own(tmp_path, own_lines(1)))).questions
     asked = QUESTION_INSTRUCTIONS[Kind.CHOICE]
-    text, image, both = (make_sample(question, modality).content for modality in Modality)
+    text, image, both = (make_request(question, Form(modality)).content for modality in Modality)
     listed = "(A) three\n(B) four"
     assert text == (TextPart(f"A square, number 1. How many sides has it?\n\n{listed}\n\n{asked}"),)
     assert image == (ImagePart(tmp_path / "q1.png"), TextPart(asked))
@@ -44,9 +44,9 @@ def test_what_each_form_shows(tmp_path: Path) -> None:
         TextPart("How many sides has"), ImagePart(tmp_path / "shape.png"),
         TextPart(f"?\n\n{listed}\n\n{asked}"),
     )  # fmt: skip
-    assert make_sample(question, Modality.IMAGE, instruction="Go.").text == "Go."
-    with pytest.raises(SuiteError, match="no picture in style 'photo'"):
-        make_sample(question, Modality.IMAGE, style="photo")
+    assert make_request(question, Form(Modality.IMAGE), instruction="Go.").text == "Go."
+    with pytest.raises(SuiteError, match="problem q1 has no form image/photo"):
+        make_request(question, Form(Modality.IMAGE, "photo"))
 
 
 def test_the_lines_of_the_documentation(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_styles(tmp_path: Path) -> None:
         "images": ["shape.png"]}}}  # fmt: skip
     suite = load_suite(str(write_own(tmp_path, [line])))
     assert suite.styles == ("plain", "photo")
-    assert suite.chosen([Modality.IMAGE], ["photo"]) == ((Modality.IMAGE, "photo"),)
+    assert suite.chosen([Modality.IMAGE], ["photo"]) == (Form(Modality.IMAGE, "photo"),)
 
 
 def test_the_digest_knows_text_key_and_pixels(tmp_path: Path) -> None:
@@ -192,4 +192,4 @@ def test_any_line_is_a_question_or_an_error_of_ours(change: dict[str, Any]) -> N
     """Whatever stands in its fields."""
     line = copy.deepcopy(own_lines(1)[0]) | change
     with suppress(SuiteError):
-        assert parse_question(line, Path("own.jsonl"), "own.jsonl:1").shapes
+        assert parse_question(line, Path("own.jsonl"), "own.jsonl:1").forms
