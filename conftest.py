@@ -48,7 +48,7 @@ def replay(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Replay
     Runs of the test then take `mini` as their suite, unless they name one.
     One character a problem: ``1`` solved, ``0`` missed, ``u`` unparsed, ``-`` not in the file.
     """
-    problems = load_suite("mini").problems
+    problems = load_suite("mini").tasks
     monkeypatch.setenv("PYTEST_ADDOPTS", "--crossmath-suite=mini")
 
     def make(name: str = "fake", **by_modality: str) -> str:

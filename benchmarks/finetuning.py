@@ -187,7 +187,7 @@ def changes(runs: dict[str, Run]) -> str:
 
 def solved(run: Run, modality: Modality) -> dict[str, float]:
     """Each problem, and whether it was solved."""
-    return measured(tally(run.results, Form(modality.value)))
+    return measured(tally(run.results, Form(modality)))
 
 
 def blanks(run: Run, modality: Modality) -> dict[str, float]:

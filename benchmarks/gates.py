@@ -34,9 +34,10 @@ from pytest_crossmath.gating.verdicts import (
     word_of,
 )
 from pytest_crossmath.inference.result import Result
-from pytest_crossmath.tasks.scoring import Outcome
-from pytest_crossmath.tasks.task import Form
+from pytest_crossmath.tasks.score import Outcome
+from pytest_crossmath.tasks.task import Form, Modality
 
+IMAGE = Form(Modality.IMAGE)
 SIZES = (60, 250, 1000)
 DROPS = (0.03, 0.05, 0.10, 0.20)
 
@@ -59,17 +60,17 @@ def share_of_fails(
 def false_alarms(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
     """Every gate where the truth is at its limit, or nothing changed."""
     for limit in (0.5, 0.8, 0.95):
-        gate = Gate(Kind.FAIL_UNDER, Form("image"), limit)
+        gate = Gate(Kind.FAIL_UNDER, IMAGE, limit)
         shares = (share_of_fails(gate, n, (limit, 0.0, 1 - limit), runs, rng) for n in SIZES)
         yield (f"fail-under {limit:.0%}, truth {limit:.0%}", *(f"{s:.1%}" for s in shares))
     for limit, back in ((0.05, 0.02), (0.2, 0.05)):
-        gate = Gate(Kind.MAX_GAP, Form("image"), limit)
+        gate = Gate(Kind.MAX_GAP, IMAGE, limit)
         chances = (limit + back, back, 1 - limit - 2 * back)
         shares = (share_of_fails(gate, n, chances, runs, rng) for n in SIZES)
         yield (f"max-gap {limit:.0%}, truth {limit:.0%}", *(f"{s:.1%}" for s in shares))
     for churn in (0.05, 0.15, 0.3):
         for limit in (0.0, 0.05):
-            gate = Gate(Kind.COMPARE, Form("image"), limit)
+            gate = Gate(Kind.COMPARE, IMAGE, limit)
             chances = (churn / 2, churn / 2, 1 - churn)
             shares = (share_of_fails(gate, n, chances, runs, rng) for n in SIZES)
             yield (
@@ -81,7 +82,7 @@ def false_alarms(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...
 def power(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
     """How often a drop is failed, at a churn of 10 % besides."""
     for limit in (0.0, 0.02, 0.05):
-        gate = Gate(Kind.COMPARE, Form("image"), limit)
+        gate = Gate(Kind.COMPARE, IMAGE, limit)
         for n in SIZES:
             shares = (
                 share_of_fails(gate, n, (drop + 0.05, 0.05, 0.9 - drop), runs, rng)
@@ -93,7 +94,7 @@ def power(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
 def detectables(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
     """The power at the drop that a run says it sees, which is to be 80 %."""
     for limit in (0.0, 0.05):
-        gate = Gate(Kind.COMPARE, Form("image"), limit)
+        gate = Gate(Kind.COMPARE, IMAGE, limit)
         for n in SIZES:
             quiet = [1.0] * round(0.05 * n) + [-1.0] * round(0.05 * n)
             drop = detectable_of(gate, [*quiet, *[0.0] * (n - len(quiet))])
@@ -101,7 +102,7 @@ def detectables(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]
             lost = max(0.05 + drop / 2, drop)
             share = share_of_fails(gate, n, (lost, lost - drop, 1 - 2 * lost + drop), runs, rng)
             yield (f"compare-fail {limit:.0%}", str(n), f"{100 * drop:.1f} points", f"{share:.0%}")
-    gate = Gate(Kind.FAIL_UNDER, Form("image"), 0.8)
+    gate = Gate(Kind.FAIL_UNDER, IMAGE, 0.8)
     for n in SIZES:
         truth = 0.8 - detectable_of(gate, [1.0] * n)
         share = share_of_fails(gate, n, (truth, 0.0, 1 - truth), runs, rng)

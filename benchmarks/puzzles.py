@@ -14,10 +14,11 @@ from pathlib import Path
 from tabulate import tabulate
 
 from pytest_crossmath.cli.main import main
-from pytest_crossmath.tasks.crossmath.generator import PRESETS, generate_mixed, generate_problems
+from pytest_crossmath.tasks.answers import parse_answer
+from pytest_crossmath.tasks.crossmath.family import FAMILY
 from pytest_crossmath.tasks.crossmath.reader import read_picture
 from pytest_crossmath.tasks.crossmath.render import STYLES, render
-from pytest_crossmath.tasks.scoring import parse_answer
+from pytest_crossmath.tasks.generating import numbered
 from pytest_crossmath.tasks.suite import load_suite
 
 _HOSTILE = {
@@ -47,28 +48,29 @@ def training_set(count: int) -> None:
 
 def rates() -> list[tuple[str, str]]:
     """Items a second for each job."""
-    problems = load_suite("standard").problems
+    problems = load_suite("standard").tasks
     styles = list(STYLES.values())
-    pictures = [render(p.puzzle, styles[i % 4]) for i, p in enumerate(problems)]
-    varied = [render(p.puzzle, STYLES["background"], p.id) for p in problems]
+    pictures = [render(p.content, styles[i % 4]) for i, p in enumerate(problems)]
+    varied = [render(p.content, STYLES["background"], p.id) for p in problems]
     jobs: dict[str, tuple[int, Callable[[], object]]] = {
         f"generate, {name}": (
             count,
             lambda name=name, count=count: list(  # type: ignore[misc]  # bound per job
-                islice(generate_problems(PRESETS[name], seed=1, prefix="x"), count)
+                islice(numbered(FAMILY, name, seed=1, prefix="x"), count)
             ),
         )
-        for name, count in (("mini", 1000), ("easy", 300), ("medium", 200), ("hard", 60))
-    }
-    jobs["generate, mixed"] = (250, lambda: list(islice(generate_mixed(seed=1, prefix="x"), 250)))
+        for name, count in (
+            ("mini", 1000), ("easy", 300), ("medium", 200), ("hard", 60), ("mixed", 250)
+        )
+    }  # fmt: skip
     jobs["render a puzzle of standard"] = (
         250,
-        lambda: [render(p.puzzle, styles[0]) for p in problems],
+        lambda: [render(p.content, styles[0]) for p in problems],
     )
     jobs["read it again"] = (250, lambda: [read_picture(picture) for picture in pictures])
     jobs["render it on a background of its own"] = (
         250,
-        lambda: [render(p.puzzle, STYLES["background"], p.id) for p in problems],
+        lambda: [render(p.content, STYLES["background"], p.id) for p in problems],
     )
     jobs["read that again"] = (250, lambda: [read_picture(picture) for picture in varied])
     jobs["crossmath generate, mixed, with pictures in two styles"] = (

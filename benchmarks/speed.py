@@ -27,7 +27,6 @@ _POCKET = ["crossmath", "--crossmath-model=pocket", "--crossmath-cache=off"]
 
 _LOOP = """
 import sys
-from PIL import Image
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from pytest_crossmath.models.spec import pocket_directory
@@ -41,14 +40,14 @@ model = AutoModelForImageTextToText.from_pretrained(pocket_directory()).eval()
 processor = AutoProcessor.from_pretrained(pocket_directory())
 processor.tokenizer.padding_side = "left"
 mini = load_suite("mini")
-requests = [make_request(problem, form) for problem in mini.problems for form in mini.forms]
+requests = [make_request(problem, form) for problem in mini.tasks for form in mini.forms]
 if batch_size > 1:
-    requests.sort(key=lambda request: (bool(request.images), len(request.text)))
+    requests.sort(key=lambda request: (bool(request.pictures), len(request.text)))
 tokens = 0
 start = 0
 while start < len(requests):
-    kind = bool(requests[start].images)
-    batch = [s for s in requests[start : start + batch_size] if bool(s.images) is kind]
+    kind = bool(requests[start].pictures)
+    batch = [r for r in requests[start : start + batch_size] if bool(r.pictures) is kind]
     start += len(batch)
     prompts = [
         processor.apply_chat_template(
@@ -58,7 +57,7 @@ while start < len(requests):
                 for part in request.content]}],
             add_generation_prompt=True, tokenize=False)
         for request in batch]
-    images = [[Image.open(path).convert("RGB") for path in s.images] for s in batch]
+    images = [[picture.rgb() for picture in request.pictures] for request in batch]
     inputs = processor(text=prompts, images=images if kind else None, padding=True,
                        return_tensors="pt")
     with torch.inference_mode():

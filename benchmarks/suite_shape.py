@@ -11,8 +11,9 @@ from statistics import fmean
 
 from tabulate import tabulate
 
-from pytest_crossmath.tasks.crossmath.grid import OPERATORS, Problem
+from pytest_crossmath.tasks.crossmath.grid import OPERATORS
 from pytest_crossmath.tasks.suite import load_suite
+from pytest_crossmath.tasks.task import Task
 
 _STRATA = ("easy", "medium", "hard")
 
@@ -22,9 +23,9 @@ def spread(values: list[int]) -> str:
     return f"{min(values)} to {max(values)}, mean {fmean(values):.1f}"
 
 
-def shape(problems: tuple[Problem, ...]) -> list[tuple[str, str]]:
+def shape(problems: tuple[Task, ...]) -> list[tuple[str, str]]:
     """Rows of the table."""
-    solved = [problem.puzzle.filled(problem.key) for problem in problems]
+    solved = [problem.content.filled(problem.key) for problem in problems]
     equations = [(e, grid.numbers) for grid in solved for e in grid.equations]
     operators = Counter(equation.operator for equation, _ in equations)
     factors = [
@@ -59,4 +60,4 @@ def shape(problems: tuple[Problem, ...]) -> list[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    print(tabulate(shape(load_suite(sys.argv[1]).problems), tablefmt="github"))
+    print(tabulate(shape(load_suite(sys.argv[1]).tasks), tablefmt="github"))

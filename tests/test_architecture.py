@@ -10,8 +10,6 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 import pytest_crossmath
 
 PACKAGE = Path(pytest_crossmath.__file__).parent
@@ -105,7 +103,6 @@ def circles(graph: Arrows) -> list[list[str]]:
     return found
 
 
-@pytest.mark.xfail(reason="families are still imported by what is written for all of them")
 def test_a_folder_imports_from_the_floors_below_it() -> None:
     """The floors are those of the table in CONTRIBUTING.md, which names every folder."""
     floor = floors()
@@ -124,7 +121,6 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     assert circles(arrows()) == []
 
 
-@pytest.mark.xfail(reason="families are still imported by what is written for all of them")
 def test_no_folders_import_each_other_in_a_circle() -> None:
     """So it is with folders. Prints the house, for `pytest -s`."""
     print(f"\n{plan_of_the_house()}")  # noqa: T201 - it is to be looked at

@@ -18,7 +18,7 @@ from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.gates import change_lines, gate_table
 from pytest_crossmath.reporting.record import read_record
-from pytest_crossmath.tasks.scoring import Outcome
+from pytest_crossmath.tasks.score import Outcome
 from pytest_crossmath.tasks.task import Form
 
 HELP = "judge one run record against another"

@@ -14,7 +14,7 @@ from pytest_crossmath.cli.learning import (
 )
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.files import require_free_folder
-from pytest_crossmath.tasks.suite import load_grids
+from pytest_crossmath.tasks.suite import load_provable
 from pytest_crossmath.tasks.task import Modality
 from pytest_crossmath.training.dataset import Completion
 from pytest_crossmath.training.export import (
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     out: Path = arguments.out
     evaluates = arguments.format == LMMS_EVAL
     suite = (
-        load_grids(arguments.suite, "a task of lmms-eval")
+        load_provable(arguments.suite, "a task of lmms-eval")
         if evaluates
         else load_learning_suite(arguments.suite)
     )

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.files import require_free_folder
+from pytest_crossmath.tasks.family import ProvableFamily, provable
+from pytest_crossmath.tasks.generating import MIXED, numbered
 
 HELP = "make a suite of new problems"
 EXAMPLE = "crossmath generate --count 5 --seed 1 --out my-suite"
@@ -17,11 +19,15 @@ EXAMPLE = "crossmath generate --count 5 --seed 1 --out my-suite"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    from pytest_crossmath.tasks.crossmath.generator import PRESETS
-
     parser.add_argument("--count", type=int, required=True, help="how many problems")
     parser.add_argument("--seed", type=int, required=True, help="same seed, same problems")
-    parser.add_argument("--difficulty", choices=[*sorted(PRESETS), "mixed"], default="mixed")
+    parser.add_argument(
+        "--family", default="crossmath", metavar="NAME", help="family of the problems"
+    )
+    parser.add_argument(
+        "--difficulty", metavar="PRESET",
+        help="a preset of the family, or mixed (default: mixed, where it has several)",
+    )  # fmt: skip
     parser.add_argument(
         "--style", nargs="+", default=["original"],
         help="image styles: names, or NAME.toml with fields of a Style",
@@ -46,13 +52,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Make the suite, or go on with one that was broken off. Raises `CrossmathError`."""
     from tqdm import tqdm
 
-    from pytest_crossmath.tasks.crossmath.generator import numbered
-    from pytest_crossmath.tasks.crossmath.layouts import check_id
+    from pytest_crossmath.tasks.lines import check_id
     from pytest_crossmath.tasks.saving import SuiteWriter
-    from pytest_crossmath.tasks.suite import UNFINISHED_FILE, load_grids, taken_solutions
+    from pytest_crossmath.tasks.suite import UNFINISHED_FILE, load_provable, taken_fingerprints
 
     out: Path = arguments.out
-    styles = [_style(style) for style in arguments.style]
+    family = provable(arguments.family, "generate")
+    styles = [_style(family, style) for style in arguments.style]
+    preset = _preset(family, arguments.difficulty)
     if not 1 <= arguments.count <= sys.maxsize:
         raise OptionError(f"--count must be from 1 to {sys.maxsize}")
     if arguments.palette is not None and not 8 <= arguments.palette <= 256:
@@ -62,16 +69,16 @@ def run(arguments: argparse.Namespace) -> int:
         require_free_folder(out)
     name = arguments.name or out.resolve().name
     check_id("--name (default: the folder)", name)
-    against = [load_grids(suite, "--against") for suite in arguments.against]
-    exclude = taken_solutions(*against, apart_from=name if arguments.rebuild else None)
+    against = [load_provable(suite, "--against") for suite in arguments.against]
+    exclude = taken_fingerprints(*against, apart_from=name if arguments.rebuild else None)
     about = {
         "name": name,
         "version": 1,
-        "generator": _command(arguments),
+        "generator": _command(arguments, preset),
         "seed": arguments.seed,
         "licence": "MIT",
     }
-    made_by = f"{_command(arguments)} --seed {arguments.seed} --name {name}"
+    made_by = f"{_command(arguments, preset)} --seed {arguments.seed} --name {name}"
     try:
         writer = SuiteWriter(
             out, styles=styles, palette=arguments.palette, made_by=made_by, seed=arguments.seed
@@ -80,15 +87,15 @@ def run(arguments: argparse.Namespace) -> int:
             if writer.made:
                 print(f"{writer.made} problems are there already: going on")
             endless = numbered(
-                arguments.difficulty, seed=arguments.seed, prefix=name,
-                exclude=exclude | writer.solutions, made=writer.made, index=writer.index,
+                family, preset, seed=arguments.seed, prefix=name,
+                exclude=exclude | writer.fingerprints, made=writer.made, index=writer.index,
             )  # fmt: skip
             total = max(arguments.count, writer.made)
             left = islice(endless, total - writer.made)
             # On a terminal only: a log needs no bar.
             bar = tqdm(left, initial=writer.made, total=total, unit="problem", disable=None)
-            for index, problem in bar:
-                writer.add(problem, index)
+            for index, task in bar:
+                writer.add(task, index)
             writer.finish(about)
     except OSError as error:
         raise OptionError(f"--out {out} cannot be written: {error}") from None
@@ -96,22 +103,29 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _style(text: str) -> str:
-    """The name of a style; a file's becomes known under the file's name."""
-    from pytest_crossmath.tasks.crossmath.render import STYLES, load_style, register_style
-
-    if text.endswith(".toml"):
-        name = Path(text).stem
-        register_style(name, load_style(Path(text)))
-        return name
-    if text not in STYLES:
+def _preset(family: ProvableFamily, asked: str | None) -> str:
+    presets = [*family.presets, *([MIXED] if family.mixture else [])]
+    preset = asked or presets[-1]
+    if preset not in presets:
         raise OptionError(
-            f"--style: there is no {text!r}; it takes {', '.join(STYLES)}, or NAME.toml"
+            f"--difficulty cannot be {preset!r}; of {family.name} it takes: {', '.join(presets)}"
+        )
+    return preset
+
+
+def _style(family: ProvableFamily, text: str) -> str:
+    """The name of a style; a file's becomes known under the file's name."""
+    if text.endswith(".toml"):
+        return family.register_style(Path(text))
+    if text not in family.styles:
+        raise OptionError(
+            f"--style: there is no {text!r}; it takes {', '.join(family.styles)}, or NAME.toml"
         )
     return text
 
 
-def _command(arguments: argparse.Namespace) -> str:
+def _command(arguments: argparse.Namespace, preset: str) -> str:
     """What makes the same suite again, but for the seed, which the manifest has."""
+    family = f" --family {arguments.family}" if arguments.family != "crossmath" else ""
     palette = f" --palette {arguments.palette}" if arguments.palette else ""
-    return f"crossmath generate --difficulty {arguments.difficulty}{palette}"
+    return f"crossmath generate{family} --difficulty {preset}{palette}"

@@ -9,18 +9,17 @@ from itertools import chain
 from pathlib import Path
 
 from pytest_crossmath.errors import OptionError
-from pytest_crossmath.tasks.crossmath.generator import solution_fingerprint
-from pytest_crossmath.tasks.crossmath.verify import verify_manifest, wrong_key
-from pytest_crossmath.tasks.request import INSTRUCTION, load_instruction
+from pytest_crossmath.tasks.request import load_instruction
 from pytest_crossmath.tasks.suite import (
     Suite,
     check_pictures,
     check_styles,
     find_suite,
-    load_grids,
-    taken_solutions,
+    load_provable,
+    taken_fingerprints,
 )
 from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.verify import fingerprints, verify_manifest, wrong_target
 from pytest_crossmath.training.dataset import Completion, Example, examples
 
 
@@ -51,9 +50,16 @@ def load_learning_suite(name: str) -> Suite:
     Those are for testing; a problem is known by its solved grid, or the mirror image of it.
     And where something in it is other than it was made: a model would learn what is wrong.
     """
-    suite = load_grids(name, "a training set")
-    taken = taken_solutions()
-    known = next((p.id for p in suite.problems if solution_fingerprint(p) in taken), None)
+    suite = load_provable(name, "a training set")
+    taken = taken_fingerprints()
+    known = next(
+        (
+            task.id
+            for task, found in zip(suite.tasks, fingerprints(suite.tasks), strict=True)
+            if found in taken
+        ),
+        None,
+    )
     if known is not None:
         raise OptionError(
             f"suite {suite.name}: {known} is a problem of a bundled suite, which is for testing: a"
@@ -61,8 +67,8 @@ def load_learning_suite(name: str) -> Suite:
             " crossmath generate"
         )
     found = chain(
-        verify_manifest(find_suite(name), suite.problems),
-        filter(None, map(wrong_key, suite.problems)),
+        verify_manifest(find_suite(name), suite.tasks),
+        filter(None, map(wrong_target, suite.tasks)),
     )
     if defect := next(found, None):
         raise OptionError(
@@ -83,11 +89,9 @@ def chosen_modalities(arguments: argparse.Namespace) -> list[Modality]:
     return [Modality(word) for word in words]
 
 
-def chosen_instruction(arguments: argparse.Namespace) -> str:
-    """The instruction in the file that `--prompt` names, or our own. Raises `OptionError`."""
-    if arguments.prompt is None:
-        return INSTRUCTION
-    return load_instruction(arguments.prompt)
+def chosen_instruction(arguments: argparse.Namespace) -> str | None:
+    """The instruction in the file that `--prompt` names; None for our own. Raises `OptionError`."""
+    return None if arguments.prompt is None else load_instruction(arguments.prompt)
 
 
 def chosen_examples(

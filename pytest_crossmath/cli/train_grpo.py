@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     trainee = loaded_trainee(arguments, spec, settings, recipe)
     reward = crossmath_reward(
-        suite.problems,
+        suite.tasks,
         depth_weight=arguments.depth_weight, format_weight=arguments.format_weight,
     )  # fmt: skip
     rollouts = Rollouts(
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         # What is right is the reward's to know.
         unused = ["completion", *([] if shows_pictures(arguments) else ["images"])]
         dataset = dataset.remove_columns(unused)
-        say(f"{len(dataset)} prompts, problems: {len(suite.problems)}")
+        say(f"{len(dataset)} prompts, problems: {len(suite.tasks)}")
         train(
             lambda: grpo_trainer(
                 trainee, dataset, recipe, rollouts, reward, settings=settings

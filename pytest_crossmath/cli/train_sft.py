@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not trainee.reads_images:
             # A column of no pictures is taken for pictures.
             dataset = dataset.remove_columns("images")
-        say(f"{len(dataset)} examples, problems: {len(suite.problems)}")
+        say(f"{len(dataset)} examples, problems: {len(suite.tasks)}")
         train(
             lambda: sft_trainer(trainee, dataset, recipe, settings=settings),
             callbacks, trainee, recipe, asked, resume=arguments.resume,

@@ -46,7 +46,7 @@ def loaded_trainee(
 
     trainee = load_trainee(spec, settings, recipe, with_pictures=shows_pictures(arguments))
     sign = getattr(trainee.processor, "image_token", None)
-    if sign and sign in chosen_instruction(arguments):
+    if sign and sign in (chosen_instruction(arguments) or ""):
         raise OptionError(
             f"--prompt {arguments.prompt} has {sign} in it, which stands for a picture"
         )

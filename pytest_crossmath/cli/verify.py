@@ -25,21 +25,21 @@ def run(arguments: argparse.Namespace) -> int:
     """Print every defect; 1 where there is one. Raises `CrossmathError`."""
     from tqdm import tqdm
 
-    from pytest_crossmath.tasks.crossmath.verify import verify, verify_manifest
-    from pytest_crossmath.tasks.suite import find_suite, load_grids
+    from pytest_crossmath.tasks.suite import find_suite, load_provable
+    from pytest_crossmath.tasks.verify import verify, verify_manifest
 
     suite, *others = (
-        load_grids(name, "crossmath verify") for name in (arguments.suite, *arguments.against)
+        load_provable(name, "crossmath verify") for name in (arguments.suite, *arguments.against)
     )
-    against = [problem for other in others for problem in other.problems]
+    against = [task for other in others for task in other.tasks]
     if arguments.json:
         require_new_file(arguments.json, "--json")
     report = verify(
-        suite.problems,
+        suite.tasks,
         against=against,
-        progress=lambda problems: tqdm(problems, desc="verify", unit=" problems", disable=None),
+        progress=lambda tasks: tqdm(tasks, desc="verify", unit=" problems", disable=None),
     )
-    found = [*report.defects, *verify_manifest(find_suite(arguments.suite), suite.problems)]
+    found = [*report.defects, *verify_manifest(find_suite(arguments.suite), suite.tasks)]
     for defect in found:
         print(defect)
     for unread in report.unread:
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     write_json(
         arguments.json, {"problems": report.problems, "defects": defects, "unread": pictures}
     )
-    shown = sum(len(problem.images) for problem in suite.problems)
+    shown = sum(len(task.images) for task in suite.tasks)
     print(
         f"problems: {report.problems}, pictures: {shown}, defects: {len(found)},"
         f" pictures not read with certainty: {len(report.unread)}"

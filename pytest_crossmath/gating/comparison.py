@@ -78,6 +78,12 @@ def check_headers(base: Run, header: Mapping[str, Any], name: str) -> None:
             f" {len(there.get('problems', ()))} and {len(here.get('problems', ()))} of suite"
             f" {here.get('name')} ({setting('limit')})"
         )
+    rules = [found.get("scoring", 1) for found in (base.header, header)]
+    if rules[0] != rules[1]:
+        raise ComparisonError(
+            f"{base.name} and {name} were scored by different rules, {rules[0]} and {rules[1]}:"
+            f" score the older anew, with pytest {setting('model')}=NAME=replay:RUN.jsonl"
+        )
     for field, word in _ASKED.items():
         one, other = base.header.get(field), header.get(field)
         if _as_set(one) != _as_set(other):

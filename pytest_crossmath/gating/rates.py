@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pytest_crossmath.inference.result import Result
-from pytest_crossmath.tasks.scoring import Outcome
+from pytest_crossmath.tasks.score import Outcome
 from pytest_crossmath.tasks.task import Form
 
 UNMEASURED = frozenset({Outcome.ERROR, Outcome.PENDING})

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pytest_crossmath.errors import SnapshotError
 from pytest_crossmath.tasks.request import RequestId
-from pytest_crossmath.tasks.scoring import Outcome, Score
+from pytest_crossmath.tasks.score import Outcome, Score
 from pytest_crossmath.tasks.task import Form
 from pytest_crossmath.text import cut, printable
 
@@ -143,7 +143,7 @@ def parse_line(line: str) -> tuple[RequestId, str]:
 
 
 def _solved(score: Score) -> str:
-    return f"{Outcome.SOLVED.value}\t{', '.join(score.key)}"
+    return f"{Outcome.SOLVED.value}\t{', '.join(score.target)}"
 
 
 def _is_solved(text: str) -> bool:

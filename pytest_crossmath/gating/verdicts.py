@@ -41,7 +41,7 @@ from pytest_crossmath.gating.stats import (
     wilson,
 )
 from pytest_crossmath.inference.result import Result
-from pytest_crossmath.tasks.scoring import Outcome
+from pytest_crossmath.tasks.score import Outcome
 from pytest_crossmath.tasks.task import Form, Modality
 
 ALPHA = 0.05

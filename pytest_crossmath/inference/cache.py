@@ -21,14 +21,13 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.files import FOLDER, make_folder
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.tasks.request import Request
-from pytest_crossmath.tasks.scoring import Finish
+from pytest_crossmath.tasks.score import Finish
 from pytest_crossmath.tasks.task import ImagePart
 
 _PATIENCE = 60.0
@@ -174,9 +173,7 @@ class ModelCache:
             return None
         settings = self._settings
         parts = [
-            ["image", _pixel_digest(part.path)]
-            if isinstance(part, ImagePart)
-            else ["text", part.text]
+            ["image", part.picture.digest] if isinstance(part, ImagePart) else ["text", part.text]
             for part in request.content
         ]
         asked = [
@@ -184,19 +181,6 @@ class ModelCache:
             settings.max_new_tokens, settings.temperature, settings.thinking,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
-
-
-@cache
-def _pixel_digest(path: Path) -> str:
-    """SHA-256 over size and pixels; over the file's bytes where it is no picture."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            pixels = picture.convert("RGBA")  # a server is sent the file, transparency and all
-            return hashlib.sha256(repr(pixels.size).encode() + pixels.tobytes()).hexdigest()
-    except OSError:
-        return "unreadable"
 
 
 def _digest(key: str, payload: str) -> str:

@@ -24,7 +24,8 @@ from pytest_crossmath.inference.cache import ModelCache
 from pytest_crossmath.inference.result import Result, failed, scored
 from pytest_crossmath.models.backend import Backend, OutOfMemoryError, Response, Settings
 from pytest_crossmath.tasks.request import Request, RequestId, make_transcription
-from pytest_crossmath.tasks.scoring import Outcome, Score, score_response
+from pytest_crossmath.tasks.score import Outcome, Score
+from pytest_crossmath.tasks.scoring import score_response
 from pytest_crossmath.tasks.task import Modality
 
 _GROUP = 2048
@@ -180,7 +181,7 @@ class Engine:
     def _loaded(self) -> Backend:
         with warnings.catch_warnings(action="ignore"):
             backend = self._load()
-        pictured = any(request.images for group in self._groups.values() for request in group)
+        pictured = any(request.pictures for group in self._groups.values() for request in group)
         if pictured and not backend.reads_images:
             raise ModelError(
                 f"model {self.name!r} takes no images: it can only be asked with"
@@ -295,7 +296,7 @@ def arranged(requests: Sequence[Request], batch_size: int) -> list[Request]:
         for start in range(0, len(requests), span)
         for request in sorted(
             requests[start : start + span],
-            key=lambda request: (bool(request.images), len(request.text)),
+            key=lambda request: (bool(request.pictures), len(request.text)),
             reverse=True,
         )
     ]

@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_crossmath.models.backend import Response
 from pytest_crossmath.tasks.request import Request, RequestId
-from pytest_crossmath.tasks.scoring import Outcome, Score
+from pytest_crossmath.tasks.score import Outcome, Score
 from pytest_crossmath.tasks.task import Form, Modality
 
 ResultId = tuple[str, RequestId]
@@ -50,6 +50,8 @@ class Result:
     """Share of the batch's time."""
     cached: bool = False
     """Whether it was in the cache and not inferred again."""
+    family: str | None = None
+    """Family of the problem; None in a record that does not say it."""
 
     @property
     def form(self) -> Form:
@@ -75,7 +77,7 @@ class Result:
         """
         fields: dict[str, Any] = {}
         for field in dataclass_fields(cls):
-            if field.name not in record and field.name == "cached":
+            if field.name not in record and field.name in _OPTIONAL:
                 continue
             value = record[field.name]
             if not _CHECKS[field.name](value):
@@ -99,6 +101,9 @@ def _are(kind: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list) and all(type(one) is kind for one in value)
 
 
+_OPTIONAL = frozenset({"cached", "family"})
+"""Fields that were added to the record later."""
+
 _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "model": _is_text,
     "problem": _is_text,
@@ -114,6 +119,7 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "new_tokens": _is_count,
     "seconds": lambda value: isinstance(value, int | float) and isfinite(value),
     "cached": lambda value: isinstance(value, bool),
+    "family": lambda value: value is None or _is_text(value),
 }
 
 
@@ -129,7 +135,8 @@ def scored(
     """The result of a response."""
     return Result(
         *_named(model, request), score.outcome, response.text, score.answer,
-        score.key, score.right, score.steps, response.new_tokens, response.seconds, cached,
+        score.target, score.right, score.steps, response.new_tokens, response.seconds, cached,
+        request.task.family,
     )  # fmt: skip
 
 
@@ -144,10 +151,10 @@ def pending(model: str, request: Request) -> Result:
 
 
 def _without_response(model: str, request: Request, outcome: Outcome, message: str) -> Result:
-    key, steps = request.task.key, request.task.steps
+    key, steps = request.task.target, request.task.steps
     return Result(
         *_named(model, request), outcome, message, None,
-        key, (False,) * len(key), steps, 0, 0.0,
+        key, (False,) * len(key), steps, 0, 0.0, family=request.task.family,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pytest_crossmath.inference.result import Result, ResultId, form_of
-from pytest_crossmath.tasks.crossmath.diagnosis import Cause
+from pytest_crossmath.tasks.diagnosis import Cause
 from pytest_crossmath.tasks.request import RequestId
 
 

@@ -25,7 +25,7 @@ from typing import Protocol
 
 from pytest_crossmath.errors import BackendError
 from pytest_crossmath.tasks.request import Request
-from pytest_crossmath.tasks.scoring import Finish
+from pytest_crossmath.tasks.score import Finish
 
 SHARDED = "sharded"
 """The device of a model that is spread over all GPUs."""

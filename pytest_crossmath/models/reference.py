@@ -1,7 +1,7 @@
 """The calibrator: a model that is always right if the suite is sound.
 
-On text it parses the table and solves it. On an image it reads the pixels and
-solves what it saw, without a look at the table; with both it does both and answers
+On text it parses the data and solves them. On an image it reads the pixels and
+solves what it saw, without a look at the text; with both it does both and answers
 only if they agree. It solves everything in every form, so that a gap it
 shows is a fault of the suite::
 
@@ -14,19 +14,16 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from PIL import Image
-
-from pytest_crossmath.errors import GridError
+from pytest_crossmath.errors import CrossmathError
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.spec import ModelSpec
-from pytest_crossmath.tasks.crossmath.grid import Puzzle
-from pytest_crossmath.tasks.crossmath.reader import read_picture
-from pytest_crossmath.tasks.crossmath.solver import propagate
-from pytest_crossmath.tasks.crossmath.table import format_table, parse_table
+from pytest_crossmath.tasks.answers import marked
+from pytest_crossmath.tasks.family import ProvableFamily, provable
+from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.request import Request
-from pytest_crossmath.tasks.scoring import Finish
-from pytest_crossmath.tasks.task import ImagePart
+from pytest_crossmath.tasks.score import Finish
 
 
 class ReferenceBackend:
@@ -72,47 +69,42 @@ def weights_digest(spec: ModelSpec, *, memo: Path | None) -> str | None:  # noqa
 
 
 def _respond(request: Request) -> str:
-    puzzles = [
-        _read(part.path) if isinstance(part, ImagePart) else _table_in(part.text)
-        for part in request.content
-        if isinstance(part, ImagePart) or part.text.rstrip().endswith("|")
-    ]
-    if not puzzles:
+    family, contents = _family(request), list(_contents(request))
+    if not contents:
         return "There is no puzzle."
-    first, *others = puzzles
+    first, *others = contents
     if any(other != first for other in others):
         return "The table and the picture do not show the same puzzle."
-    answer = _solve(first) if first else None
-    return f"<answer>{answer}</answer>" if answer else "I cannot read or solve this puzzle."
+    found = family.solve(first) if first is not None else None
+    return marked(found.values) if found else "I cannot read or solve this puzzle."
 
 
 def _transcribe(request: Request) -> str:
-    seen = [_read(path) for path in request.images]
-    return format_table(seen[0]) if seen and seen[0] else "I cannot read this picture."
+    family = _family(request)
+    seen = [_read(family, picture) for picture in request.pictures]
+    copied = seen and seen[0] is not None
+    return family.as_text(seen[0]) if copied else "I cannot read this picture."
 
 
-def _table_in(prompt: str) -> Puzzle | None:
-    """The table that a prompt ends with; None where it has none."""
-    lines: list[str] = []
-    for line in reversed(prompt.rstrip().splitlines()):
-        if not line.startswith("|"):
-            break
-        lines.insert(0, line)
-    try:
-        return parse_table("\n".join(lines))
-    except GridError:
-        return None
+def _contents(request: Request) -> Iterator[Any]:
+    """What the parts of a prompt hold; None for one that cannot be read."""
+    family = _family(request)
+    for picture in request.pictures:
+        yield _read(family, picture)
+    if request.form.modality.shows_text:
+        try:
+            # The data are the last paragraph.
+            yield family.from_text(request.text.rpartition("\n\n")[2])
+        except (CrossmathError, ValueError):
+            yield None
+
+
+def _family(request: Request) -> ProvableFamily:
+    return provable(request.task.family, "the reference model")
 
 
 # A picture is asked about twice, as image and as image+text.
 @lru_cache(maxsize=4096)
-def _read(path: Path) -> Puzzle | None:
-    with Image.open(path) as picture:
-        return read_picture(picture).certain
-
-
-def _solve(puzzle: Puzzle) -> str | None:
-    values = propagate(puzzle).values
-    if any(blank not in values for blank in puzzle.blanks):
-        return None
-    return ", ".join(str(values[blank]) for blank in puzzle.blanks)
+def _read(family: ProvableFamily, picture: Picture) -> Any:
+    with picture.opened() as image:
+        return family.read(image).certain

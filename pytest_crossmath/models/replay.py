@@ -22,7 +22,7 @@ from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.spec import ModelSpec
 from pytest_crossmath.tasks.request import Request, RequestId
-from pytest_crossmath.tasks.scoring import Finish, Outcome
+from pytest_crossmath.tasks.score import Finish, Outcome
 from pytest_crossmath.tasks.task import Form, Modality
 
 _FINISH = {Outcome.TRUNCATED: Finish.LENGTH, Outcome.REFUSED: Finish.REFUSED}

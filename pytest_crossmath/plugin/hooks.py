@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from pytest_crossmath.plugin.session import CrossmathSession
     from pytest_crossmath.plugin.xdist import GpuAssignment
     from pytest_crossmath.run.plan import FormSample
-    from pytest_crossmath.tasks.questions.question import Task
-    from pytest_crossmath.tasks.scoring import Score
-    from pytest_crossmath.tasks.task import Modality
+    from pytest_crossmath.tasks.score import Score
+    from pytest_crossmath.tasks.task import Modality, Task
 
 _active = pytest.StashKey["CrossmathSession"]()
 
@@ -40,7 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Check what was asked and start a session, if anything was."""
     config.addinivalue_line(
-        "markers", "crossmath(model, problem, modality, style, difficulty): set by pytest-crossmath"
+        "markers",
+        "crossmath(model, problem, modality, style, difficulty, family): set by pytest-crossmath",
     )
     # Else syrupy would take them for leftovers of the user's own tests, and delete them.
     ignored = getattr(config.option, "ignore_file_extensions", None) or []
@@ -217,7 +217,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _of_problem(problem: Task) -> pytest.MarkDecorator:
-    return pytest.mark.crossmath(problem=problem.id, difficulty=problem.difficulty)
+    return pytest.mark.crossmath(
+        problem=problem.id, difficulty=problem.difficulty, family=problem.family
+    )
 
 
 def _of_form(asked: FormSample) -> pytest.MarkDecorator:
@@ -249,7 +251,7 @@ def crossmath_model(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 @pytest.fixture
 def crossmath_problem(request: pytest.FixtureRequest) -> Task:
-    """The problem: its table, key, steps and pictures; of a suite of questions, the question."""
+    """The problem: its id, family, key, steps, difficulty and pictures; of a grid, equations."""
     problem: Task = _parameter(request)
     return problem
 

@@ -166,7 +166,7 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
     from pytest_crossmath.gating.gates import check_gates
     from pytest_crossmath.models.backend import API_KEY_ENV, Settings
     from pytest_crossmath.plugin.suite_options import (
-        check_questions,
+        check_proofs,
         chosen_modalities,
         chosen_styles,
         chosen_suite,
@@ -184,7 +184,7 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
     modalities = chosen_modalities(values["modality"], suite)
     styles = chosen_styles(values["style"], suite, modalities)
     check_gates(gates, modalities=modalities, styles=styles, forms=suite.forms)
-    check_questions(suite, models, diagnose=bool(values["diagnose"]))
+    check_proofs(suite, models, diagnose=bool(values["diagnose"]))
     prompt = values["prompt"]
     record, html, markdown = (
         Path(values[name]) if values[name] else None for name in ("record", "html", "markdown")
@@ -303,7 +303,7 @@ def _from_ini_file(config: pytest.Config, option: Option, text: str) -> str:
     """The value with its path, where it is one, taken from the ini file's folder."""
     if not option.is_path or config.inipath is None:
         return text
-    from pytest_crossmath.tasks.datasets.catalogue import DATASETS
+    from pytest_crossmath.tasks.catalogue import DATASETS
 
     schemes = "|".join(("replay", *DATASETS))
     head, path = re.match(rf"((?:[\w.+-]+=)?(?:(?:{schemes}):)?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]  # matches anything

@@ -45,11 +45,10 @@ from pytest_crossmath.run.plan import (
     record_header,
     suite_title,
 )
-from pytest_crossmath.tasks.crossmath.diagnosis import diagnose
-from pytest_crossmath.tasks.crossmath.grid import Problem
-from pytest_crossmath.tasks.questions.question import Task
+from pytest_crossmath.tasks.diagnosis import diagnose
 from pytest_crossmath.tasks.request import Request, make_request
-from pytest_crossmath.tasks.scoring import Score
+from pytest_crossmath.tasks.score import Score
+from pytest_crossmath.tasks.task import Task
 
 if TYPE_CHECKING:
     from pytest_crossmath.plugin.snapshots import Snapshots
@@ -404,9 +403,8 @@ class CrossmathSession:
         """Ask what was seen in a picture that was missed, and keep why it was."""
         said = engine.transcript(scored.request)
         self.progress.clear()
-        problem = scored.request.task
-        if said is not None and isinstance(problem, Problem):
-            cause = diagnose(problem, scored.score.answer or (), said)
+        if said is not None:
+            cause = diagnose(scored.request.task, scored.score.answer or (), said)
             result = scored.result
             named = result.model, result.problem, result.modality, result.style, result.sample
             self._keep(Transcript(*named, cause, said))

@@ -46,7 +46,7 @@ from pytest_crossmath.gating.snapshot import (
 )
 from pytest_crossmath.plugin.options import SNAPSHOT_EXTENSION
 from pytest_crossmath.tasks.request import Request, RequestId
-from pytest_crossmath.tasks.scoring import Score
+from pytest_crossmath.tasks.score import Score
 from pytest_crossmath.tasks.suite import Suite
 
 FOLDER = "crossmath"

@@ -27,7 +27,7 @@ def chosen_suite(values: Mapping[str, Any], models: Sequence[ModelSpec], root: P
 
 def chosen_modalities(text: str | None, suite: Suite) -> tuple[Modality, ...]:
     """The modalities that are asked for; of questions all that the suite offers, by default."""
-    if not suite.questions:
+    if suite.can_be_proved:
         return parse_modalities(text)
     if text is None:
         return suite.modalities
@@ -40,9 +40,9 @@ def chosen_modalities(text: str | None, suite: Suite) -> tuple[Modality, ...]:
     return asked
 
 
-def check_questions(suite: Suite, models: Sequence[ModelSpec], *, diagnose: bool) -> None:
-    """Raise `OptionError` for what makes sense of grids alone."""
-    if not suite.questions:
+def check_proofs(suite: Suite, models: Sequence[ModelSpec], *, diagnose: bool) -> None:
+    """Raise `OptionError` for what makes sense only of tasks that can be proved."""
+    if suite.can_be_proved:
         return
     if diagnose:
         raise OptionError(
@@ -63,7 +63,7 @@ def chosen_styles(
     """The styles that are asked for, with pictures that are there. Raises `CrossmathError`."""
     if not any(modality.shows_image for modality in modalities):
         return ()
-    if not suite.styles and not suite.questions:
+    if not suite.styles and suite.can_be_proved:
         raise OptionError(
             f"suite {suite.name} has no pictures: run it with --crossmath-modality=text"
         )
@@ -74,7 +74,7 @@ def chosen_styles(
             f"suite {suite.name} has no styles as {', '.join(modalities)}: leave"
             " --crossmath-style out"
         )
-    everything = text == "all" or bool(suite.questions)
+    everything = text == "all" or not suite.can_be_proved
     chosen = offered if everything else offered[:1]
     styles = chosen if text in (None, "", "all") else parse_list("style", text, offered)
     for modality in modalities:

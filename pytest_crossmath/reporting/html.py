@@ -24,15 +24,15 @@ from pytest_crossmath.gating.verdicts import Verdict
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.inference.transcript import Transcript
-from pytest_crossmath.reporting.gallery import Gallery, question_content
+from pytest_crossmath.reporting.gallery import Gallery
 from pytest_crossmath.reporting.gates import WORDS, measured, sees
 from pytest_crossmath.reporting.summary import Row, split_by_cause, summarize_run
 from pytest_crossmath.reporting.terminal import CAUSES, form_name, gap_figures
-from pytest_crossmath.tasks.crossmath.diagnosis import Cause
-from pytest_crossmath.tasks.questions.question import Question, Task
-from pytest_crossmath.tasks.scoring import Outcome
+from pytest_crossmath.tasks.diagnosis import Cause
+from pytest_crossmath.tasks.family import family_of
+from pytest_crossmath.tasks.score import Outcome
 from pytest_crossmath.tasks.suite import Suite
-from pytest_crossmath.tasks.task import Form, Modality
+from pytest_crossmath.tasks.task import Form, Modality, Task
 
 LONGEST = 4_000
 """Characters of a response that are shown; of a longer one its beginning and its end."""
@@ -309,15 +309,9 @@ def _shown(
 def _problem(id: str, task: Task | None, forms: Iterable[Form], gallery: Gallery) -> dict[str, Any]:
     if task is None:
         return {"id": id}
-    about: dict[str, Any] = {"id": id, "difficulty": task.difficulty}
-    there = [form for form in forms if form in task.forms]
-    if isinstance(task, Question):
-        shown = {str(form): question_content(task, form, gallery) for form in there}
-        return about | {"choices": task.choices, "shown": shown}
-    for form in there:
-        for path in task.pictures(form):
-            gallery.add(path, f"{id}/{form.style}")
-    return about | {"grid": [[cell.text for cell in row] for row in task.puzzle.rows]}
+    there = [form for form in forms if form in task.shown]
+    page = family_of(task).page(task, there, gallery.add)
+    return {"id": id, "family": task.family, "difficulty": task.difficulty, **page}
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:

@@ -15,7 +15,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from pytest_crossmath.models.replay import SavedResponse
-from pytest_crossmath.tasks.scoring import Metrics, Score, score_response, summarize
+from pytest_crossmath.tasks.score import Score
+from pytest_crossmath.tasks.scoring import Metrics, score_response, summarize
 from pytest_crossmath.tasks.suite import Suite
 from pytest_crossmath.tasks.task import Form
 
@@ -87,8 +88,8 @@ def score_saved(suite: Suite, responses: Iterable[SavedResponse]) -> tuple[FormS
 
 
 def _with_form(form: Form, suite: Suite, several_styles: bool) -> list[str]:
-    """The problems that can be shown in a form; of one without a style, grids in any."""
-    exactly = several_styles and bool(suite.questions)
+    """The problems that can be shown in a form; of one without a style, puzzles in any."""
+    exactly = several_styles and not suite.can_be_proved
     return [
         task.id
         for task in suite.tasks

@@ -15,8 +15,9 @@ from typing import Any
 from pytest_crossmath.gating.stats import Interval, gap_interval, rate_interval, wilson
 from pytest_crossmath.inference.result import Result, ResultId
 from pytest_crossmath.inference.transcript import Transcript
-from pytest_crossmath.tasks.crossmath.diagnosis import Cause
-from pytest_crossmath.tasks.scoring import Outcome, step_rates
+from pytest_crossmath.tasks.diagnosis import Cause
+from pytest_crossmath.tasks.score import Outcome
+from pytest_crossmath.tasks.scoring import step_rates
 from pytest_crossmath.tasks.task import Form, Modality
 
 

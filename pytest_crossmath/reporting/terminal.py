@@ -19,11 +19,9 @@ from pytest_crossmath.reporting.gates import (
 )
 from pytest_crossmath.reporting.report import Report
 from pytest_crossmath.reporting.summary import Gap, Row, Split, Summary
-from pytest_crossmath.tasks.crossmath.diagnosis import Cause
-from pytest_crossmath.tasks.crossmath.grid import CellKind, Problem
-from pytest_crossmath.tasks.scoring import Outcome, Score, same_number
+from pytest_crossmath.tasks.diagnosis import Cause
+from pytest_crossmath.tasks.score import Outcome
 from pytest_crossmath.tasks.task import Modality
-from pytest_crossmath.text import printable
 
 CAUSES = {
     Cause.READ_RIGHT: "copied the grid right, and reasoned wrong",
@@ -156,28 +154,6 @@ def outcome_lines(summary: Summary) -> Iterator[str]:
         yield f"outcomes of {model}: {counts}"
         if Outcome.ERROR.value in outcomes:
             yield "  an error is no measurement: it counts nowhere in the table"
-
-
-def draw_answer(problem: Problem, score: Score) -> Iterator[str]:
-    """The puzzle with the answer in it; a wrong value is shown as ``!given/right``."""
-    answer = (*(score.answer or ()), *("",) * len(score.key))
-    texts = {
-        blank: key if same_number(given, key) else f"!{printable(given)[:6] or '_'}/{key}"
-        for blank, given, key in zip(problem.puzzle.blanks, answer, score.key, strict=False)
-    }
-    filled = [
-        [texts.get((r, c), cell.text) for c, cell in enumerate(row)]
-        for r, row in enumerate(problem.puzzle.rows)
-    ]
-    widths = [max(len(row[c]) for row in filled) for c in range(problem.puzzle.width)]
-    for r, row in enumerate(filled):
-        cells = (
-            f" {text:^{width}} "
-            if problem.puzzle[r, c].kind is CellKind.EMPTY
-            else f"[{text:^{width}}]"
-            for c, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
-        yield "".join(cells).rstrip()
 
 
 def throughput(summary: Summary, seconds: float) -> str:

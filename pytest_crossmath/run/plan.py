@@ -9,9 +9,9 @@ from typing import Any
 
 from pytest_crossmath.models.registry import weights_digest
 from pytest_crossmath.run.config import CrossmathConfig
-from pytest_crossmath.tasks.questions.question import Task
 from pytest_crossmath.tasks.request import instructions_of
-from pytest_crossmath.tasks.task import Form
+from pytest_crossmath.tasks.scoring import RULES
+from pytest_crossmath.tasks.task import Form, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ def asked(config: CrossmathConfig) -> Mapping[str, Any]:
         "modalities": [modality.value for modality in config.modalities],
         "styles": list(config.styles),
         "samples": config.samples,
+        "scoring": RULES,
         "instruction": config.instruction or instructions_of(suite.tasks),
         "settings": asdict(config.settings),
     }

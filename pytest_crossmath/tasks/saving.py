@@ -3,8 +3,8 @@
 ::
 
     writer = SuiteWriter(folder, styles=["original"], palette=None, made_by="…", seed=1)
-    for index, problem in numbered(…, made=writer.made, index=writer.index):
-        writer.add(problem, index)
+    for index, task in numbered(…, made=writer.made, index=writer.index):
+        writer.add(task, index)
     writer.finish(about)
 
 Until it is finished a suite has ``unfinished.jsonl``: what makes it, then a line a problem.
@@ -15,21 +15,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.files import taken
-from pytest_crossmath.tasks.crossmath.generator import solution_fingerprint
-from pytest_crossmath.tasks.crossmath.grid import Problem
-from pytest_crossmath.tasks.crossmath.layouts import to_json
-from pytest_crossmath.tasks.crossmath.render import STYLES, render
+from pytest_crossmath.tasks.family import ProvableFamily, provable
+from pytest_crossmath.tasks.pictures import pixel_hash
 from pytest_crossmath.tasks.suite import (
     MANIFEST_FILE,
     PROBLEMS_FILE,
     UNFINISHED_FILE,
-    pixel_hash,
     text_hash,
 )
+from pytest_crossmath.tasks.task import Task
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 class SuiteWriter:
@@ -57,8 +58,8 @@ class SuiteWriter:
         """How many problems there are."""
         self.index = 0
         """Where their generator stands."""
-        self.solutions: set[str] = set()
-        """Fingerprints of their solutions."""
+        self.fingerprints: set[str] = set()
+        """Their fingerprints."""
         self._styles, self._palette, self._seed = tuple(styles), palette, seed
         self._file = folder / UNFINISHED_FILE
         first = {"made_by": made_by, "styles": self._styles, "palette": palette}
@@ -72,33 +73,31 @@ class SuiteWriter:
             self._file.write_text(f"{text}\n", encoding="utf-8", newline="\n")
         self._stream = self._file.open("a", encoding="utf-8", newline="\n")
 
-    def add(self, problem: Problem, index: int = 0) -> None:
-        """Write a problem and its pictures; `index` is where the generator goes on after it."""
-        from PIL.Image import Dither
+    def add(self, task: Task, index: int = 0) -> None:
+        """Write a task and its pictures; `index` is where the generator goes on after it.
 
-        images = {style: f"{style}/{problem.id}.png" for style in self._styles}
+        Raises `SuiteError` for a task of a family that cannot be drawn.
+        """
+        family = provable(task.family, "a suite that is made")
+        images = {style: f"{style}/{task.id}.png" for style in self._styles}
         pixels = {}
-        for name, relative in images.items():
-            style = STYLES[name]
+        for style, relative in images.items():
             (self.folder / relative).parent.mkdir(parents=True, exist_ok=True)
-            picture = render(problem.puzzle, style, f"{self._seed}/{problem.id}/{name}")
-            # With fewer colours a gradient falls into bands that may look like boxes.
-            if self._palette is not None and not style.varied_background:
-                picture = picture.quantize(self._palette, dither=Dither.NONE)
+            picture = self._drawn(family, task, style)
             # A background takes four times as long to squeeze, for a sixth of its file.
-            picture.save(self.folder / relative, optimize=not style.varied_background)
-            pixels[name] = pixel_hash(picture)
-        solution = solution_fingerprint(problem)
+            picture.save(self.folder / relative, optimize=not family.varies(style))
+            pixels[style] = pixel_hash(picture)
+        fingerprint = family.fingerprint(task)
         line = {
             "index": index,
-            "solution": solution,
-            "hashes": {"text": text_hash(problem.table), "pixels": pixels},
-            "problem": to_json(problem, images),
+            "solution": fingerprint,
+            "hashes": {"text": text_hash(task.text), "pixels": pixels},
+            "problem": family.to_json(task, images),
         }
-        # The pictures come first: a line says that its problem is whole.
+        # The pictures come first: a line says that its task is whole.
         self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
         self._stream.flush()
-        self._count(index, solution)
+        self._count(index, fingerprint)
 
     def finish(self, about: Mapping[str, Any]) -> None:
         """Write problems and manifest; `about` stands in that before the hashes.
@@ -123,6 +122,15 @@ class SuiteWriter:
         """Leave it unfinished."""
         self._stream.close()
 
+    def _drawn(self, family: ProvableFamily, task: Task, style: str) -> Image.Image:
+        from PIL.Image import Dither
+
+        picture = family.draw(task.content, style, f"{self._seed}/{task.id}/{style}")
+        # With fewer colours a gradient falls into bands that may look like boxes.
+        if self._palette is None or family.varies(style):
+            return picture
+        return picture.quantize(self._palette, dither=Dither.NONE)
+
     def _go_on(self, first: str) -> None:
         whole = self._file.read_text(encoding="utf-8").rpartition("\n")[0]
         begun, *lines = whole.split("\n")
@@ -142,14 +150,14 @@ class SuiteWriter:
         # A last line that was cut off is made again.
         self._file.write_text(f"{whole}\n", encoding="utf-8", newline="\n")
 
-    def _count(self, index: int, solution: str) -> None:
+    def _count(self, index: int, fingerprint: str) -> None:
         self.made += 1
         self.index = index
-        self.solutions.add(solution)
+        self.fingerprints.add(fingerprint)
 
 
 def save_suite(
-    problems: Sequence[Problem],
+    tasks: Sequence[Task],
     folder: Path,
     *,
     styles: Iterable[str],
@@ -158,6 +166,6 @@ def save_suite(
 ) -> None:
     """Write a suite with its pictures and manifest into `folder`, see `SuiteWriter`."""
     writer = SuiteWriter(folder, styles=styles, palette=palette, made_by="problems at hand")
-    for problem in problems:
-        writer.add(problem)
+    for task in tasks:
+        writer.add(task)
     writer.finish(about)

@@ -7,12 +7,12 @@ it, and the pictures::
     problems/mini/problems.jsonl
     problems/mini/original/mini-0001.png
 
-A line holds `id`, `table`, `key`, `steps`, `difficulty`, `equations` and
-`images`. The manifest holds a SHA-256 of every text and of every picture's
+A line holds `id`, `family` (left out: crossmath), the family's own fields, `key`, `steps`,
+`difficulty` and `images`. The manifest holds a SHA-256 of every text and of every picture's
 pixels, so that a suite is known by what a model sees, not by how it was saved.
 
 >>> suite = load_suite("mini")
->>> suite.name, len(suite.problems), suite.styles
+>>> suite.name, len(suite.tasks), suite.styles
 ('mini', 200, ('original',))
 """
 
@@ -20,24 +20,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from pytest_crossmath.errors import GridError, OptionError, SuiteError
-from pytest_crossmath.tasks.crossmath.generator import solution_fingerprint
-from pytest_crossmath.tasks.crossmath.grid import Problem
-from pytest_crossmath.tasks.crossmath.layouts import parse_problem, read_object
-from pytest_crossmath.tasks.datasets.catalogue import load_dataset, split_dataset
-from pytest_crossmath.tasks.questions.layout import parse_question
-from pytest_crossmath.tasks.questions.question import Question, Task
-from pytest_crossmath.tasks.task import Form, Modality, TextPart
-
-if TYPE_CHECKING:
-    from PIL import Image
+from pytest_crossmath.errors import CrossmathError, OptionError, SuiteError
+from pytest_crossmath.tasks.catalogue import (
+    DATASETS,
+    dataset_forms,
+    load_dataset,
+    split_dataset,
+)
+from pytest_crossmath.tasks.family import family_named, family_of, provable
+from pytest_crossmath.tasks.lines import check_field, read_object
+from pytest_crossmath.tasks.task import Form, Modality, Task
+from pytest_crossmath.text import one_line
 
 PROBLEMS_FILE = "problems.jsonl"
 MANIFEST_FILE = "manifest.json"
@@ -47,30 +46,36 @@ UNFINISHED_FILE = "unfinished.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A loaded suite: of grids, or of questions."""
+    """A loaded suite: of tasks that can be proved, or of questions."""
 
     name: str
     """Name of a bundled suite or a dataset, else the folder or file it came from."""
-    problems: tuple[Problem, ...]
-    """Its grids, in the order of the file; none in a suite of questions."""
+    tasks: tuple[Task, ...]
+    """What a model is asked, in the order of the file."""
     digest: str
-    """SHA-256 over every task's text, key and picture files, as hex digits."""
-    questions: tuple[Question, ...] = ()
-    """Its questions, in the order of the file; none in a suite of grids."""
+    """SHA-256 over every task's text, target and picture files, as hex digits."""
 
     @property
-    def tasks(self) -> tuple[Task, ...]:
-        """What a model is asked: grids or questions."""
-        return self.problems or self.questions
+    def families(self) -> tuple[str, ...]:
+        """Names of the families that it has tasks of."""
+        return tuple(dict.fromkeys(task.family for task in self.tasks))
+
+    @property
+    def can_be_proved(self) -> bool:
+        """Whether all its tasks are of families that can be proved.
+
+        Their styles are drawings of one content; the styles of questions are what is asked.
+        """
+        return all(family_named(name).can_be_proved for name in self.families)
 
     @property
     def styles(self) -> tuple[str, ...]:
-        """Of grids, the image styles that every problem has; of questions, all that some has."""
-        if self.questions:
-            found = dict.fromkeys(form.style for task in self.questions for form in task.forms)
-            return tuple(style for style in found if style is not None)
-        first, *rest = (problem.images for problem in self.problems)
-        return tuple(style for style in first if all(style in images for images in rest))
+        """Of tasks that can be proved, the styles that each of them has; else all that one has."""
+        by_task = [dict.fromkeys(form.style for form in task.forms) for task in self.tasks]
+        found = dict.fromkeys(chain.from_iterable(by_task))
+        if self.can_be_proved:
+            return tuple(s for s in found if s is not None and all(s in one for one in by_task))
+        return tuple(style for style in found if style is not None)
 
     @property
     def forms(self) -> tuple[Form, ...]:
@@ -94,7 +99,7 @@ class Suite:
 
     def cut(self, limit: int | None) -> Suite:
         """The first `limit` tasks, all of them for None."""
-        return replace(self, problems=self.problems[:limit], questions=self.questions[:limit])
+        return replace(self, tasks=self.tasks[:limit])
 
 
 def bundled_suites() -> dict[str, Path]:
@@ -114,26 +119,27 @@ def load_suite(suite: str, *, root: Path | None = None) -> Suite:
     """
     dataset = split_dataset(suite)
     if dataset is not None:
-        questions = load_dataset(*dataset, root or Path.cwd())
-        return Suite(dataset[0], (), _digest(questions), questions)
+        tasks = load_dataset(*dataset, root or Path.cwd())
+        return Suite(dataset[0], tasks, _digest(tasks))
     file = find_suite(suite)
     tasks = _load_lines(file)
     name = suite if suite in bundled_suites() else _name_of(file)
-    problems = tuple(task for task in tasks if isinstance(task, Problem))
-    questions = tuple(task for task in tasks if isinstance(task, Question))
-    if problems and questions:
+    by_kind = {family_of(task).can_be_proved: task for task in reversed(tasks)}
+    if len(by_kind) > 1:
         raise SuiteError(
-            f"{questions[0].origin}: a suite holds grids or questions, not both: put the"
+            f"{by_kind[False].origin}: a suite holds grids or questions, not both: put the"
             " questions into a file of their own"
         )
-    return Suite(name, problems, _digest(tasks), questions)
+    return Suite(name, tasks, _digest(tasks))
 
 
-def load_grids(suite: str, what: str) -> Suite:
-    """A suite of grids, for `what`. Raises `SuiteError`, also for one of questions."""
+def load_provable(suite: str, what: str) -> Suite:
+    """A suite whose tasks can be proved, for `what`. Raises `SuiteError`, also for another."""
     loaded = load_suite(suite)
-    if loaded.questions:
-        raise SuiteError(f"suite {loaded.name} holds questions: {what} is for cross-math grids")
+    if not loaded.can_be_proved:
+        raise SuiteError(
+            f"suite {loaded.name} holds questions: {what} is for tasks that can be proved"
+        )
     return loaded
 
 
@@ -157,29 +163,24 @@ def find_suite(suite: str) -> Path:
     if not os.path.isfile(file):
         raise SuiteError(
             f"no suite {suite!r}: it is neither a bundled suite ({', '.join(bundled) or 'none'}),"
-            f" nor a folder with {PROBLEMS_FILE}, nor a JSONL file, nor mathverse:PATH or mmmu:PATH"
+            f" nor a folder with {PROBLEMS_FILE}, nor a JSONL file, nor {dataset_forms(' or ')}"
         )
     return file
 
 
-def taken_solutions(*others: Suite, apart_from: str | None = None) -> frozenset[str]:
-    """Fingerprints of all solved grids in bundled and other suites, which new problems avoid."""
+def taken_fingerprints(*others: Suite, apart_from: str | None = None) -> frozenset[str]:
+    """Fingerprints of all tasks in bundled and other suites, which new ones avoid."""
     bundled = (load_suite(name) for name in bundled_suites() if name != apart_from)
     return frozenset(
-        solution_fingerprint(problem)
+        provable(task.family, "a fingerprint").fingerprint(task)
         for suite in chain(bundled, others)
-        for problem in suite.problems
+        for task in suite.tasks
     )
 
 
-def text_hash(table: str) -> str:
-    """SHA-256 of a table, as a manifest has it."""
-    return hashlib.sha256(table.encode()).hexdigest()
-
-
-def pixel_hash(picture: Image.Image) -> str:
-    """SHA-256 of a picture's pixels in RGB, as a manifest has it."""
-    return hashlib.sha256(picture.convert("RGB").tobytes()).hexdigest()
+def text_hash(text: str) -> str:
+    """SHA-256 of a task's text, as a manifest has it."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check_styles(suite: Suite, styles: Iterable[str]) -> None:
@@ -192,36 +193,14 @@ def check_styles(suite: Suite, styles: Iterable[str]) -> None:
 
 def check_pictures(suite: Suite, styles: Iterable[str]) -> None:
     """Raise `SuiteError` for the first picture in these styles that is missing or broken."""
-    shown = {None, *styles}
+    wanted = {None, *styles}
     for task in suite.tasks:
-        paths = (task.pictures(form) for form in task.forms if form.style in shown)
-        for path in dict.fromkeys(chain.from_iterable(paths)):
+        shown = (found for form, found in task.pictures.items() if form.style in wanted)
+        for picture in dict.fromkeys(chain.from_iterable(shown)):
             try:
-                check_picture(path)
+                picture.check()
             except SuiteError as error:
                 raise SuiteError(f"{task.origin}: {error}") from None
-
-
-def check_picture(path: Path) -> None:
-    """Raise `SuiteError` unless `path` is a picture that is there whole.
-
-    A PNG is not decoded: its checksums tell, in a tenth of the time.
-    """
-    from PIL import Image
-
-    if not os.path.isfile(path):
-        raise SuiteError(f"the picture {path} is missing")
-    try:
-        with (
-            warnings.catch_warnings(category=Image.DecompressionBombWarning, action="error"),
-            Image.open(path) as picture,
-        ):
-            if picture.format == "PNG":
-                picture.verify()
-            else:
-                picture.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Warning) as error:
-        raise SuiteError(f"the picture {path} is broken: {error}") from None
 
 
 def _problems_folder() -> Path:
@@ -248,18 +227,20 @@ def _load_lines(file: Path) -> tuple[Task, ...]:
         raise SuiteError(f"{file} cannot be read: {error}") from None
     if is_parquet or lines[0].lstrip().startswith("["):
         raise SuiteError(
-            f"{file} is no file of one JSON object a line: of a dataset write mathverse:{file} or"
-            f" mmmu:{file}"
+            f"{file} is no file of one JSON object a line: of a dataset write"
+            f" {' or '.join(f'{name}:{file}' for name in DATASETS)}"
         )
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             record = read_object(line)
-            parse = parse_problem if {"forms", "kind"}.isdisjoint(record) else parse_question
-            task = parse(record, file, f"{file}:{number}")
-        except (SuiteError, GridError) as error:
+            task = family_named(_family_name(record)).parse(record, file, f"{file}:{number}")
+        except (CrossmathError, ValueError) as error:
             raise SuiteError(f"{file}:{number}: {error}") from None
+        except (LookupError, TypeError) as error:  # of a family of another package
+            what = f"no task of its family: {type(error).__name__}: {one_line(error)}"
+            raise SuiteError(f"{file}:{number}: {what}") from error
         if task.id in tasks:
             raise SuiteError(f"{file}:{number}: the id {task.id!r} is there twice")
         tasks[task.id] = task
@@ -268,26 +249,16 @@ def _load_lines(file: Path) -> tuple[Task, ...]:
     return tuple(tasks.values())
 
 
+def _family_name(record: Mapping[str, Any]) -> str:
+    """The field `family`; a line without it is known by its other fields."""
+    name = record.get("family", "crossmath" if {"forms", "kind"}.isdisjoint(record) else "question")
+    check_field(isinstance(name, str), "family", "the name of a family", name)
+    return str(name)
+
+
 def _digest(tasks: Iterable[Task]) -> str:
     total = hashlib.sha256()
     for task in tasks:
-        if isinstance(task, Question):
-            total.update(repr((task.id, task.kind, task.key, task.accepted, task.choices)).encode())
-            for form, parts in task.forms.items():
-                total.update(repr((form.modality, form.style)).encode())
-                for part in parts:
-                    total.update(
-                        part.text.encode(errors="surrogatepass")
-                        if isinstance(part, TextPart)
-                        else _content(part.path)
-                    )
-            continue
-        total.update(repr((task.id, task.table, task.key, task.steps)).encode())
-        for style, path in task.images.items():
-            total.update(style.encode(errors="surrogatepass"))
-            total.update(_content(path))
+        for part in family_of(task).digest(task):
+            total.update(part)
     return total.hexdigest()
-
-
-def _content(path: Path) -> bytes:
-    return path.read_bytes() if os.path.isfile(path) else b""

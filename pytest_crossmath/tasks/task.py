@@ -1,4 +1,4 @@
-"""Forms: how a task is shown to a model, and the parts that a prompt is made of.
+"""Tasks: what a model is asked, and the forms in which it is shown.
 
 >>> form = Form.parse("image/beige")
 >>> form.modality.shows_text, form.style, str(form)
@@ -7,9 +7,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
+from typing import Any
+
+from pytest_crossmath.tasks.pictures import Picture
 
 
 class Modality(StrEnum):
@@ -41,7 +44,7 @@ class TextPart:
 class ImagePart:
     """A picture in a prompt."""
 
-    path: Path
+    picture: Picture
 
 
 Part = TextPart | ImagePart
@@ -82,3 +85,64 @@ class Form:
 
     def __str__(self) -> str:
         return f"{self.modality}/{self.style}" if self.style else self.modality.value
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is asked: one line of a suite. In public names it is called a problem."""
+
+    id: str
+    """Unique in its suite, and part of the test id: ``mini-0001``."""
+    family: str
+    """Name of the family that asks and scores it, see `tasks.family`."""
+    content: Any = field(hash=False)
+    """What the family knows of it: of a crossword of equations the grid."""
+    target: tuple[str, ...]
+    """The right values, in the order in which they are to be answered."""
+    steps: tuple[int, ...]
+    """For each value the round of deduction that gives it, from 1; 0 where there are none."""
+    difficulty: str
+    """``easy``, ``medium`` or ``hard``; of a question its subject, or nothing."""
+    shown: Mapping[Form, tuple[Part, ...]] = field(hash=False)
+    """What each form shows beside the instruction, in the order in which it is shown."""
+    origin: str = ""
+    """Where it was read, as ``file:line``; empty for one just made."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The right values, under the name that suite files and fixtures have for them."""
+        return self.target
+
+    @property
+    def equations(self) -> tuple[Any, ...]:
+        """Of a crossword of equations, these; of other families nothing."""
+        return tuple(getattr(self.content, "equations", ()))
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """The forms in which it can be shown."""
+        return tuple(self.shown)
+
+    @property
+    def pictures(self) -> Mapping[Form, tuple[Picture, ...]]:
+        """The pictures of each form that has some, in their order."""
+        found = {
+            form: tuple(part.picture for part in parts if isinstance(part, ImagePart))
+            for form, parts in self.shown.items()
+        }
+        return {form: pictures for form, pictures in found.items() if pictures}
+
+    @property
+    def images(self) -> Mapping[str, Picture]:
+        """The picture of each named style, of a family with one picture for a style."""
+        return {
+            form.style: pictures[0]
+            for form, pictures in self.pictures.items()
+            if form.style is not None and form.modality is Modality.IMAGE
+        }
+
+    @property
+    def text(self) -> str:
+        """Its content as text, exactly as a model is shown it; empty without that form."""
+        parts = self.shown.get(Form(Modality.TEXT), ())
+        return "\n".join(part.text for part in parts if isinstance(part, TextPart))

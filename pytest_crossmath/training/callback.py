@@ -25,9 +25,10 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from pytest_crossmath.errors import BackendError, ModelError, OptionError
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
-from pytest_crossmath.tasks.request import INSTRUCTION, Request, make_request
-from pytest_crossmath.tasks.scoring import Outcome, score_response
-from pytest_crossmath.tasks.suite import check_pictures, check_styles, load_grids
+from pytest_crossmath.tasks.request import Request, make_request
+from pytest_crossmath.tasks.score import Outcome
+from pytest_crossmath.tasks.scoring import score_response
+from pytest_crossmath.tasks.suite import check_pictures, check_styles, load_provable
 from pytest_crossmath.tasks.task import Modality
 
 _BATCH_SIZE = 16
@@ -52,12 +53,12 @@ class CrossmathCallback(TrainerCallback):
         modalities: Sequence[Modality] = tuple(Modality),
         style: str | None = None,
         settings: Settings | None = None,
-        instruction: str = INSTRUCTION,
+        instruction: str | None = None,
     ) -> None:
         for name, value in (("every", every), ("limit", limit)):
             if value is not None and value < 1:
                 raise OptionError(f"CrossmathCallback: {name} must be at least 1, not {value}")
-        loaded = load_grids(suite, "CrossmathCallback")
+        loaded = load_provable(suite, "CrossmathCallback")
         if any(modality.shows_image for modality in modalities):
             if not loaded.styles:
                 raise OptionError(f"suite {loaded.name} has no pictures: ask it as text only")
@@ -69,9 +70,9 @@ class CrossmathCallback(TrainerCallback):
         self._trainer: Any = None
         styles = () if style is None else (style,)
         self._requests = [
-            make_request(problem, form, instruction=instruction)
+            make_request(task, form, instruction=instruction)
             for form in loaded.chosen(modalities, styles)
-            for problem in loaded.problems[:limit]
+            for task in loaded.tasks[:limit]
         ]
 
     def attach(self, trainer: Any) -> None:
@@ -141,7 +142,7 @@ class CrossmathCallback(TrainerCallback):
     def figures(self, model: Any, processor: Any) -> dict[str, float]:
         """What a model solves now, by form, and its gaps to text; its mode is as it was after."""
         reads_images = hasattr(processor, "image_processor")
-        asked = [request for request in self._requests if reads_images or not request.images]
+        asked = [request for request in self._requests if reads_images or not request.pictures]
         backend = HFBackend(model, processor, reads_images)
         was_training = model.training
         model.eval()

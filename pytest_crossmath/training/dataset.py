@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import CrossmathError, ModelError
-from pytest_crossmath.tasks.crossmath.grid import Problem
-from pytest_crossmath.tasks.crossmath.worked import answer_only, brief_solution, worked_solution
-from pytest_crossmath.tasks.request import INSTRUCTION, Request, make_request
+from pytest_crossmath.tasks.answers import marked
+from pytest_crossmath.tasks.family import provable
+from pytest_crossmath.tasks.pictures import Picture
+from pytest_crossmath.tasks.request import Request, make_request
 from pytest_crossmath.tasks.suite import Suite
-from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.tasks.task import Modality, Task
 
 IMAGES = "images"
 """Folder of the pictures, in the folder that is made."""
@@ -46,7 +47,7 @@ class Example:
 
     id: str
     """Problem, modality and style."""
-    problem: Problem
+    task: Task
     """The problem."""
     request: Request
     """What is asked."""
@@ -59,16 +60,16 @@ class Example:
         return self.request.text
 
     @property
-    def picture(self) -> Path | None:
+    def picture(self) -> Picture | None:
         """The picture; None in a text example."""
-        return next(iter(self.request.images), None)
+        return next(iter(self.request.pictures), None)
 
     @property
     def picture_name(self) -> str | None:
         """Where the picture is put, relative to the folder."""
         if self.picture is None:
             return None
-        return f"{IMAGES}/{self.problem.id}-{self.request.form.style}.png"
+        return f"{IMAGES}/{self.task.id}-{self.request.form.style}.png"
 
 
 def examples(
@@ -78,19 +79,20 @@ def examples(
     styles: Sequence[str],
     completion: Completion,
     seed: int,
-    instruction: str = INSTRUCTION,
+    instruction: str | None = None,
 ) -> Iterator[Example]:
     """Each problem in each form: text once, a form with a picture once in each style.
 
-    Raises `ValueError` for a problem that has no worked solution.
+    Without `instruction` they are asked in our own words. Raises `ValueError` for a problem that
+    has no worked solution, and `SuiteError` for one of a family that cannot be solved.
     """
     forms = suite.chosen(modalities, styles)
-    for problem in suite.problems:
-        said = _said(problem, completion, seed)
+    for task in suite.tasks:
+        said = _said(task, completion, seed)
         for form in forms:
-            request = make_request(problem, form, instruction=instruction)
-            id = "-".join(filter(None, (problem.id, form.modality.value, form.style)))
-            yield Example(id, problem, request, said)
+            request = make_request(task, form, instruction=instruction)
+            id = "-".join(filter(None, (task.id, form.modality.value, form.style)))
+            yield Example(id, task, request, said)
 
 
 def row_of(example: Example) -> dict[str, Any]:
@@ -101,9 +103,9 @@ def row_of(example: Example) -> dict[str, Any]:
         "completion": [{"role": "assistant", "content": example.completion}],
         "images": [example.picture_name] if example.picture_name else [],
         "id": example.id,
-        "problem": example.problem.id,
-        "key": list(example.problem.key),
-        "steps": list(example.problem.steps),
+        "problem": example.task.id,
+        "key": list(example.task.target),
+        "steps": list(example.task.steps),
     }
 
 
@@ -153,14 +155,14 @@ def make_dataset(found: Iterable[Example], cache: Path, *, embed: bool, ending: 
         raise
 
 
-def _said(problem: Problem, completion: Completion, seed: int) -> str:
+def _said(task: Task, completion: Completion, seed: int) -> str:
     if completion is Completion.ANSWER:
-        return answer_only(problem)
-    brief = completion is Completion.BRIEF
-    return brief_solution(problem) if brief else worked_solution(problem, seed=seed)
+        return marked(task.target)
+    family = provable(task.family, "a worked solution")
+    return family.explain(task, seed=seed, brief=completion is Completion.BRIEF)
 
 
-def _shown(picture: Path, *, embed: bool) -> dict[str, Any]:
+def _shown(picture: Picture, *, embed: bool) -> dict[str, Any]:
     if embed:
-        return {"bytes": picture.read_bytes(), "path": None}
-    return {"bytes": None, "path": str(picture.resolve())}
+        return {"bytes": picture.data, "path": None}
+    return {"bytes": None, "path": str(picture.path.resolve())}

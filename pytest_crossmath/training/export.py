@@ -21,6 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pytest_crossmath.tasks.family import provable
 from pytest_crossmath.training.dataset import Example, make_dataset, row_of
 
 
@@ -108,9 +109,9 @@ from statistics import fmean
 
 from PIL import Image
 
-from pytest_crossmath.tasks.crossmath.grid import Problem
-from pytest_crossmath.tasks.crossmath.table import parse_table
-from pytest_crossmath.tasks.scoring import Outcome, score_response
+from pytest_crossmath.tasks.family import family_named
+from pytest_crossmath.tasks.score import Outcome
+from pytest_crossmath.tasks.scoring import score_response
 
 HERE = Path(__file__).parent
 
@@ -126,10 +127,10 @@ def doc_to_text(doc, lmms_eval_specific_kwargs=None):
 
 
 def process_results(doc, results):
-    """Whether every blank is right, and the share that is."""
-    table, key, steps = doc["table"], tuple(doc["key"]), tuple(doc["steps"])
-    problem = Problem(doc["problem"], table, parse_table(table), key, steps, doc["difficulty"])
-    score = score_response(problem, results[0])
+    """Whether every value is right, and the share that is."""
+    line = {**doc["line"], "images": {}}
+    task = family_named(doc["family"]).parse(line, HERE / "test.jsonl", doc["id"])
+    score = score_response(task, results[0])
     return {
         "solved": float(score.outcome is Outcome.SOLVED),
         "blanks": fmean(map(float, score.right)),
@@ -161,7 +162,7 @@ def _copy_picture(example: Example, folder: Path) -> None:
         target.parent.mkdir(exist_ok=True)
         with suppress(shutil.SameFileError):
             if not target.exists():
-                shutil.copyfile(example.picture, target)
+                shutil.copyfile(example.picture.path, target)
 
 
 def _llava(example: Example) -> dict[str, Any]:
@@ -180,7 +181,7 @@ def _llava(example: Example) -> dict[str, Any]:
 def _openai(example: Example) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
     if example.picture is not None:
-        encoded = base64.b64encode(example.picture.read_bytes()).decode("ascii")
+        encoded = base64.b64encode(example.picture.data).decode("ascii")
         url = f"data:image/png;base64,{encoded}"
         content.append({"type": "image_url", "image_url": {"url": url}})
     content.append({"type": "text", "text": example.text})
@@ -193,16 +194,17 @@ def _openai(example: Example) -> dict[str, Any]:
 
 
 def _lmms(example: Example) -> dict[str, Any]:
-    problem = example.problem
+    task = example.task
+    line = provable(task.family, "a task of lmms-eval").to_json(task, {})
     return {
         "id": example.id,
-        "problem": problem.id,
+        "problem": task.id,
+        "family": task.family,
         "modality": example.request.form.modality.value,
         "text": example.text,
         "images": [example.picture_name] if example.picture_name else [],
-        "answer": ", ".join(problem.key),
-        "table": problem.table,
-        "key": list(problem.key),
-        "steps": list(problem.steps),
-        "difficulty": problem.difficulty,
+        "answer": ", ".join(task.target),
+        # Without its pictures: an empty object is not for every reader of JSON lines.
+        "line": {field: value for field, value in line.items() if field != "images"},
+        "difficulty": task.difficulty,
     }

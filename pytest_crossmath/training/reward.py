@@ -1,17 +1,17 @@
 r"""The reward of a completion: its right blanks, the deeper ones counting more.
 
 >>> from pytest_crossmath.tasks.suite import load_suite
->>> problem = load_suite("mini").problems[0]
->>> problem.key, problem.steps
+>>> task = load_suite("mini").tasks[0]
+>>> task.target, task.steps
 (('20', '1', '17'), (2, 1, 1))
->>> reward_of(problem, "<answer>9, 1, 17</answer>")
+>>> reward_of(task, "<answer>9, 1, 17</answer>")
 0.5
->>> reward_of(problem, "<answer>2, 3, 4</answer>", format_weight=0.2)
+>>> reward_of(task, "<answer>2, 3, 4</answer>", format_weight=0.2)
 0.2
 
 With TRL's `GRPOTrainer` in a script of your own::
 
-    GRPOTrainer(model=…, reward_funcs=crossmath_reward(load_suite("learn").problems), …)
+    GRPOTrainer(model=…, reward_funcs=crossmath_reward(load_suite("learn").tasks), …)
 
 where the rows have a column `problem` with ids, as those of `crossmath export` do.
 
@@ -24,12 +24,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pytest_crossmath.errors import OptionError
-from pytest_crossmath.tasks.crossmath.grid import Problem
 from pytest_crossmath.tasks.scoring import score_response
+from pytest_crossmath.tasks.task import Task
 
 
 def reward_of(
-    problem: Problem, text: str, *, depth_weight: float = 1.0, format_weight: float = 0.0
+    task: Task, text: str, *, depth_weight: float = 1.0, format_weight: float = 0.0
 ) -> float:
     """The reward of one response, from 0 to 1.
 
@@ -37,18 +37,18 @@ def reward_of(
     right blanks over that of all. `format_weight` is the share of the reward that an answer gets
     for being there in the right form, with as many values as there are blanks.
     """
-    score = score_response(problem, text)
+    score = score_response(task, text)
     weights = [1.0 + depth_weight * (step - 1) for step in score.steps]
     right = sum(w for w, fine in zip(weights, score.right, strict=True) if fine) / sum(weights)
-    formed = score.answer is not None and len(score.answer) == len(score.key)
+    formed = score.answer is not None and len(score.answer) == len(score.target)
     return (1.0 - format_weight) * right + format_weight * formed
 
 
 def crossmath_reward(
-    problems: Iterable[Problem], *, depth_weight: float = 1.0, format_weight: float = 0.0
+    tasks: Iterable[Task], *, depth_weight: float = 1.0, format_weight: float = 0.0
 ) -> Callable[..., list[float | None]]:
     """`reward_of` as a reward function of TRL, for rows that say their `problem`."""
-    by_id = {problem.id: problem for problem in problems}
+    by_id = {task.id: task for task in tasks}
 
     def crossmath_reward(
         completions: Sequence[Any],

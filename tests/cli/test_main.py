@@ -9,12 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from pytest_crossmath.cli.main import main
-from pytest_crossmath.tasks.crossmath.grid import Problem
 from pytest_crossmath.tasks.saving import SuiteWriter
 from pytest_crossmath.tasks.suite import load_suite
+from pytest_crossmath.tasks.task import Task
 
 
 def test_models_lists_the_names(capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,7 +30,7 @@ def test_generate_makes_a_suite(tmp_path: Path) -> None:
     assert main(["generate", "--count", "3", "--seed", "1", "--out", str(out)]) == 0
     suite = load_suite(str(out))
     assert suite.name == "my-suite"
-    assert [problem.id for problem in suite.problems] == [f"my-suite-000{i}" for i in (1, 2, 3)]
+    assert [problem.id for problem in suite.tasks] == [f"my-suite-000{i}" for i in (1, 2, 3)]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +66,7 @@ def test_a_bar_shows_how_far_it_is(
     command += ["--out", str(tmp_path / "s")]
     add = SuiteWriter.add
 
-    def break_off(writer: SuiteWriter, problem: Problem, index: int = 0) -> None:
+    def break_off(writer: SuiteWriter, problem: Task, index: int = 0) -> None:
         if writer.made == 3:
             raise BrokenOffError
         add(writer, problem, index)
@@ -111,8 +110,8 @@ def test_generate_never_makes_a_bundled_problem(tmp_path: Path) -> None:
     assert main([*common, "--out", str(out)]) == 0
     assert main(["verify", str(out), "--against", "mini"]) == 0
     assert main([*common, "--rebuild", "--out", str(tmp_path / "again" / "mini")]) == 0
-    again = load_suite(str(tmp_path / "again" / "mini")).problems
-    assert [p.table for p in again] == [p.table for p in load_suite("mini").problems[:5]]
+    again = load_suite(str(tmp_path / "again" / "mini")).tasks
+    assert [p.text for p in again] == [p.text for p in load_suite("mini").tasks[:5]]
     assert main([*common, "--against", str(out), "--out", str(tmp_path / "more")]) == 0
     assert main(["verify", str(tmp_path / "more"), "--against", str(out)]) == 0
 
@@ -124,8 +123,8 @@ def test_a_style_of_ones_own(tmp_path: Path) -> None:
     style = str(tmp_path / "night_sky.toml")
     command = ["generate", "--count", "1", "--seed", "1", "--style", style, "--out", str(out)]
     assert main(command) == 0
-    [problem] = load_suite(str(out)).problems
-    with Image.open(problem.images["night_sky"]) as picture:
+    [problem] = load_suite(str(out)).tasks
+    with problem.images["night_sky"].opened() as picture:
         assert (16, 16, 48) in {
             colour for _, colour in picture.convert("RGB").getcolors(9999) or ()
         }
@@ -215,7 +214,7 @@ def test_score_writes_the_published_metrics(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A table on the terminal, the figures as JSON, and a word on what is missing."""
-    problem = load_suite("mini").problems[0]
+    problem = load_suite("mini").tasks[0]
     line = {"id": problem.id, "modality": "text", "text": f"<answer>{', '.join(problem.key)}"}
     responses, out = tmp_path / "r.jsonl", tmp_path / "o.json"
     responses.write_text(json.dumps(line | {"text": line["text"] + "</answer>"}))

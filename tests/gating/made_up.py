@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_crossmath.inference.result import Result
-from pytest_crossmath.tasks.scoring import Outcome
+from pytest_crossmath.tasks.score import Outcome
 
 OUTCOMES = {
     "1": Outcome.SOLVED, "0": Outcome.MISSED, "t": Outcome.TRUNCATED, "u": Outcome.UNPARSED,

@@ -9,7 +9,7 @@ from pytest_crossmath.gating.early import EarlyStop, was_told
 from pytest_crossmath.gating.gatekeeper import Gatekeeper
 from pytest_crossmath.gating.gates import Kind, parse_gate
 from pytest_crossmath.inference.result import Result, ResultId
-from pytest_crossmath.tasks.scoring import Outcome
+from pytest_crossmath.tasks.score import Outcome
 from tests.gating.made_up import results
 
 

@@ -10,7 +10,7 @@ import pytest
 from pytest_crossmath.gating.gates import Kind, parse_gate
 from pytest_crossmath.gating.sequential import ALPHA, random_order, sequential_words
 from pytest_crossmath.gating.verdicts import Evidence, Word
-from pytest_crossmath.tasks.scoring import Outcome
+from pytest_crossmath.tasks.score import Outcome
 from tests.gating.made_up import results
 
 HALF = parse_gate(Kind.FAIL_UNDER, "image:50%")

@@ -20,12 +20,14 @@ from pytest_crossmath.gating.snapshot import (
     parse_snapshot,
     read_snapshot,
 )
-from pytest_crossmath.tasks.request import INSTRUCTION, RequestId, make_request
-from pytest_crossmath.tasks.scoring import Outcome, Score, score_response
+from pytest_crossmath.tasks.crossmath.prompt import INSTRUCTION
+from pytest_crossmath.tasks.request import RequestId, make_request
+from pytest_crossmath.tasks.score import Outcome, Score
+from pytest_crossmath.tasks.scoring import score_response
 from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.tasks.task import Form, Modality
 
-PROBLEM, OTHER = load_suite("mini").problems[:2]
+PROBLEM, OTHER = load_suite("mini").tasks[:2]
 KEY = ", ".join(PROBLEM.key)
 
 

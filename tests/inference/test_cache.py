@@ -14,11 +14,12 @@ from PIL import Image
 from pytest_crossmath.inference.cache import ModelCache, ResponseStore
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.tasks.request import Request, make_request
-from pytest_crossmath.tasks.scoring import Finish
+from pytest_crossmath.tasks.score import Finish
 from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.tasks.task import Form, Modality
+from tests.tasks.crossmath.made_up import pictured
 
-PROBLEM = load_suite("mini").problems[0]
+PROBLEM = load_suite("mini").tasks[0]
 IMAGE, BOTH = Form(Modality.IMAGE, "original"), Form(Modality.IMAGE_TEXT, "original")
 REQUEST = make_request(PROBLEM, BOTH)
 RESPONSE = Response("caf\u00e9 \ud800 \x00 <answer>1</answer>", Finish.LENGTH, 7, 0.5)
@@ -49,11 +50,11 @@ def test_a_response_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def repainted(folder: Path) -> Request:
     """The request with one pixel of its picture changed."""
-    with Image.open(PROBLEM.images["original"]) as picture:
+    with PROBLEM.images["original"].opened() as picture:
         changed = picture.convert("RGB")
     changed.putpixel((0, 0), (254, 254, 254))
     changed.save(folder / "changed.png")
-    problem = dataclasses.replace(PROBLEM, images={"original": folder / "changed.png"})
+    problem = pictured(PROBLEM, {"original": folder / "changed.png"})
     return make_request(problem, BOTH)
 
 
@@ -61,21 +62,21 @@ def test_a_changed_pixel_is_a_miss(tmp_path: Path) -> None:
     """And the same pixels in another file are a hit."""
     cache(tmp_path).save(REQUEST, RESPONSE)
     assert found(cache(tmp_path), repainted(tmp_path)) == []
-    with Image.open(PROBLEM.images["original"]) as picture:
+    with PROBLEM.images["original"].opened() as picture:
         picture.convert("RGB").save(tmp_path / "copy.bmp")
-    problem = dataclasses.replace(PROBLEM, images={"original": tmp_path / "copy.bmp"})
+    problem = pictured(PROBLEM, {"original": tmp_path / "copy.bmp"})
     copy = make_request(problem, BOTH)
     assert found(cache(tmp_path), copy) == [RESPONSE]
 
 
 def test_a_changed_transparency_is_a_miss(tmp_path: Path) -> None:
     """A server is sent the file as it is, and may paint any colour behind it."""
-    problem = dataclasses.replace(PROBLEM, images={"original": tmp_path / "clear.png"})
+    problem = pictured(PROBLEM, {"original": tmp_path / "clear.png"})
     request = make_request(problem, IMAGE)
     Image.new("RGBA", (2, 2), (9, 9, 9, 255)).save(tmp_path / "clear.png")
     cache(tmp_path).save(request, RESPONSE)
     Image.new("RGBA", (2, 2), (9, 9, 9, 0)).save(tmp_path / "other.png")
-    other = dataclasses.replace(PROBLEM, images={"original": tmp_path / "other.png"})
+    other = pictured(PROBLEM, {"original": tmp_path / "other.png"})
     assert found(cache(tmp_path), make_request(other, IMAGE)) == []
 
 

@@ -12,9 +12,8 @@ from pytest_crossmath.inference.cache import ModelCache, ResponseStore
 from pytest_crossmath.inference.engine import Engine, Failure, Scored, arranged
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
-from pytest_crossmath.tasks.crossmath.grid import Problem
 from pytest_crossmath.tasks.request import Request, make_request
-from pytest_crossmath.tasks.scoring import Finish, Outcome
+from pytest_crossmath.tasks.score import Finish, Outcome
 from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.tasks.task import Modality
 
@@ -24,7 +23,7 @@ MINI = load_suite("mini")
 def requests(count: int, *modalities: Modality) -> list[Request]:
     """Requests for the first problems, in each modality."""
     forms = MINI.chosen(modalities or (Modality.TEXT,), MINI.styles)
-    return [make_request(problem, form) for problem in MINI.problems[:count] for form in forms]
+    return [make_request(problem, form) for problem in MINI.tasks[:count] for form in forms]
 
 
 class Solver:
@@ -113,9 +112,9 @@ def test_like_requests_are_beside_each_other_and_early_tests_come_early() -> Non
     for start in range(0, 120, 40):
         span = order[start : start + 40]
         assert {one.id for one in span} == {one.id for one in asked[start : start + 40]}
-        pictured = [bool(one.images) for one in span]
+        pictured = [bool(one.pictures) for one in span]
         assert pictured == sorted(pictured, reverse=True)
-        lengths = [(bool(one.images), len(one.text)) for one in span]
+        lengths = [(bool(one.pictures), len(one.text)) for one in span]
         assert lengths == sorted(lengths, reverse=True)
 
 
@@ -356,8 +355,7 @@ def test_the_backend_is_loaded_once_and_late() -> None:
 
 def table_of(request: Request) -> str:
     """The table of a request's grid."""
-    assert isinstance(request.task, Problem)
-    return request.task.table
+    return request.task.text
 
 
 class Copyist(Solver):

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from pytest_crossmath.inference.result import Result, failed, scored
 from pytest_crossmath.models.backend import Response
-from pytest_crossmath.tasks.crossmath.grid import Problem
-from pytest_crossmath.tasks.crossmath.table import parse_table
 from pytest_crossmath.tasks.request import RequestId, make_request
-from pytest_crossmath.tasks.scoring import Finish, Outcome, score_response
+from pytest_crossmath.tasks.score import Finish, Outcome
+from pytest_crossmath.tasks.scoring import score_response
 from pytest_crossmath.tasks.task import Form, Modality
+from tests.tasks.crossmath.made_up import grid
 
 TABLE = "| ? | + | ? | = | 9 |"
-PROBLEM = Problem("p", TABLE, parse_table(TABLE), ("4", "5"), (1, 2), "easy")
+PROBLEM = grid(TABLE, ("4", "5"), (1, 2))
 REQUEST = make_request(PROBLEM, Form(Modality.TEXT), sample=3)
 BLANKS = st.integers(1, 6)
 
@@ -71,6 +71,7 @@ def test_the_fields_of_a_line_are_fixed() -> None:
         "new_tokens": 9,
         "seconds": 0.25,
         "cached": False,
+        "family": "crossmath",
     }
     assert type(result.to_json()["outcome"]) is str
     assert type(result.to_json()["modality"]) is str
@@ -101,12 +102,15 @@ def test_a_result_is_known_by_model_and_request() -> None:
         assert other.id != result.id
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Result) if field.name != "cached"])
+@pytest.mark.parametrize(
+    "name", [field.name for field in fields(Result) if field.name not in {"cached", "family"}]
+)
 def test_a_line_without_a_field_is_no_result(name: str) -> None:
-    """A damaged line is noticed; only the mark of the cache may be absent."""
+    """A damaged line is noticed; only what was added later may be absent."""
     record = failed("m", REQUEST, "").to_json()
-    del record["cached"]
+    del record["cached"], record["family"]
     assert Result.from_json(record).cached is False
+    assert Result.from_json(record).family is None
     del record[name]
     with pytest.raises((KeyError, TypeError), match=name):
         Result.from_json(record)
@@ -120,6 +124,7 @@ def test_a_line_without_a_field_is_no_result(name: str) -> None:
         ("outcome", {}), ("outcome", "pending"), ("response", None), ("answer", "4"),
         ("answer", [4]), ("key", "45"), ("right", [1, 0]), ("right", [True]), ("steps", ["1", "2"]),
         ("new_tokens", 1.5), ("seconds", float("nan")), ("seconds", "1"), ("cached", 1),
+        ("family", 1),
     ],
 )  # fmt: skip
 def test_a_line_with_a_value_that_cannot_be_is_no_result(name: str, value: object) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pytest_crossmath.inference.transcript import Transcript, parse_line
-from pytest_crossmath.tasks.crossmath.diagnosis import Cause
+from pytest_crossmath.tasks.diagnosis import Cause
 from pytest_crossmath.tasks.request import RequestId
 from pytest_crossmath.tasks.task import Form, Modality
 

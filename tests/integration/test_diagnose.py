@@ -9,7 +9,7 @@ import pytest
 from pytest_crossmath.tasks.suite import load_suite
 
 WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["here", "workers"])
-PROBLEMS = load_suite("mini").problems[:8]
+PROBLEMS = load_suite("mini").tasks[:8]
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def model(pytester: pytest.Pytester) -> str:
             },
         ]
     saw = [
-        PROBLEMS[0].table, "| ? | + | 1 | = | 100 |", "| ? | + | 1 | = | 3 |", "I see numbers.",
+        PROBLEMS[0].text, "| ? | + | 1 | = | 100 |", "| ? | + | 1 | = | 3 |", "I see numbers.",
     ]  # fmt: skip
     lines += [
         {"id": problem.id, "modality": "image", "transcript": text}

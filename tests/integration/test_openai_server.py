@@ -18,7 +18,7 @@ from pytest_crossmath.models.checkpoint.backend import HFBackend
 from pytest_crossmath.models.registry import load_backend
 from pytest_crossmath.models.spec import parse_spec, pocket_directory
 from pytest_crossmath.tasks.request import Request, make_request
-from pytest_crossmath.tasks.scoring import Finish
+from pytest_crossmath.tasks.score import Finish
 from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.tasks.task import Modality
 
@@ -30,7 +30,7 @@ PATIENCE = 120.0
 SETTINGS = Settings(device="cpu", max_new_tokens=30)
 """Some responses are shorter, some longer, none as long as the limit."""
 MINI = load_suite("mini")
-REQUESTS = [make_request(problem, form) for problem in MINI.problems[:4] for form in MINI.forms]
+REQUESTS = [make_request(problem, form) for problem in MINI.tasks[:4] for form in MINI.forms]
 
 
 @pytest.fixture(scope="module")

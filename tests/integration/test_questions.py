@@ -30,7 +30,7 @@ def answers(folder: Path, suite: str, solved: Callable[[str, str, str | None], s
     `solved` says of an id, a modality and a style what became of it: ``1``, ``0`` or ``u``.
     """
     lines = []
-    for question in load_suite(suite, root=folder).questions:
+    for question in load_suite(suite, root=folder).tasks:
         for form in question.forms:
             modality, style = form.modality, form.style
             word = solved(question.id, modality.value, style)

@@ -18,7 +18,8 @@ from pytest_crossmath.inference.run import Run
 from pytest_crossmath.models.backend import Response
 from pytest_crossmath.reporting.html import page as html
 from pytest_crossmath.tasks.request import make_request
-from pytest_crossmath.tasks.scoring import Finish, score_response
+from pytest_crossmath.tasks.score import Finish
+from pytest_crossmath.tasks.scoring import score_response
 from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.tasks.task import Form, Modality
 from tests.tasks.questions.made_up import own_lines, write_own
@@ -141,7 +142,7 @@ def test_questions_are_shown_and_do_nothing(tmp_path: Path, server: Server) -> N
     line = own_lines(1)[0] | {"choices": [hostile[:-20], "four"]}
     line["forms"]["image+text"]["text"] = hostile
     suite = load_suite(str(write_own(tmp_path, [line])))
-    [question] = suite.questions
+    [question] = suite.tasks
     results = [
         scored("m", asked, response, score_response(question, response.text))
         for modality in Modality

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_crossmath.tasks.request import INSTRUCTION
+from pytest_crossmath.tasks.crossmath.prompt import INSTRUCTION
 
 RecordLines = Callable[[], list[dict[str, object]]]
 WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "2")])

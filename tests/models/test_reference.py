@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,15 @@ from PIL import Image
 
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.reference import ReferenceBackend
-from pytest_crossmath.tasks.crossmath.grid import Problem
 from pytest_crossmath.tasks.crossmath.render import STYLES, render
 from pytest_crossmath.tasks.request import Request, make_request
-from pytest_crossmath.tasks.scoring import Outcome, score_response
+from pytest_crossmath.tasks.score import Outcome
+from pytest_crossmath.tasks.scoring import score_response
 from pytest_crossmath.tasks.suite import load_suite
-from pytest_crossmath.tasks.task import Form, Modality
+from pytest_crossmath.tasks.task import Form, Modality, Task
+from tests.tasks.crossmath.made_up import pictured
 
-PROBLEM = load_suite("mini").problems[1]
+PROBLEM = load_suite("mini").tasks[1]
 
 
 def outcome(request: Request) -> Outcome:
@@ -29,19 +29,19 @@ def outcome(request: Request) -> Outcome:
 @pytest.mark.parametrize("suite", ["mini", "standard"])
 def test_it_solves_both_suites(suite: str) -> None:
     """Each problem in each form and style is solved."""
-    for problem in load_suite(suite).problems[:40]:
+    for problem in load_suite(suite).tasks[:40]:
         for form in problem.forms:
             assert outcome(make_request(problem, form)) is Outcome.SOLVED
 
 
 @pytest.fixture
-def misleading(tmp_path: Path) -> Problem:
+def misleading(tmp_path: Path) -> Task:
     """A problem whose picture shows another puzzle than its table."""
-    render(PROBLEM.puzzle.replaced({(0, 0): "20"}), STYLES["original"]).save(tmp_path / "p.png")
-    return dataclasses.replace(PROBLEM, images={"original": tmp_path / "p.png"})
+    render(PROBLEM.content.replaced({(0, 0): "20"}), STYLES["original"]).save(tmp_path / "p.png")
+    return pictured(PROBLEM, {"original": tmp_path / "p.png"})
 
 
-def test_it_looks_at_nothing_but_the_prompt(misleading: Problem) -> None:
+def test_it_looks_at_nothing_but_the_prompt(misleading: Task) -> None:
     """With a wrong picture it is wrong on images, right on text, and says so on both."""
     found = {form.modality: outcome(make_request(misleading, form)) for form in misleading.forms}
     assert found == {
@@ -54,13 +54,13 @@ def test_it_looks_at_nothing_but_the_prompt(misleading: Problem) -> None:
 def test_a_picture_that_cannot_be_read_is_not_answered(tmp_path: Path) -> None:
     """The table beside it is no reason to look away, and a guess is no reading."""
     Image.new("RGB", (275, 275), "white").save(tmp_path / "p.png")
-    blank = dataclasses.replace(PROBLEM, images={"original": tmp_path / "p.png"})
+    blank = pictured(PROBLEM, {"original": tmp_path / "p.png"})
     for modality in (Modality.IMAGE, Modality.IMAGE_TEXT):
         form = Form(modality, "original")
         assert outcome(make_request(blank, form)) is Outcome.UNPARSED
-    place = next(iter(PROBLEM.puzzle.numbers))
-    render(PROBLEM.puzzle.replaced({place: "S"}), STYLES["original"]).save(tmp_path / "p.png")
-    doubtful = dataclasses.replace(PROBLEM, images={"original": tmp_path / "p.png"})
+    place = next(iter(PROBLEM.content.numbers))
+    render(PROBLEM.content.replaced({place: "S"}), STYLES["original"]).save(tmp_path / "p.png")
+    doubtful = pictured(PROBLEM, {"original": tmp_path / "p.png"})
     image = Form(Modality.IMAGE, "original")
     assert outcome(make_request(doubtful, image)) is Outcome.UNPARSED
 

@@ -11,11 +11,11 @@ from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.replay import ReplayBackend
 from pytest_crossmath.tasks.request import Request, RequestId, make_request
-from pytest_crossmath.tasks.scoring import Finish
+from pytest_crossmath.tasks.score import Finish
 from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.tasks.task import Form, Modality
 
-PROBLEM = load_suite("mini").problems[0]
+PROBLEM = load_suite("mini").tasks[0]
 TEXT = make_request(PROBLEM, Form(Modality.TEXT))
 IMAGE = make_request(PROBLEM, Form(Modality.IMAGE, "original"))
 

@@ -41,7 +41,7 @@ def run(name: str = "run.jsonl", model: str = "m", response: str = "", **forms: 
 
 
 def _of_mini(result: Result) -> Result:
-    problem = SUITE.problems[int(result.problem[1:])]
+    problem = SUITE.tasks[int(result.problem[1:])]
     solved = all(result.right)
     return replace(
         result, problem=problem.id, key=problem.key, steps=problem.steps,
@@ -83,11 +83,11 @@ def test_every_response_is_there_with_its_picture_and_grid() -> None:
     data = data_of(page([run(text="10", image="01")], SUITE))
     assert [problem["id"] for problem in data["problems"]] == ["mini-0001", "mini-0002"]
     assert data["problems"][0]["grid"] == [
-        [cell.text for cell in row] for row in SUITE.problems[0].puzzle.rows
+        [cell.text for cell in row] for row in SUITE.tasks[0].content.rows
     ]
     assert sorted(data["pictures"]) == ["mini-0001/original", "mini-0002/original"]
     picture = data["pictures"]["mini-0001/original"].removeprefix("data:image/png;base64,")
-    assert base64.b64decode(picture) == SUITE.problems[0].images["original"].read_bytes()
+    assert base64.b64decode(picture) == SUITE.tasks[0].images["original"].data
     shown = [
         (one["problem"], data["modalities"][one["modality"]], data["outcomes"][one["outcome"]])
         for one in data["results"]

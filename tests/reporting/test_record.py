@@ -17,7 +17,7 @@ from pytest_crossmath.reporting.record import (
     default_path,
     read_record,
 )
-from pytest_crossmath.tasks.scoring import Outcome
+from pytest_crossmath.tasks.score import Outcome
 
 
 def result(response: str = "<answer>5</answer>") -> Result:

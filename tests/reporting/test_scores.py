@@ -7,14 +7,14 @@ import pytest
 from pytest_crossmath.models.backend import Response
 from pytest_crossmath.models.replay import SavedResponse
 from pytest_crossmath.reporting.scores import score_saved
-from pytest_crossmath.tasks.questions.question import Kind, Question
+from pytest_crossmath.tasks.questions.question import Kind, question_task
 from pytest_crossmath.tasks.request import RequestId
-from pytest_crossmath.tasks.scoring import Finish
+from pytest_crossmath.tasks.score import Finish
 from pytest_crossmath.tasks.suite import Suite, load_suite
 from pytest_crossmath.tasks.task import Form, Modality, Part, TextPart
 
 MINI = load_suite("mini")
-SUITE = Suite("two", MINI.problems[:2], "")
+SUITE = Suite("two", MINI.tasks[:2], "")
 
 
 def saved(
@@ -22,13 +22,13 @@ def saved(
 ) -> SavedResponse:
     """A response to one of the first problems."""
     response = Response(f"<answer>{answer}</answer>", Finish.STOP, 0, 0.0)
-    asked = RequestId(MINI.problems[number].id, Form.parse(form), sample)
+    asked = RequestId(MINI.tasks[number].id, Form.parse(form), sample)
     return SavedResponse(model, asked, response)
 
 
 def key(number: int) -> str:
     """The right answer of a problem."""
-    return ", ".join(MINI.problems[number].key)
+    return ", ".join(MINI.tasks[number].key)
 
 
 def test_figures_by_hand() -> None:
@@ -64,17 +64,17 @@ def test_only_problems_that_have_the_form_can_be_missing() -> None:
     forms: list[dict[Form, tuple[Part, ...]]] = [
         {Form(image): part}, {Form(image, "clean"): part, Form(image, "photo"): part}
     ]  # fmt: skip
-    asked = tuple(Question(f"q{n}", Kind.NUMBER, shown, ("7",)) for n, shown in enumerate(forms))
+    asked = tuple(question_task(f"q{n}", Kind.NUMBER, shown, "7") for n, shown in enumerate(forms))
     response = Response("7", Finish.STOP, 0, 0.0)
     responses = [
         SavedResponse(None, RequestId(id, Form(image, style)), response)
         for id, style in (("q0", None), ("q1", "clean"), ("q1", "photo"))
     ]
-    found = score_saved(Suite("two", (), "", asked), responses)
+    found = score_saved(Suite("two", asked, ""), responses)
     assert [(str(form.form), form.offered, form.missing) for form in found] == [
         ("image", 1, ()), ("image/clean", 1, ()), ("image/photo", 1, ())
     ]  # fmt: skip
-    [one] = score_saved(Suite("two", (), "", asked), responses[:1])
+    [one] = score_saved(Suite("two", asked, ""), responses[:1])
     assert one.missing == ("q1",)
 
 

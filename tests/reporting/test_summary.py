@@ -7,7 +7,7 @@ import pytest
 from pytest_crossmath.gating.stats import Interval, gap_interval, rate_interval, wilson
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.reporting.summary import Gap, Row, summarize_run
-from pytest_crossmath.tasks.scoring import Outcome
+from pytest_crossmath.tasks.score import Outcome
 
 
 def result(

@@ -12,22 +12,21 @@ from pytest_crossmath.reporting.summary import Gap, Row, Summary
 from pytest_crossmath.reporting.terminal import (
     Look,
     bar,
-    draw_answer,
     modality_gap_table,
     outcome_lines,
     report_lines,
     step_table,
     throughput,
 )
-from pytest_crossmath.tasks.crossmath.grid import Problem
-from pytest_crossmath.tasks.crossmath.table import parse_table
+from pytest_crossmath.tasks.crossmath.drawing import draw_answer
 from pytest_crossmath.tasks.scoring import score_response
 from pytest_crossmath.text import printable
 from tests.reporting.made_up import report
+from tests.tasks.crossmath.made_up import grid
 
 EMPTY = Summary((), {}, 0, 0, 0, 0, 0.0)
 TABLE = "| ? | + | ? | = | 9 |\n| - |   |   |   |   |\n| 3 |   |   |   |   |"
-PROBLEM = Problem("p", TABLE, parse_table(TABLE), ("4", "5"), (1, 1), "easy")
+PROBLEM = grid(TABLE, ("4", "5"))
 
 
 def row(modality: str, solved: int, problems: int, gap: Gap | None = None, model: str = "m") -> Row:
@@ -71,7 +70,7 @@ def test_a_form_without_a_style_beside_styles_is_no_total() -> None:
 
 def drawn(values: str) -> list[str]:
     """An answer to `PROBLEM`, drawn."""
-    return list(draw_answer(PROBLEM, score_response(PROBLEM, f"<answer>{values}</answer>")))
+    return list(draw_answer(PROBLEM.content, score_response(PROBLEM, f"<answer>{values}</answer>")))
 
 
 def test_the_table_has_a_line_for_each_form_under_its_model() -> None:
@@ -221,7 +220,7 @@ def test_a_drawn_answer_cannot_steer_the_terminal() -> None:
 
 def test_no_answer_is_drawn_as_gaps() -> None:
     """Where nothing was read, every blank is shown as missing."""
-    lines = list(draw_answer(PROBLEM, score_response(PROBLEM, "no idea")))
+    lines = list(draw_answer(PROBLEM.content, score_response(PROBLEM, "no idea")))
     assert lines[0] == "[!_/4][+][!_/5][=][9]"
 
 

@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 from pytest_crossmath.errors import OptionError, SuiteError
-from pytest_crossmath.tasks.crossmath.grid import Problem
-from pytest_crossmath.tasks.crossmath.table import parse_table
-from pytest_crossmath.tasks.request import INSTRUCTION, RequestId, load_instruction, make_request
+from pytest_crossmath.tasks.crossmath.prompt import INSTRUCTION
+from pytest_crossmath.tasks.pictures import Picture
+from pytest_crossmath.tasks.request import RequestId, load_instruction, make_request
 from pytest_crossmath.tasks.task import Form, ImagePart, Modality, TextPart
+from tests.tasks.crossmath.made_up import grid
 
 TABLE = "| 7 | - | ? | = | 2 |"
-PICTURE = Path("original/one.png")
-PROBLEM = Problem("one", TABLE, parse_table(TABLE), ("5",), (1,), "easy", {"original": PICTURE})
+PICTURE = Picture(Path("original/one.png"))
+PROBLEM = grid(TABLE, ("5",), id="one", images={"original": PICTURE.path})
 TEXT, IMAGE, BOTH = map(Form.parse, ("text", "image/original", "image+text/original"))
 
 
@@ -45,7 +46,7 @@ def test_the_instruction_asks_for_the_tags_that_are_scored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("modality", "style", "images"),
+    ("modality", "style", "pictures"),
     [
         (Modality.TEXT, None, ()),
         (Modality.IMAGE, "original", (PICTURE,)),
@@ -53,12 +54,12 @@ def test_the_instruction_asks_for_the_tags_that_are_scored() -> None:
     ],
 )
 def test_a_request_is_known_by_task_form_and_number(
-    modality: Modality, style: str | None, images: tuple[Path, ...]
+    modality: Modality, style: str | None, pictures: tuple[Picture, ...]
 ) -> None:
     """The form has a style where it has a picture."""
     asked = make_request(PROBLEM, Form(modality, style), sample=2)
     assert asked.id == RequestId("one", Form(modality, style), 2, transcribes=False)
-    assert asked.images == images
+    assert asked.pictures == pictures
     assert asked.text.startswith(INSTRUCTION)
     assert (TABLE in asked.text) == modality.shows_text
 

@@ -12,10 +12,11 @@ import pytest
 
 from pytest_crossmath.cli.main import main
 from pytest_crossmath.errors import SuiteError
-from pytest_crossmath.tasks.crossmath.generator import numbered
-from pytest_crossmath.tasks.crossmath.grid import Problem
+from pytest_crossmath.tasks.crossmath.family import FAMILY
+from pytest_crossmath.tasks.generating import numbered
 from pytest_crossmath.tasks.saving import SuiteWriter
-from pytest_crossmath.tasks.suite import UNFINISHED_FILE, load_suite, taken_solutions
+from pytest_crossmath.tasks.suite import UNFINISHED_FILE, load_suite, taken_fingerprints
+from pytest_crossmath.tasks.task import Task
 
 ARGUMENTS = ["--seed", "5", "--difficulty", "mini", "--name", "s"]
 
@@ -29,7 +30,7 @@ def broken_off(folder: Path, after: int, styles: Sequence[str] = ("original",)) 
     """Leave a suite as a kill after some problems leaves it."""
     made_by = "crossmath generate --difficulty mini --seed 5 --name s"
     writer = SuiteWriter(folder, styles=styles, palette=None, made_by=made_by, seed=5)
-    endless = numbered("mini", seed=5, prefix="s", exclude=taken_solutions())
+    endless = numbered(FAMILY, "mini", seed=5, prefix="s", exclude=taken_fingerprints())
     for index, problem in islice(endless, after):
         writer.add(problem, index)
     writer.close()
@@ -61,7 +62,7 @@ def test_a_broken_off_suite_is_taken_up(
     assert UNFINISHED_FILE not in files(whole)
 
 
-def saved(folder: Path, problems: Sequence[Problem], seed: int) -> dict[str, bytes]:
+def saved(folder: Path, problems: Sequence[Task], seed: int) -> dict[str, bytes]:
     """The pictures on backgrounds by the problem's id."""
     writer = SuiteWriter(folder, styles=["background"], palette=None, made_by="x", seed=seed)
     for problem in problems:
@@ -72,7 +73,7 @@ def saved(folder: Path, problems: Sequence[Problem], seed: int) -> dict[str, byt
 
 def test_a_background_is_the_problems_own(tmp_path: Path) -> None:
     """Drawn from the seed and the id, in whatever order; another id or seed has another."""
-    problem = load_suite("mini").problems[0]
+    problem = load_suite("mini").tasks[0]
     problems = [replace(problem, id=f"x-{number}") for number in range(6)]
     forwards = saved(tmp_path / "one", problems, seed=1)
     assert saved(tmp_path / "two", problems[:2:-1], seed=1).items() <= forwards.items()
@@ -117,14 +118,6 @@ def test_backgrounds_are_proved(
     assert "pictures not read with certainty: 0" in capsys.readouterr().out
 
 
-def test_the_difficulties_of_a_mixed_suite_go_on(tmp_path: Path) -> None:
-    """Their shares hold from the start on, wherever it was broken off."""
-    whole = numbered("mixed", seed=5, prefix="s")
-    first = list(islice(whole, 7))
-    rest = numbered("mixed", seed=5, prefix="s", made=3, index=first[2][0])
-    assert list(islice(rest, 4)) == first[3:]
-
-
 def test_a_repeated_solution_is_not_made_after_a_break(tmp_path: Path) -> None:
     """What is there already is left out, as without a break."""
     folder = tmp_path / "s"
@@ -133,7 +126,7 @@ def test_a_repeated_solution_is_not_made_after_a_break(tmp_path: Path) -> None:
         folder, styles=["original"], palette=None,
         made_by="crossmath generate --difficulty mini --seed 5 --name s",
     )  # fmt: skip
-    assert writer.made == len(writer.solutions) == 4
+    assert writer.made == len(writer.fingerprints) == 4
     assert writer.index >= 4
     writer.close()
 

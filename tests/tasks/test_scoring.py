@@ -1,24 +1,17 @@
 """From the text of a response to right and wrong blanks, and to metrics."""
 
-import random
 from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_crossmath.tasks.crossmath.generator import PRESETS, GeneratorSpec, generate_problem
-from pytest_crossmath.tasks.crossmath.grid import Problem
-from pytest_crossmath.tasks.crossmath.table import parse_table
-from pytest_crossmath.tasks.scoring import (
-    Finish,
-    Outcome,
-    Score,
-    parse_answer,
-    same_number,
-    score_response,
-    summarize,
-)
+from pytest_crossmath.tasks.answers import parse_answer
+from pytest_crossmath.tasks.crossmath.generator import PRESETS, GeneratorSpec
+from pytest_crossmath.tasks.score import Finish, Outcome, Score
+from pytest_crossmath.tasks.scoring import score_response, summarize
+from pytest_crossmath.tasks.task import Task
+from tests.tasks.crossmath.made_up import generated, grid
 
 FAST = settings(deadline=None, max_examples=80)
 SEEDS = st.integers(min_value=0)
@@ -30,9 +23,9 @@ MEGA = 1_000_000
 
 def make(
     table: str = ROW, key: Sequence[str] = ("4", "5", "6"), steps: tuple[int, ...] = ()
-) -> Problem:
+) -> Task:
     """A problem around a table."""
-    return Problem("p", table, parse_table(table), tuple(key), steps or (1,) * len(key), "easy")
+    return grid(table, key, steps)
 
 
 def answered(values: str) -> Score:
@@ -77,7 +70,7 @@ def test_any_rendering_of_the_key_is_solved(
     rendering: Callable[[Sequence[str]], str], spec: GeneratorSpec, seed: int
 ) -> None:
     """Separators, brackets, emphasis and leading zeros do not make a right answer wrong."""
-    problem = generate_problem(spec, random.Random(seed), "p")
+    problem = generated(spec, seed)
     score = score_response(problem, f"So: <answer>{rendering(problem.key)}</answer> Done.")
     assert score.outcome is Outcome.SOLVED
     assert score.right == (True,) * len(problem.key)
@@ -87,7 +80,7 @@ def test_any_rendering_of_the_key_is_solved(
 @given(SEEDS, st.sampled_from(("{}, ", "{},", "{}; ", "{},\n", "| {} ", "|{}")), st.data())
 def test_a_dropped_value_shifts_nothing(seed: int, form: str, data: st.DataObject) -> None:
     """Where a value is left out between separators, only its own blank is wrong."""
-    problem = generate_problem(WIDE, random.Random(seed), "p")
+    problem = generated(WIDE, seed)
     gap = data.draw(st.integers(0, len(problem.key) - 1))
     values = "".join(form.format("" if i == gap else v) for i, v in enumerate(problem.key))
     score = score_response(problem, f"<answer>{values}{'|' * form.startswith('|')}</answer>")
@@ -99,93 +92,13 @@ def test_a_dropped_value_shifts_nothing(seed: int, form: str, data: st.DataObjec
 @given(SEEDS, st.data())
 def test_one_wrong_value_is_one_wrong_blank(seed: int, data: st.DataObject) -> None:
     """Right and wrong are judged blank by blank, and a wrong value breaks an equation."""
-    problem = generate_problem(WIDE, random.Random(seed), "p")
+    problem = generated(WIDE, seed)
     spoiled = data.draw(st.integers(0, len(problem.key) - 1))
     values = [str(int(v) + (i == spoiled)) for i, v in enumerate(problem.key)]
     score = score_response(problem, f"<answer>{', '.join(values)}</answer>")
     assert score.right == tuple(i != spoiled for i in range(len(values)))
     assert score.answer == tuple(values)
     assert score.reason == f"missed: 1 of {len(values)} blanks"
-
-
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [
-        ("<answer>1, 2</answer>", ("1", "2")),
-        ("<ANSWER>1</Answer>", ("1",)),
-        ("<answer>1</answer> no: <answer>2</answer>", ("2",)),
-        ("<answer>1</answer> <answer>unsure", ("1",)),
-        ("<answer>1</answer></answer>", ("1",)),
-        ("<answer><answer>1</answer></answer>", ("1",)),
-        ("<answer>1<answer>2</answer>3</answer>", ("2",)),
-        ("</answer>1<answer>2</answer>", ("2",)),
-        ("<think>hm</think><answer>1</answer>", ("1",)),
-        ("<think><answer>1</answer></think><answer>2</answer>", ("2",)),
-        ("<answer>1</answer><think>or <answer>2</answer></think>", ("1",)),
-        ("<answer>1</answer><think>or <answer>2</answer>", ("1",)),
-        ("thought <answer>1</answer></think><answer>2</answer>", ("2",)),
-        ("<think>a <think>b</think> c</think><answer>1</answer>", ("1",)),
-        ("<answer>1<think>or 9</think>, 2</answer>", ("1", "2")),
-        ("<answer>x = 8</answer>", ("x", "=", "8")),
-        ("<answer>1,,3</answer>", ("1", "", "3")),
-        ("<answer>,2,3</answer>", ("", "2", "3")),
-        ("<answer>|1||3|</answer>", ("1", "", "3")),
-        ("<answer>1,\n,3</answer>", ("1", "", "3")),
-        ("<answer>1, 2,</answer>", ("1", "2")),
-        ("<answer>\n\n1\n\n\n2\n</answer>", ("1", "2")),
-        ("<answer>| 1 | 2 |\n| 3 | 4 |</answer>", ("1", "2", "3", "4")),
-        ("<answer>[1, 2,\n 3]</answer>", ("1", "2", "3")),
-        ("<answer>-5, 1e3</answer>", ("-5", "1e3")),
-        ("<answer>1 2\n3</answer>", ("1", "2", "3")),
-        ("<answer>\\[1, 2\\]</answer>", ("1", "2")),
-        ("<answer>\\(\\mathbf{1}, \\boxed{2}\\)</answer>", ("1", "2")),
-        ("<answer>\n```json\n[1, 2]\n```\n</answer>", ("1", "2")),
-        ("<answer>- 1\n- 2</answer>", ("1", "2")),
-        ("<answer>• 1\n• 2</answer>", ("1", "2")),
-        ("<answer>1. 7\n2. 8</answer>", ("7", "8")),
-        ("<answer>1) 7\n2) 8</answer>", ("7", "8")),
-        ("<answer>1.\n2.</answer>", ("1", "2")),
-        (
-            "<answer>*1*, \N{LEFT DOUBLE QUOTATION MARK}2\N{RIGHT DOUBLE QUOTATION MARK}</answer>",
-            ("1", "2"),
-        ),
-        ("<answer>\x1b[31m1\x1b[0m, \u200b2\ufeff</answer>", ("1", "2")),
-        ("<answer>\N{FULLWIDTH DIGIT ONE}\N{FULLWIDTH COMMA}2</answer>", ("1", "2")),
-        ("<answer>2\N{SUPERSCRIPT ZERO}, 1</answer>", ("2\N{SUPERSCRIPT ZERO}", "1")),
-        ("<answer>| a | b |\n|---|---|\n| 1 | 2 |</answer>", ("a", "b", "1", "2")),
-        ("<answer >1</answer >", ("1",)),
-        ("<THINK><answer>1</answer></THINK><answer>2</answer>", ("2",)),
-        ("<thinking><answer>1</answer></thinking><answer>2</answer>", ("2",)),
-        ("[THINK]<answer>1</answer>[/THINK]<answer>2</answer>", ("2",)),
-        ("<seed:think><answer>1</answer></seed:think><answer>2</answer>", ("2",)),
-        ("◁think▷<answer>1</answer>◁/think▷<answer>2</answer>", ("2",)),
-    ],
-)
-def test_the_last_answer_that_is_spoken_counts(text: str, answer: tuple[str, ...]) -> None:
-    """Of several answers the last one outside thinking is read, separators tolerated."""
-    assert parse_answer(text) == answer
-
-
-@pytest.mark.parametrize(
-    ("body", "answer"),
-    [
-        ("1,234", ("1234",)),
-        ("$1,234$", ("1234",)),
-        ("1,234, 5", ("1234", "5")),
-        ("1,234\n1,000,000", ("1234", "1000000")),
-        ("**1,234** | 12", ("1234", "12")),
-        ("1,234", ("1", "234")),
-        ("12,145, 6", ("12", "145", "6")),
-        ("1,234, 5,678", ("1", "234", "5", "678")),
-        ("12,34", ("12", "34")),
-        ("3.141,592", ("3.141", "592")),
-    ],
-)
-def test_a_comma_separates_thousands_where_only_that_fits(
-    body: str, answer: tuple[str, ...]
-) -> None:
-    """The number of blanks tells whether 1,234 is one value or two."""
-    assert parse_answer(f"<answer>{body}</answer>", blanks=len(answer)) == answer
 
 
 @pytest.mark.parametrize(
@@ -278,30 +191,9 @@ def test_no_answer_raises(text: str) -> None:
     """Whatever is inside the tags, there is an outcome and a verdict on every blank."""
     for response in (text, f"<answer>{text}</answer>", f"<answer>{text}4, {text}, 6</answer>"):
         score = score_response(make(), response)
-        assert len(score.right) == len(score.key)
+        assert len(score.right) == len(score.target)
         assert (score.answer is None) == (score.outcome is Outcome.UNPARSED)
         assert score.reason
-
-
-@pytest.mark.parametrize(
-    ("given", "wanted"),
-    [("7", "7"), ("07", "7"), ("7.0", "7"), ("7.", "7"), ("+7", "7"), ("70e-1", "7"), ("７", "7"),
-     ("٧", "7"), ("x", "x")],
-)  # fmt: skip
-def test_numbers_are_compared_as_numbers(given: str, wanted: str) -> None:
-    """Leading zeros, a point, an exponent and other scripts' digits leave a number what it is."""
-    assert same_number(given, wanted)
-
-
-@pytest.mark.parametrize(
-    ("given", "wanted"),
-    [("8", "7"), ("-7", "7"), ("7.5", "7"), ("7.0000000000000000000000000001", "7"), ("", "7"),
-     ("seven", "7"), ("NaN", "7"), ("sNaN", "7"), ("Infinity", "7"), ("7 7", "7"), ("²", "2"),
-     ("7", "x")],
-)  # fmt: skip
-def test_other_numbers_and_no_numbers_differ(given: str, wanted: str) -> None:
-    """Nothing but the very same number is right, however near."""
-    assert not same_number(given, wanted)
 
 
 @pytest.mark.parametrize(

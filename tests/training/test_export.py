@@ -15,11 +15,13 @@ import yaml
 from PIL import Image
 
 from pytest_crossmath.cli.main import main
-from pytest_crossmath.tasks.crossmath.grid import Problem
-from pytest_crossmath.tasks.crossmath.worked import answer_only, worked_solution
-from pytest_crossmath.tasks.request import INSTRUCTION
-from pytest_crossmath.tasks.scoring import Outcome, score_response
+from pytest_crossmath.tasks.answers import marked
+from pytest_crossmath.tasks.crossmath.prompt import INSTRUCTION
+from pytest_crossmath.tasks.crossmath.worked import worked_solution
+from pytest_crossmath.tasks.score import Outcome
+from pytest_crossmath.tasks.scoring import score_response
 from pytest_crossmath.tasks.suite import Suite, load_suite
+from pytest_crossmath.tasks.task import Task
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +57,8 @@ def pixels(picture: Path | io.BytesIO) -> bytes:
 
 
 @pytest.mark.parametrize("seed", range(30))
-@pytest.mark.parametrize("problem", load_suite("standard").problems[::50], ids=lambda p: p.id)
-def test_a_worked_solution_solves_the_problem(problem: Problem, seed: int) -> None:
+@pytest.mark.parametrize("problem", load_suite("standard").tasks[::50], ids=lambda p: p.id)
+def test_a_worked_solution_solves_the_problem(problem: Task, seed: int) -> None:
     """Scored as a response it is right, and it names each value that it finds."""
     text = worked_solution(problem, seed=seed)
     assert score_response(problem, text).outcome is Outcome.SOLVED
@@ -68,7 +70,7 @@ def test_a_worked_solution_solves_the_problem(problem: Problem, seed: int) -> No
 
 def test_the_wording_is_drawn_by_the_seed() -> None:
     """The same seed gives the same words, and others give several."""
-    problem = load_suite("mini").problems[0]
+    problem = load_suite("mini").tasks[0]
     texts = [worked_solution(problem, seed=seed) for seed in range(40)]
     assert texts == [worked_solution(problem, seed=seed) for seed in range(40)]
     assert len(set(texts)) > 20
@@ -81,8 +83,8 @@ def test_trl(learn: Path, suite: Suite, tmp_path: Path) -> None:
     rows = lines(out / "train.jsonl")
     assert len(rows) == 3 * (1 + 2 + 2)
     text, image = rows[0], rows[1]
-    problem = suite.problems[0]
-    assert text["prompt"] == [{"role": "user", "content": f"{INSTRUCTION}\n\n{problem.table}"}]
+    problem = suite.tasks[0]
+    assert text["prompt"] == [{"role": "user", "content": f"{INSTRUCTION}\n\n{problem.text}"}]
     assert text["images"] == []
     assert image["prompt"] == [{"role": "user", "content": INSTRUCTION}]
     completion = [{"role": "assistant", "content": worked_solution(problem, seed=3)}]
@@ -90,7 +92,7 @@ def test_trl(learn: Path, suite: Suite, tmp_path: Path) -> None:
     for row in rows:
         for name in row["images"]:
             assert (out / name).is_file()
-    assert pixels(out / image["images"][0]) == pixels(problem.images["original"])
+    assert pixels(out / image["images"][0]) == pixels(problem.images["original"].path)
 
 
 def test_each_style_is_an_example(tmp_path: Path) -> None:
@@ -102,8 +104,8 @@ def test_each_style_is_an_example(tmp_path: Path) -> None:
     assert export(learn, out, "trl", "--modality", "image") == 0
     rows = lines(out / "train.jsonl")
     shown = [pixels(out / row["images"][0]) for row in rows]
-    problems = load_suite(str(learn)).problems
-    assert shown == [pixels(p.images[style]) for p in problems for style in styles[1:]]
+    problems = load_suite(str(learn)).tasks
+    assert shown == [pixels(p.images[style].path) for p in problems for style in styles[1:]]
     assert len(set(shown)) == 4
     assert rows[0]["completion"] == rows[1]["completion"]
 
@@ -117,7 +119,7 @@ def test_llava(learn: Path, suite: Suite, tmp_path: Path) -> None:
     assert [("image" in row, "<image>" in row["conversations"][0]["value"]) for row in rows] == [
         (False, False), (True, True), (True, True),
     ] * 3  # fmt: skip
-    assert rows[0]["conversations"][1] == {"from": "gpt", "value": answer_only(suite.problems[0])}
+    assert rows[0]["conversations"][1] == {"from": "gpt", "value": marked(suite.tasks[0].target)}
     assert {row["id"] for row in rows} >= {"learn-0001-image-beige", "learn-0001-text"}
 
 
@@ -130,7 +132,7 @@ def test_openai(learn: Path, suite: Suite, tmp_path: Path) -> None:
     picture, text = rows[0]["messages"][0]["content"]
     encoded = picture["image_url"]["url"].removeprefix("data:image/png;base64,")
     shown = pixels(io.BytesIO(base64.b64decode(encoded)))
-    assert shown == pixels(suite.problems[0].images["original"])
+    assert shown == pixels(suite.tasks[0].images["original"].path)
     assert text == {"type": "text", "text": INSTRUCTION}
     assert list(out.iterdir()) == [out / "train.jsonl"]
 
@@ -147,10 +149,10 @@ def test_parquet(learn: Path, suite: Suite, tmp_path: Path) -> None:
     assert loaded.num_rows == 6
     assert loaded[0]["images"] == []
     assert loaded[1]["images"][0].convert("RGB").tobytes() == pixels(
-        suite.problems[0].images["original"]
+        suite.tasks[0].images["original"].path
     )
     assert loaded[1]["completion"][0]["role"] == "assistant"
-    assert loaded[1]["key"] == list(suite.problems[0].key)
+    assert loaded[1]["key"] == list(suite.tasks[0].key)
 
 
 def test_lmms_eval(learn: Path, suite: Suite, tmp_path: Path) -> None:
@@ -170,7 +172,7 @@ def test_lmms_eval(learn: Path, suite: Suite, tmp_path: Path) -> None:
     docs = lines(out / "test.jsonl")
     assert [len(functions.doc_to_visual(doc)) for doc in docs[:3]] == [0, 1, 1]
     assert functions.doc_to_text(docs[1]) == INSTRUCTION
-    right = functions.process_results(docs[1], [worked_solution(suite.problems[0], seed=1)])
+    right = functions.process_results(docs[1], [worked_solution(suite.tasks[0], seed=1)])
     assert right == {"solved": 1.0, "blanks": 1.0}
     assert functions.process_results(docs[1], ["no idea"]) == {"solved": 0.0, "blanks": 0.0}
     sys.modules.pop("utils_of_the_task", None)

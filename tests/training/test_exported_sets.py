@@ -76,7 +76,7 @@ def test_reinforced(lessons: Path, tiny_llava: Path, tmp_path: Path) -> None:
     rows = exported(lessons, tmp_path / "set", "parquet", "--modality", "image")
     trainer: Any = GRPOTrainer(
         model,
-        reward_funcs=crossmath_reward(load_suite(str(lessons)).problems),
+        reward_funcs=crossmath_reward(load_suite(str(lessons)).tasks),
         args=GRPOConfig(**settings(tmp_path / "run"), num_generations=2, max_completion_length=4),
         train_dataset=rows.remove_columns("completion"), processing_class=processor,
     )  # fmt: skip

@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from pytest_crossmath.tasks.crossmath.generator import solution_fingerprint
+from pytest_crossmath.tasks.crossmath.family import FAMILY
 from pytest_crossmath.tasks.crossmath.grid import Puzzle
+from pytest_crossmath.tasks.crossmath.prompt import INSTRUCTION
 from pytest_crossmath.tasks.crossmath.table import parse_table
 from pytest_crossmath.tasks.crossmath.worked import brief_solution
-from pytest_crossmath.tasks.request import INSTRUCTION
-from pytest_crossmath.tasks.suite import load_suite, taken_solutions
+from pytest_crossmath.tasks.suite import load_suite, taken_fingerprints
 from pytest_crossmath.training.pocket.data import draw_problem
 from pytest_crossmath.training.pocket.evaluation import read_answer
 from pytest_crossmath.training.pocket.pictures import Jitter, draw_picture, shifted
@@ -20,7 +20,7 @@ PUZZLE = parse_table("| 7 | - | ? | = | 2 |")
 
 def test_trace_walks_in_solving_order_and_answers_in_reading_order() -> None:
     """Each line uses the values of the lines above it; the answer follows the key."""
-    problem = load_suite("mini").problems[0]
+    problem = load_suite("mini").tasks[0]
     assert brief_solution(problem).splitlines() == [
         "column 5: 1 × ? = 1 → r3c5 = 1",
         "row 5: ? - 16 = 1 → r5c1 = 17",
@@ -31,7 +31,7 @@ def test_trace_walks_in_solving_order_and_answers_in_reading_order() -> None:
 
 def test_every_trace_answers_with_the_key() -> None:
     """Reading the answer back off a trace gives the key, for the whole suite."""
-    for problem in load_suite("mini").problems:
+    for problem in load_suite("mini").tasks:
         assert read_answer(brief_solution(problem)) == list(problem.key)
 
 
@@ -54,19 +54,19 @@ def test_problems_depend_on_the_seed_alone() -> None:
     """The same seed gives the same problems, another seed others."""
     first, again, other = (draw_problem(random.Random(s), ()) for s in ("1/a/0", "1/a/0", "2/a/0"))
     assert first == again
-    assert first.table != other.table
+    assert first.text != other.text
 
 
 def test_an_excluded_grid_is_never_drawn() -> None:
     """Excluding what a seed would draw gives another grid."""
-    fingerprint = solution_fingerprint(draw_problem(random.Random("x"), ()))
-    assert solution_fingerprint(draw_problem(random.Random("x"), {fingerprint})) != fingerprint
+    fingerprint = FAMILY.fingerprint(draw_problem(random.Random("x"), ()))
+    assert FAMILY.fingerprint(draw_problem(random.Random("x"), {fingerprint})) != fingerprint
 
 
 def test_the_bundled_suites_are_held_out() -> None:
     """Every solved grid of the mini suite is in the set that training avoids."""
-    fingerprints = {solution_fingerprint(problem) for problem in load_suite("mini").problems}
-    assert fingerprints <= taken_solutions()
+    fingerprints = {FAMILY.fingerprint(problem) for problem in load_suite("mini").tasks}
+    assert fingerprints <= taken_fingerprints()
 
 
 def test_pictures_depend_on_the_seed_alone() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from pytest_crossmath.tasks.crossmath.prompt import INSTRUCTION
 from pytest_crossmath.tasks.crossmath.worked import brief_solution
-from pytest_crossmath.tasks.request import INSTRUCTION
 from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.training.pocket.tokenizer import (
     CELL_TEXTS,
@@ -18,11 +18,11 @@ TOKENIZER = build_tokenizer()
 
 def test_a_cell_is_one_token() -> None:
     """Every cell of every table of the suite is one token, every row end one more."""
-    for problem in load_suite("mini").problems:
-        cells = [cell_token(cell.text) for _, cell in problem.puzzle.cells()]
-        tokens = TOKENIZER.tokenize(problem.table)
+    for problem in load_suite("mini").tasks:
+        cells = [cell_token(cell.text) for _, cell in problem.content.cells()]
+        tokens = TOKENIZER.tokenize(problem.text)
         assert [token for token in tokens if token not in ("|\n", "|")] == cells
-        assert len(tokens) == len(cells) + problem.puzzle.height
+        assert len(tokens) == len(cells) + problem.content.height
 
 
 @pytest.mark.parametrize("token", [*map(cell_token, CELL_TEXTS), *place_tokens(), "<answer>"])
@@ -59,7 +59,7 @@ def test_any_text_comes_back(text: str) -> None:
 
 def test_traces_come_back() -> None:
     """A trace survives encoding and decoding."""
-    for problem in load_suite("mini").problems:
+    for problem in load_suite("mini").tasks:
         trace = brief_solution(problem)
         assert TOKENIZER.decode(TOKENIZER(trace)["input_ids"], skip_special_tokens=True) == trace
 

@@ -14,7 +14,8 @@ from transformers import AutoProcessor
 
 from pytest_crossmath.cli import train_pocket as command
 from pytest_crossmath.errors import CrossmathError
-from pytest_crossmath.tasks.request import INSTRUCTION, make_request
+from pytest_crossmath.tasks.crossmath.prompt import INSTRUCTION
+from pytest_crossmath.tasks.request import make_request
 from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.tasks.task import Form, Modality
 from pytest_crossmath.training.pocket import pipeline
@@ -48,12 +49,12 @@ def processor() -> Any:
 
 def test_training_pixels_are_those_of_the_saved_processor(processor: Any, tmp_path: Path) -> None:
     """A picture gives the same tensor in training and through the checkpoint."""
-    problem = load_suite("mini").problems[0]
+    problem = load_suite("mini").tasks[0]
     trained = _batcher(processor).pixels([problem], random.Random(5))
     processor.save_pretrained(tmp_path)
     processor_class: Any = AutoProcessor
     saved = processor_class.from_pretrained(tmp_path)
-    picture = draw_picture(problem.puzzle, random.Random(5), Jitter())
+    picture = draw_picture(problem.content, random.Random(5), Jitter())
     inputs = saved(text=["<image>"], images=[[picture]], return_tensors="pt")
     assert torch.equal(inputs["pixel_values"], trained)
 
@@ -63,7 +64,7 @@ def test_training_prompts_are_those_of_the_chat_template(
     processor: Any, modality: Modality, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Token by token, what is trained on is what a user's prompt becomes."""
-    problem = load_suite("mini").problems[3]
+    problem = load_suite("mini").tasks[3]
     monkeypatch.setattr("pytest_crossmath.training.pocket.batches.draw_problem", lambda *_: problem)
     batch = _batcher(processor).draw(random.Random(1), Input(modality.value), 1, OWN_WORDING)
     form = Form(modality, "original" if modality.shows_image else None)
@@ -76,7 +77,7 @@ def test_training_prompts_are_those_of_the_chat_template(
     )
     inputs = processor(
         text=[prompt],
-        images=[[draw_picture(problem.puzzle, random.Random(1), Jitter())]]
+        images=[[draw_picture(problem.content, random.Random(1), Jitter())]]
         if modality.shows_image
         else None,
         return_tensors="pt",
@@ -151,7 +152,7 @@ def test_a_saved_checkpoint_can_be_asked(tmp_path: Path) -> None:
     training.run()
     pipeline.save_checkpoint(training, tmp_path)
     examiner = Examiner.load(tmp_path)
-    problems = load_suite("mini").problems[:2]
+    problems = load_suite("mini").tasks[:2]
     figures = examiner.examine(problems, Modality.IMAGE)
     assert figures.problems == 2
     assert sum(asked for _, asked in figures.by_depth.values()) == 2
@@ -171,7 +172,7 @@ def test_the_gate_is_on_text(capsys: pytest.CaptureFixture[str], solved: int, me
 
 def test_answers_are_scored_by_problem_and_by_blank() -> None:
     """A value too few, too many or wrong leaves a problem unsolved; blanks count one by one."""
-    problems = load_suite("mini").problems[:4]
+    problems = load_suite("mini").tasks[:4]
     right = [list(problem.key) for problem in problems]
     answers = [right[0], right[1][:-1], [*right[2], "9"], ["0" for _ in right[3]]]
     figures = score_answers("text", problems, answers)

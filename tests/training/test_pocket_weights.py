@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from PIL import Image
 
 import pytest_crossmath
 from pytest_crossmath.tasks.request import Request, make_request
@@ -15,7 +14,7 @@ from pytest_crossmath.training.pocket.evaluation import Examiner, read_answer
 from pytest_crossmath.training.pocket.tokenizer import build_tokenizer
 
 FOLDER = Path(pytest_crossmath.__file__).parent / "models" / "pocket"
-PROBLEMS = load_suite("mini").problems
+PROBLEMS = load_suite("mini").tasks
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +58,11 @@ def _ask(pocket: Examiner, requests: list[Request]) -> list[str]:
     processor: Any = pocket.processor
     prompts = []
     for request in requests:
-        content: list[dict[str, str]] = [{"type": "image"} for _ in request.images]
+        content: list[dict[str, str]] = [{"type": "image"} for _ in request.pictures]
         content.append({"type": "text", "text": request.text})
         message = {"role": "user", "content": content}
         prompts.append(processor.apply_chat_template([message], add_generation_prompt=True))
-    pictures = [Image.open(path).convert("RGB") for request in requests for path in request.images]
+    pictures = [picture.rgb() for request in requests for picture in request.pictures]
     inputs = processor(text=prompts, images=pictures or None, padding=True, return_tensors="pt")
     with torch.inference_mode():
         tokens = pocket.model.generate(**inputs)

@@ -10,7 +10,7 @@ from pytest_crossmath.tasks.crossmath.worked import worked_solution
 from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.training.reward import crossmath_reward, reward_of
 
-PROBLEM = load_suite("mini").problems[0]  # key 20, 1, 17; steps 2, 1, 1
+PROBLEM = load_suite("mini").tasks[0]  # key 20, 1, 17; steps 2, 1, 1
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_reward_lies_between_0_and_1(text: str, depth: float, form: float) -> 
     assert 0.0 <= reward <= 1.0
 
 
-@pytest.mark.parametrize("problem", load_suite("standard").problems[::25], ids=lambda p: p.id)
+@pytest.mark.parametrize("problem", load_suite("standard").tasks[::25], ids=lambda p: p.id)
 def test_worked_solutions_get_the_whole_reward(problem: object) -> None:
     """What fine-tuning teaches is what is rewarded."""
     assert reward_of(problem, worked_solution(problem, seed=1), format_weight=0.3) == 1.0  # type: ignore[arg-type]  # parametrized
@@ -61,7 +61,7 @@ def test_worked_solutions_get_the_whole_reward(problem: object) -> None:
 
 def test_a_reward_function_takes_what_trl_gives() -> None:
     """Messages for messages and texts for texts, with the columns of the rows beside them."""
-    reward = crossmath_reward(load_suite("mini").problems)
+    reward = crossmath_reward(load_suite("mini").tasks)
     fine = "<answer>20, 1, 17</answer>"
     completions = [
         [{"role": "assistant", "content": fine}],

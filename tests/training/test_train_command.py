@@ -94,7 +94,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, *, step: int) -> Iterator[None]
 def answer(model: Path, lessons: Path) -> str:
     """What a model says to the first lesson as text."""
     backend = HFBackend.load(str(model), Settings(device="cpu"))
-    asked = make_request(load_suite(str(lessons)).problems[0], Form(Modality.TEXT))
+    asked = make_request(load_suite(str(lessons)).tasks[0], Form(Modality.TEXT))
     [(_, response)] = backend.generate([asked], Settings(max_new_tokens=40), batch_size=1)
     return response.text
 
@@ -469,7 +469,7 @@ class TestMistakes:
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], suite: str, command: list[str]
     ) -> None:
         """What a model is tested with it must not learn, not even one of the problems."""
-        last = load_suite(suite).problems[-1]
+        last = load_suite(suite).tasks[-1]
         part = tmp_path / "part.jsonl"
         line = json.dumps(to_json(last, {name: str(path) for name, path in last.images.items()}))
         part.write_text(line, encoding="utf-8")

@@ -18,7 +18,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -35,8 +34,9 @@ from pytest_crossmath.models.checkpoint.memory import (
     ran_out_of_memory,
 )
 from pytest_crossmath.models.decoding.decode import Decoded, decode
+from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.request import Request
-from pytest_crossmath.tasks.scoring import Finish
+from pytest_crossmath.tasks.score import Finish
 from pytest_crossmath.tasks.task import ImagePart
 from pytest_crossmath.text import one_line
 
@@ -73,8 +73,8 @@ class HFBackend:
             return _CPU_BATCH_SIZE
         options = self._generation(settings)
         # One kind only; the engine puts the longest first.
-        kind = bool(requests[0].images)
-        alike = [request for request in requests if bool(request.images) is kind]
+        kind = bool(requests[0].pictures)
+        alike = [request for request in requests if bool(request.pictures) is kind]
         return largest_batch(
             lambda rows: measured_need(self.model, self._inputs(alike[:rows], settings), options),
             budget=free_memory(),
@@ -96,7 +96,7 @@ class HFBackend:
             len(requests),
             batch_size=batch_size,
             options=options,
-            kinds=[bool(request.images) for request in requests],
+            kinds=[bool(request.pictures) for request in requests],
         )
         seed = zlib.crc32(repr([request.id.plain for request in requests]).encode())
         steps = _seeded(rows, seed) if options["do_sample"] else rows
@@ -139,8 +139,8 @@ class HFBackend:
         if self._template_writes_bos(prompts[0]):
             # The tokenizer would write it once more.
             arguments["add_special_tokens"] = False
-        if batch[0].images:
-            arguments["images"] = [[_open(path) for path in request.images] for request in batch]
+        if batch[0].pictures:
+            arguments["images"] = [[_shown(one) for one in request.pictures] for request in batch]
         elif isinstance(self.processor, PaliGemmaProcessor):
             return self._without_pictures(arguments)
         inputs = self.processor(**arguments)
@@ -169,7 +169,7 @@ class HFBackend:
 
     def _content(self, request: Request) -> Any:
         if not self.reads_images:
-            if request.images:
+            if request.pictures:
                 raise BackendError("the model takes text only")
             return request.text
         return [
@@ -240,9 +240,8 @@ def _threads_for(model: Any) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _open(path: Path) -> Image.Image:
+def _shown(picture: Picture) -> Image.Image:
     try:
-        with Image.open(path) as picture:
-            return picture.convert("RGB")
+        return picture.rgb()
     except OSError as error:
-        raise BackendError(f"the picture {path} cannot be read: {error}") from error
+        raise BackendError(f"the picture {picture.path} cannot be read: {error}") from error

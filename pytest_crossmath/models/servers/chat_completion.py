@@ -18,15 +18,15 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from pytest_crossmath.errors import BackendError
 from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.request import Request
-from pytest_crossmath.tasks.scoring import Finish
+from pytest_crossmath.tasks.score import Finish
 from pytest_crossmath.tasks.task import ImagePart, Part
 from pytest_crossmath.text import one_line
 
@@ -100,25 +100,25 @@ def read_completion(body: str) -> Completion:
 
 def _content(request: Request) -> str | list[dict[str, Any]]:
     """The user message. Plain text where there is no picture: text-only servers know no parts."""
-    if not request.images:
+    if not request.pictures:
         return request.text
     return [_encode(part) for part in request.content]
 
 
 def _encode(part: Part) -> dict[str, Any]:
     if isinstance(part, ImagePart):
-        return {"type": "image_url", "image_url": {"url": _data_url(part.path)}}
+        return {"type": "image_url", "image_url": {"url": _data_url(part.picture)}}
     return {"type": "text", "text": part.text}
 
 
-def _data_url(path: Path) -> str:
+def _data_url(picture: Picture) -> str:
     """The file's bytes as they are; the type is what they say, not the file's name."""
     try:
-        data = path.read_bytes()
-        with Image.open(io.BytesIO(data)) as picture:
-            mime = Image.MIME[str(picture.format)]
+        data = picture.data
+        with Image.open(io.BytesIO(data)) as image:
+            mime = Image.MIME[str(image.format)]
     except (OSError, KeyError) as error:
-        raise BackendError(f"the picture {path} cannot be read: {error}") from None
+        raise BackendError(f"the picture {picture.path} cannot be read: {error}") from None
     return f"data:{mime};base64,{base64.b64encode(data).decode()}"
 
 

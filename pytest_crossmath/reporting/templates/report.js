@@ -107,7 +107,7 @@ const card = (r) => {
   return made;
 };
 
-// A question as it was shown, and below it what was answered and what is right.
+// A task as it was shown, and below it what was answered and what is right.
 const question = (problem, r) => {
   const box = element("div", "question");
   const style = value.style(r);
@@ -125,21 +125,23 @@ const question = (problem, r) => {
     }
   }
   const right = r.right.every((one) => one);
-  box.append(element("p", "mono", `answered: ${r.answer ? named(problem, r.answer[0]) : "nothing"} ${right ? "✓" : "✗"}`));
-  if (!right) box.append(element("p", "mono", `right: ${named(problem, r.key[0])}`));
+  const listed = (values) => values.map((one) => named(problem, one)).join(", ");
+  box.append(element("p", "mono", `answered: ${r.answer ? listed(r.answer) : "nothing"} ${right ? "✓" : "✗"}`));
+  if (!right) box.append(element("p", "mono", `right: ${listed(r.key)}`));
   return box;
 };
 
 const named = (problem, answer) => {
   const place = /^[A-Z]$/.test(answer) ? answer.charCodeAt(0) - 65 : -1;
-  return problem.choices[place] === undefined ? answer : `${answer} (${problem.choices[place]})`;
+  const choice = (problem.choices || [])[place];
+  return choice === undefined ? answer : `${answer} (${choice})`;
 };
 
 const label = (r) => {
   const wrong = r.right.filter((one) => !one).length;
   const outcome = value.outcome(r);
-  const isQuestion = data.problems[r.problem].shown;
-  const text = outcome === "missed" && wrong && !isQuestion ? `${wrong} of ${r.right.length} wrong` : outcome;
+  const hasParts = data.problems[r.problem].grid || r.right.length > 1;
+  const text = outcome === "missed" && wrong && hasParts ? `${wrong} of ${r.right.length} wrong` : outcome;
   return r.change ? `${text}, ${r.change}` : text;
 };
 

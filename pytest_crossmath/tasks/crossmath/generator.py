@@ -1,9 +1,8 @@
 """Seeded random puzzles: grow a crossword of equations, then blank what stays solvable.
 
->>> from itertools import islice
->>> first, second = islice(generate_problems(PRESETS["mini"], seed=7, prefix="demo"), 2)
->>> first.id, len(first.key) == len(first.puzzle.blanks)
-('demo-0001', True)
+>>> puzzle = generate_puzzle(PRESETS["mini"], random.Random("7/0"))
+>>> len(puzzle.equations), len(puzzle.blanks)
+(2, 2)
 
 A solution is made first and numbers are then removed one by one as long as
 forward propagation still fills every blank, so the solution is always unique.
@@ -13,22 +12,18 @@ The same seed gives the same problems in every process and on every machine.
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import islice, repeat
 
 from pytest_crossmath.tasks.crossmath.grid import (
     EQUALS,
     Cell,
     Direction,
     Position,
-    Problem,
     Puzzle,
 )
 from pytest_crossmath.tasks.crossmath.solver import propagate
-from pytest_crossmath.tasks.crossmath.table import format_table
 
 _LAYOUT_TRIES = 60
 _BLANKING_TRIES = 12
@@ -64,8 +59,6 @@ class GeneratorSpec:
 
     Where a grid takes fewer blanks than were drawn, it then keeps those it takes.
     """
-    difficulty: str | None = None
-    """Difficulty that all problems are given; None tells it from the deepest step."""
 
 
 # Equations and operators like those of the published set (966 +, 891 -, 426 ×, 290 ÷). The
@@ -74,14 +67,13 @@ _PUBLISHED = GeneratorSpec(
     equations=(5, 15), blanks=(3, 15), depths=(1,), max_number=250, max_height=17, max_width=21,
     smallest_factor=2, operators="+" * 20 + "-" * 18 + "×" * 14 + "÷" * 9, enclosed=False,
     deepen=True,
-    difficulty="easy",
 )  # fmt: skip
 
 PRESETS = {
     "mini": GeneratorSpec((2, 6), (1, 3), (1, 1, 2), 20, 5, 5, "++--×"),
     "easy": _PUBLISHED,
-    "medium": replace(_PUBLISHED, blanks=(4, 14), depths=(2, 2, 2, 3, 3), difficulty="medium"),
-    "hard": replace(_PUBLISHED, blanks=(8, 15), depths=(3, 3, 3, 4, 4, 5, 6, 7), difficulty="hard"),
+    "medium": replace(_PUBLISHED, blanks=(4, 14), depths=(2, 2, 2, 3, 3)),
+    "hard": replace(_PUBLISHED, blanks=(8, 15), depths=(3, 3, 3, 4, 4, 5, 6, 7)),
 }
 """Named specifications. `mini` is what `pocket` is made for; the others are published strata."""
 
@@ -90,98 +82,22 @@ MIXED = {"easy": 90, "medium": 85, "hard": 75}
 """Shares of the published strata."""
 
 
-def generate_problems(
-    spec: GeneratorSpec, *, seed: int, prefix: str, exclude: Collection[str] = ()
-) -> Iterator[Problem]:
-    """Problems without end, named ``prefix-0001`` and on, no two of them alike.
-
-    `exclude` holds fingerprints of solved grids (see `solution_fingerprint`):
-    such a problem, or its mirror image, is never made. Neither is one whose
-    solved grid was already used.
-    """
-    return (problem for _, problem in _stream(repeat(spec), seed, prefix, exclude))
-
-
-def generate_mixed(*, seed: int, prefix: str, exclude: Collection[str] = ()) -> Iterator[Problem]:
-    """Problems without end of all difficulties, in the shares of `MIXED` from the start on."""
-    return (problem for _, problem in numbered("mixed", seed=seed, prefix=prefix, exclude=exclude))
-
-
-def numbered(
-    difficulty: str,
-    *,
-    seed: int,
-    prefix: str,
-    exclude: Collection[str] = (),
-    made: int = 0,
-    index: int = 0,
-) -> Iterator[tuple[int, Problem]]:
-    """Problems of a preset, or ``mixed``, each with the place where the generator goes on.
-
-    With `made` problems and the `index` that came with the last of them it goes on there; their
-    solutions belong into `exclude`. So a job that was broken off makes the same problems.
-    """
-    names = _mixed() if difficulty == "mixed" else repeat(difficulty)
-    specs = islice((PRESETS[name] for name in names), made, None)
-    return _stream(specs, seed, prefix, exclude, made=made, index=index)
-
-
-def _mixed() -> Iterator[str]:
-    """Difficulties such that every prefix has the shares of `MIXED` as closely as can be."""
-    made = Counter(dict.fromkeys(MIXED, 0))
-    while True:
-        furthest_behind = min(MIXED, key=lambda name: (made[name] + 0.5) / MIXED[name])
-        made[furthest_behind] += 1
-        yield furthest_behind
-
-
-def _stream(
-    specs: Iterable[GeneratorSpec],
-    seed: int,
-    prefix: str,
-    exclude: Collection[str],
-    *,
-    made: int = 0,
-    index: int = 0,
-) -> Iterator[tuple[int, Problem]]:
-    seen = set(exclude)
-    for number, spec in enumerate(specs, start=made + 1):
-        while True:
-            problem = generate_problem(spec, random.Random(f"{seed}/{index}"), "")
-            index += 1
-            fingerprint = solution_fingerprint(problem)
-            if fingerprint not in seen:
-                break
-        seen.add(fingerprint)
-        yield index, replace(problem, id=f"{prefix}-{number:04d}")
-
-
-def generate_problem(spec: GeneratorSpec, rng: random.Random, id: str) -> Problem:
-    """One problem that fits `spec`, drawn from `rng`."""
+def generate_puzzle(spec: GeneratorSpec, rng: random.Random) -> Puzzle:
+    """One puzzle that fits `spec`, drawn from `rng`."""
     while True:
         blanks, depth = rng.randint(*spec.blanks), rng.choice(spec.depths)
         solved = _grow(spec, rng)
         if solved is None:
             continue
         for _ in range(_BLANKING_TRIES):
-            problem = _blank(solved, blanks, depth, spec, rng, id)
-            if problem is not None:
-                return problem
-
-
-def solution_fingerprint(problem: Problem) -> str:
-    """A text equal for two problems exactly if their solved grids are equal up to transposition."""
-    return problem.puzzle.filled(problem.key).fingerprint
-
-
-def difficulty_of(steps: Collection[int]) -> str:
-    """The word for a deepest step: 1 ``easy``, 2 ``medium``, more ``hard``."""
-    return {1: "easy", 2: "medium"}.get(max(steps), "hard")
+            puzzle = _blank(solved, blanks, depth, spec, rng)
+            if puzzle is not None:
+                return puzzle
 
 
 def _blank(
-    solved: Puzzle, blanks: int, depth: int, spec: GeneratorSpec, rng: random.Random, id: str
-) -> Problem | None:
+    solved: Puzzle, blanks: int, depth: int, spec: GeneratorSpec, rng: random.Random
+) -> Puzzle | None:
     puzzle, steps = _chain(solved, depth, rng) if spec.deepen else (solved, ())
     positions = list(puzzle.numbers)
     rng.shuffle(positions)
@@ -193,11 +109,7 @@ def _blank(
         if found is not None and max(found) <= depth:
             puzzle, steps = candidate, found
     fewest = spec.blanks[0] if spec.deepen else blanks
-    if len(steps) < fewest or max(steps) != depth:
-        return None
-    key = tuple(solved[position].text for position in puzzle.blanks)
-    difficulty = spec.difficulty or difficulty_of(steps)
-    return Problem(id, format_table(puzzle), puzzle, key, steps, difficulty)
+    return puzzle if len(steps) >= fewest and max(steps) == depth else None
 
 
 def _chain(solved: Puzzle, depth: int, rng: random.Random) -> tuple[Puzzle, tuple[int, ...]]:

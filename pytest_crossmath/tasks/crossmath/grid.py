@@ -1,4 +1,4 @@
-"""The vocabulary of the package: cells, equations, puzzles, problems.
+"""The vocabulary of the family: cells, equations, puzzles.
 
 A cross-math puzzle is a crossword of equations ``a op b = c``, read across
 and down, over positive integers. Two of them, which share the ``5``::
@@ -22,13 +22,11 @@ Source: CrossMath (arXiv 2604.16256), section on the construction of puzzles.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from pathlib import Path
 
 from pytest_crossmath.errors import GridError
-from pytest_crossmath.tasks.task import Form, Modality
 
 OPERATORS = ("+", "-", "×", "÷")
 EQUALS = "="
@@ -231,37 +229,16 @@ class Puzzle:
         return min(_plain(self), _plain(self.transposed()))
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A puzzle with its key: one line of a suite."""
+def as_meant(puzzle: Puzzle) -> Puzzle:
+    """The puzzle with its signs as meant, so that a wrong one does not hide what else is wrong."""
+    return puzzle.replaced(
+        {p: MEANT[cell.text] for p, cell in puzzle.cells() if cell.text in MEANT}
+    )
 
-    id: str
-    """Unique in its suite, and part of the test id: ``mini-0001``."""
-    table: str
-    """The markdown table, exactly as a model is shown it."""
-    puzzle: Puzzle
-    """What `table` says, parsed."""
-    key: tuple[str, ...]
-    """The right values in the reading order of the blanks."""
-    steps: tuple[int, ...]
-    """For each blank, the round of forward propagation that fills it (from 1)."""
-    difficulty: str
-    """``easy``, ``medium`` or ``hard``."""
-    images: Mapping[str, Path] = field(default_factory=dict, hash=False)
-    """Path of the picture in each style."""
-    origin: str = ""
-    """Where it was read, as ``file:line``; empty for one just made."""
 
-    @property
-    def forms(self) -> tuple[Form, ...]:
-        """The forms in which it can be shown."""
-        shown = (Modality.IMAGE, Modality.IMAGE_TEXT)
-        pictured = (Form(modality, style) for modality in shown for style in self.images)
-        return (Form(Modality.TEXT), *pictured)
-
-    def pictures(self, form: Form) -> tuple[Path, ...]:
-        """The pictures of one form: one, or none in text."""
-        return (self.images[str(form.style)],) if form.modality.shows_image else ()
+def at(position: Position) -> str:
+    """A cell as a reader counts: ``row 3, column 1`` is the first of the third row."""
+    return f"row {position[0] + 1}, column {position[1] + 1}"
 
 
 def _equations_in(lines: tuple[tuple[Cell, ...], ...], direction: Direction) -> Iterator[Equation]:

@@ -8,7 +8,7 @@ in several typefaces. Colours, borders and fonts of a style are never consulted:
     if reading.doubts:
         ...                      # what could not be read with certainty
     else:
-        puzzle = reading.puzzle
+        puzzle = reading.content
 
 It exists to prove that a picture and a table say the same, and to let the
 `reference` model see.
@@ -27,8 +27,17 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from pytest_crossmath.tasks.crossmath.grid import BLANK, EQUALS, OPERATORS, Cell, Position, Puzzle
+from pytest_crossmath.tasks.crossmath.grid import (
+    BLANK,
+    EQUALS,
+    OPERATORS,
+    Cell,
+    Position,
+    Puzzle,
+    at,
+)
 from pytest_crossmath.tasks.crossmath.render import GLYPHS, load_font
+from pytest_crossmath.tasks.proof import Reading
 
 ALPHABET = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", *OPERATORS, EQUALS, BLANK)
 """Every sign that can stand in a cell."""
@@ -73,30 +82,31 @@ class Doubt:
     detail: str
     """What is unclear."""
 
+    def __str__(self) -> str:
+        return f"{at(self.position)}: {self.detail}" if self.position else self.detail
+
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What a picture shows."""
+class GridReading(Reading):
+    """What a picture shows: the grid, or None where no grid was found."""
 
-    puzzle: Puzzle | None
-    """The grid, with the best guess where there is doubt; None where no grid was found."""
-    doubts: tuple[Doubt, ...]
-    """What is not certain. Empty for a picture that was read whole."""
-    ambiguous: tuple[Position, ...]
+    content: Puzzle | None
+    doubts: tuple[Doubt, ...] = ()
+    ambiguous: tuple[Position, ...] = ()
     """Squares without a sign that may be an empty box or no cell at all."""
 
     @property
     def certain(self) -> Puzzle | None:
         """The grid, if nothing of it is in doubt."""
-        return None if self.doubts or self.ambiguous else self.puzzle
+        return None if self.doubts or self.ambiguous else self.content
 
 
-def read_picture(picture: Image.Image) -> Reading:
+def read_picture(picture: Image.Image) -> GridReading:
     """Read a picture of a puzzle."""
     pixels = np.asarray(picture.convert("RGB"), dtype=np.float32)
     lattice = _find_lattice(pixels)
     if lattice is None:
-        return Reading(None, (Doubt(None, "no lattice of equal cells was found"),), ())
+        return GridReading(None, (Doubt(None, "no lattice of equal cells was found"),), ())
     cell, border = lattice
     height, width = (pixels.shape[0] - border) // cell, (pixels.shape[1] - border) // cell
     squares = {
@@ -120,7 +130,7 @@ def read_picture(picture: Image.Image) -> Reading:
     puzzle = Puzzle(rows)
     if not ambiguous:
         doubts += [Doubt(p, "the sign belongs to no equation") for p in puzzle.strays]
-    return Reading(puzzle, tuple(doubts), ambiguous)
+    return GridReading(puzzle, tuple(doubts), ambiguous)
 
 
 def _find_lattice(pixels: Pixels) -> tuple[int, int] | None:

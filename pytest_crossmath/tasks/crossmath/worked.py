@@ -1,7 +1,7 @@
 """Worked solutions in words: what a model is to learn to write.
 
 >>> from pytest_crossmath.tasks.suite import load_suite
->>> print(worked_solution(load_suite("mini").problems[2], seed=1))
+>>> print(worked_solution(load_suite("mini").tasks[2], seed=1))
 In column 5 we have 9 + ? = 10; hence row 3, column 5 = 1.
 Row by row, the missing numbers are:
 <answer>1</answer>
@@ -10,7 +10,7 @@ Each step names the equation in which one blank is alone unknown, with what is k
 and the value that it gives. The wording is drawn by a seed, so that a model learns to
 reason and not a phrase. A small model, for which words are dear, learns the brief form:
 
->>> print(brief_solution(load_suite("mini").problems[0]))
+>>> print(brief_solution(load_suite("mini").tasks[0]))
 column 5: 1 × ? = 1 → r3c5 = 1
 row 5: ? - 16 = 1 → r5c1 = 17
 column 1: ? - 3 = 17 → r1c1 = 20
@@ -24,8 +24,10 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_crossmath.tasks.crossmath.grid import Position, Problem
+from pytest_crossmath.tasks.answers import marked
+from pytest_crossmath.tasks.crossmath.grid import Position
 from pytest_crossmath.tasks.crossmath.solver import Deduction, propagate
+from pytest_crossmath.tasks.task import Task
 
 _PLACES = (
     "row {row}, column {column}",
@@ -68,27 +70,22 @@ _CLOSINGS = (
 _BRIEF = _Wording("", "{line}: {equation} → {place} = {value}", "", "r{row}c{column}")
 
 
-def worked_solution(problem: Problem, *, seed: int) -> str:
+def worked_solution(task: Task, *, seed: int) -> str:
     """The solution of a problem in steps, with the answer at its end.
 
     The same problem and seed give the same words. Raises `ValueError` for a problem that
     forward propagation does not solve.
     """
-    return _written(problem, _wording(problem.id, seed))
+    return _written(task, _wording(task.id, seed))
 
 
-def brief_solution(problem: Problem) -> str:
+def brief_solution(task: Task) -> str:
     """The solution of a problem, a line a step without a word too many, with the answer at its end.
 
     Each line says which cell gets the value: without that a tiny model finds every
     value and then confuses their order. Raises `ValueError` like `worked_solution`.
     """
-    return _written(problem, _BRIEF)
-
-
-def answer_only(problem: Problem) -> str:
-    """The answer and nothing else."""
-    return f"<answer>{', '.join(problem.key)}</answer>"
+    return _written(task, _BRIEF)
 
 
 def _wording(id: str, seed: int) -> _Wording:
@@ -102,16 +99,16 @@ def cell_name(position: Position) -> str:
     return _placed(_BRIEF, position)
 
 
-def _written(problem: Problem, wording: _Wording) -> str:
-    propagation = propagate(problem.puzzle)
-    if any(blank not in propagation.values for blank in problem.puzzle.blanks):
-        raise ValueError(f"{problem.id} is not solved by forward propagation")
+def _written(task: Task, wording: _Wording) -> str:
+    propagation = propagate(task.content)
+    if any(blank not in propagation.values for blank in task.content.blanks):
+        raise ValueError(f"{task.id} is not solved by forward propagation")
     known: dict[Position, int] = {}
     lines = [wording.opening]
     for deduction in propagation.deductions:
         lines.append(_step(deduction, known, wording))
         known[deduction.position] = deduction.value
-    return "\n".join(filter(None, (*lines, wording.closing, answer_only(problem))))
+    return "\n".join(filter(None, (*lines, wording.closing, marked(task.target))))
 
 
 def _step(deduction: Deduction, known: Mapping[Position, int], wording: _Wording) -> str:

@@ -23,15 +23,15 @@ from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.tasks.datasets.pairing import Row, paired, picture_first, text_parts
 from pytest_crossmath.tasks.datasets.tables import (
     SUFFIXES,
-    Pictures,
     Record,
+    Store,
     files_below,
     read_rows,
 )
 from pytest_crossmath.tasks.questions.choices import named_letters
-from pytest_crossmath.tasks.questions.question import LETTERS, Kind, Question
+from pytest_crossmath.tasks.questions.question import LETTERS, Kind
 from pytest_crossmath.tasks.questions.values import is_number
-from pytest_crossmath.tasks.task import Form, ImagePart, Modality, Part
+from pytest_crossmath.tasks.task import Form, ImagePart, Modality, Part, Task
 from pytest_crossmath.text import excerpt
 
 VERSIONS: dict[str, Form] = {
@@ -54,7 +54,7 @@ _HEADING = re.compile(r"Choices?:")
 _CHOICE = re.compile(r"^\(?([A-Z])\)?\s?[:.]\s?(.*)$", re.MULTILINE)
 
 
-def load_mathverse(path: Path, pictures: Pictures) -> tuple[Question, ...]:
+def load(path: Path, root: Path) -> tuple[Task, ...]:
     """The questions of a file, or of all `testmini` files of a folder.
 
     Raises `SuiteError` with file, row and field for whatever is wrong.
@@ -69,10 +69,10 @@ def load_mathverse(path: Path, pictures: Pictures) -> tuple[Question, ...]:
         )
     if not files:
         raise SuiteError(f"mathverse:{path}: the folder holds no testmini*.json or .parquet")
-    return paired(row for file in files for row in _rows(file, pictures))
+    return paired(row for file in files for row in _rows(file, Store(root)))
 
 
-def _rows(file: Path, pictures: Pictures) -> Iterator[Row]:
+def _rows(file: Path, store: Store) -> Iterator[Row]:
     folders = [file.parent / "images", file.parent]
     for record in read_rows(file, _COLUMNS):
         version = record.text("problem_version")
@@ -86,7 +86,7 @@ def _rows(file: Path, pictures: Pictures) -> Iterator[Row]:
         choices = _choices(listed if isinstance(listed, str) else question)
         kind, key = _answer(record, choices)
         yield Row(
-            _id(record), form, _parts(record, form, question, pictures, folders), kind, key,
+            _id(record), form, _parts(record, form, question, store, folders), kind, key,
             record.origin, choices=choices if _are_whole(choices, kind, key) else (),
             difficulty=_subject(record),
         )  # fmt: skip
@@ -100,14 +100,14 @@ def _id(record: Record) -> str:
 
 
 def _parts(
-    record: Record, form: Form, question: str, pictures: Pictures, folders: list[Path]
+    record: Record, form: Form, question: str, store: Store, folders: list[Path]
 ) -> tuple[Part, ...]:
     modality = form.modality
     if modality.shows_text and not question.strip():
         raise record.error("the field 'question' is empty")
     if not modality.shows_image:
         return text_parts(question)
-    image = ImagePart(record.picture("image", pictures, folders))
+    image = ImagePart(record.picture("image", store, folders))
     return picture_first(image, "" if modality is Modality.IMAGE else question)
 
 

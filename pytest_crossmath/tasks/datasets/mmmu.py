@@ -22,18 +22,18 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import SuiteError
-from pytest_crossmath.tasks.datasets.pairing import Row, paired, with_choices
+from pytest_crossmath.tasks.datasets.pairing import Row, paired
 from pytest_crossmath.tasks.datasets.tables import (
     SUFFIXES,
-    Pictures,
     Record,
+    Store,
     files_below,
     read_rows,
 )
 from pytest_crossmath.tasks.questions.markers import MarkerError, interleaved
-from pytest_crossmath.tasks.questions.question import LETTERS, Kind, Question
+from pytest_crossmath.tasks.questions.question import LETTERS, Kind, with_choices
 from pytest_crossmath.tasks.questions.values import is_number
-from pytest_crossmath.tasks.task import Form, ImagePart, Modality, Part
+from pytest_crossmath.tasks.task import Form, ImagePart, Modality, Part, Task
 from pytest_crossmath.text import excerpt
 
 _IMAGES = tuple(f"image_{number}" for number in range(1, 8))
@@ -47,7 +47,7 @@ _SPLITS = ("validation", "test")
 _SUBJECT = re.compile(r"[a-z]+_(\w+?)_\d+")
 
 
-def load_mmmu(path: Path, pictures: Pictures) -> tuple[Question, ...]:
+def load(path: Path, root: Path) -> tuple[Task, ...]:
     """The questions of a file, or of the files of a folder: its validation split, else its test.
 
     Raises `SuiteError` with file, row and field for whatever is wrong.
@@ -64,10 +64,10 @@ def load_mmmu(path: Path, pictures: Pictures) -> tuple[Question, ...]:
         )
     if not files:
         raise SuiteError(f"mmmu:{path}: the folder holds no validation-*.parquet, nor test-*")
-    return paired(row for file in files for row in _rows(file, pictures))
+    return paired(row for file in files for row in _rows(file, Store(root)))
 
 
-def _rows(file: Path, pictures: Pictures) -> Iterator[Row]:
+def _rows(file: Path, store: Store) -> Iterator[Row]:
     for record in read_rows(file, _COLUMNS):
         id = record.id("id", record.value("id"))
         choices = _options(record)
@@ -76,10 +76,10 @@ def _rows(file: Path, pictures: Pictures) -> Iterator[Row]:
         parts: tuple[Part, ...]
         if in_picture:
             modality = Modality.IMAGE
-            parts = (ImagePart(record.picture("image", pictures, [file.parent])),)
+            parts = (ImagePart(record.picture("image", store, [file.parent])),)
         else:
             modality = Modality.IMAGE_TEXT
-            parts = _parts(record, choices, pictures, file.parent)
+            parts = _parts(record, choices, store, file.parent)
         yield Row(
             id, Form(modality), parts, kind, key, record.origin, accepted, choices,
             _subject(record, id),
@@ -87,11 +87,11 @@ def _rows(file: Path, pictures: Pictures) -> Iterator[Row]:
 
 
 def _parts(
-    record: Record, choices: tuple[str, ...], pictures: Pictures, folder: Path
+    record: Record, choices: tuple[str, ...], store: Store, folder: Path
 ) -> tuple[Part, ...]:
     text = with_choices(record.text("question"), choices)
     there = [name for name in _IMAGES if record.fields.get(name) is not None]
-    images = {int(name[-1]): record.picture(name, pictures, [folder]) for name in there}
+    images = {int(name[-1]): record.picture(name, store, [folder]) for name in there}
     if not images:
         raise record.error("the field 'image_1' holds no picture")
     try:

@@ -1,4 +1,4 @@
-"""Pairing: rows that show one question in several forms become one `Question`.
+"""Pairing: rows that show one question in several forms become one task.
 
 Rows of one id belong together if they have the same right answer. Where a dataset gives two
 answers to what it calls one problem, the rows with the second are a question of their own,
@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pytest_crossmath.errors import SuiteError
-from pytest_crossmath.tasks.questions.question import LETTERS, Kind, Question
-from pytest_crossmath.tasks.task import Form, ImagePart, Part, TextPart
+from pytest_crossmath.tasks.questions.question import Kind, question_task
+from pytest_crossmath.tasks.task import Form, ImagePart, Part, Task, TextPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class _Gathered:
     choices: tuple[str, ...] = ()
 
 
-def paired(rows: Iterable[Row]) -> tuple[Question, ...]:
+def paired(rows: Iterable[Row]) -> tuple[Task, ...]:
     """The questions, in the order of their first rows.
 
     Raises `SuiteError` where two rows show one question in the same form.
@@ -72,25 +72,19 @@ def paired(rows: Iterable[Row]) -> tuple[Question, ...]:
     return tuple(_question(one) for one in found.values())
 
 
-def with_choices(text: str, choices: Iterable[str]) -> str:
-    """A question's text with its choices below, a letter each."""
-    listed = (f"({letter}) {one}" for letter, one in zip(LETTERS, choices, strict=False))
-    return "\n\n".join(filter(None, (text.strip(), "\n".join(listed))))
-
-
 def text_parts(text: str) -> tuple[Part, ...]:
     """A text as parts: none where it is empty."""
     return (TextPart(text.strip()),) if text.strip() else ()
 
 
-def picture_first(path: ImagePart, text: str) -> tuple[Part, ...]:
+def picture_first(picture: ImagePart, text: str) -> tuple[Part, ...]:
     """A picture, then the text."""
-    return (path, *text_parts(text))
+    return (picture, *text_parts(text))
 
 
-def _question(gathered: _Gathered) -> Question:
+def _question(gathered: _Gathered) -> Task:
     row = gathered.first
-    return Question(
-        gathered.id, row.kind, gathered.forms, (row.key,), row.accepted, gathered.choices,
+    return question_task(
+        gathered.id, row.kind, gathered.forms, row.key, row.accepted, gathered.choices,
         row.difficulty, row.origin,
     )  # fmt: skip

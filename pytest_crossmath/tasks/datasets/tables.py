@@ -21,7 +21,8 @@ from typing import Any
 
 from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.files import FOLDER, make_folder, write_whole
-from pytest_crossmath.tasks.crossmath.layouts import check_id
+from pytest_crossmath.tasks.lines import check_id
+from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.text import excerpt, one_line
 
 PICTURES = "pictures"
@@ -41,14 +42,14 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class Store:
     """Where pictures of parquet files are kept."""
 
     root: Path
     """The folder that holds ``.crossmath``."""
 
-    def keep(self, data: bytes) -> Path:
-        """The file of a picture, written where it is missing; safe among several processes.
+    def keep(self, data: bytes) -> Picture:
+        """The picture, written where it is missing; safe among several processes.
 
         Raises `SuiteError` where it cannot be written.
         """
@@ -64,7 +65,7 @@ class Pictures:
                 f"pictures cannot be kept in {self.root / FOLDER}: {error.strerror}:"
                 " make that a folder that can be written, or start where there can be one"
             ) from None
-        return file
+        return Picture(file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,8 @@ class Record:
         except SuiteError as error:
             raise self.error(str(error)) from None
 
-    def picture(self, field: str, pictures: Pictures, folders: Sequence[Path]) -> Path:
-        """The file of a picture: bytes in the row, or a path below one of `folders`.
+    def picture(self, field: str, store: Store, folders: Sequence[Path]) -> Picture:
+        """A picture: bytes in the row, or a path below one of `folders`.
 
         Raises `SuiteError` where the field holds neither.
         """
@@ -105,10 +106,11 @@ class Record:
         path = value.get("path") if isinstance(value, dict) else value
         data = value.get("bytes") if isinstance(value, dict) else value
         if isinstance(data, bytes) and data:
-            return pictures.keep(data)
+            return store.keep(data)
         if isinstance(path, str) and path:
             places = [folder / path for folder in folders]
-            return next((place for place in places if os.path.isfile(place)), places[0])
+            there = (place for place in places if os.path.isfile(place))
+            return Picture(next(there, places[0]))
         raise self.error(f"the field {field!r} holds no picture")
 
     def error(self, message: str) -> SuiteError:

@@ -1,7 +1,7 @@
 r"""Choices: which of a question's choices a text means.
 
 >>> from pytest_crossmath.tasks.questions.question import Kind
->>> asked = Question("q", Kind.CHOICE, {}, ("B",), choices=("30°", "45°"))
+>>> asked = Question(Kind.CHOICE, ("B",), ("30°", "45°"))
 >>> named_choice(asked, "(B) 45°"), named_choice(asked, "45"), named_choice(asked, "A or B")
 ('B', 'B', None)
 >>> unmarked_choice(asked, "So it is not (B)."), unmarked_choice(asked, "So I take option B.")

@@ -1,4 +1,4 @@
-"""Questions in reports: what was shown, what was answered, and what is right."""
+"""Questions on a terminal: what was shown, what was answered, and what is right."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from textwrap import wrap
 
 from pytest_crossmath.files import relative
 from pytest_crossmath.tasks.questions.question import LETTERS, Question
-from pytest_crossmath.tasks.scoring import Score
-from pytest_crossmath.tasks.task import Form, TextPart
+from pytest_crossmath.tasks.score import Score
+from pytest_crossmath.tasks.task import Form, Task, TextPart
 from pytest_crossmath.text import printable
 
 _SHOWN = 600
 """Characters of a question in a message: its end, where the question itself stands."""
 
 
-def question_lines(question: Question, form: Form, score: Score) -> Iterator[str]:
+def question_lines(task: Task, form: Form, score: Score) -> Iterator[str]:
     """The end of a question as it was shown, its pictures, the answer and the right one."""
-    text = "\n".join(part.text for part in question.forms[form] if isinstance(part, TextPart))
+    text = "\n".join(part.text for part in task.shown[form] if isinstance(part, TextPart))
     cut = text if len(text) <= _SHOWN else f"… {text[-_SHOWN:]}"
     for line in cut.splitlines():
         yield from wrap(printable(line), 80) or [""]
-    yield from (f"picture: {relative(path)}" for path in question.pictures(form))
+    pictures = task.pictures.get(form, ())
+    yield from (f"picture: {relative(picture.path)}" for picture in pictures)
     yield ""
-    yield f"answered: {_named(question, score.answer) if score.answer else 'nothing'}"
-    yield f"right:    {_named(question, score.key)}"
+    yield f"answered: {_named(task.content, score.answer) if score.answer else 'nothing'}"
+    yield f"right:    {_named(task.content, score.target)}"
 
 
 def _named(question: Question, values: tuple[str, ...]) -> str:

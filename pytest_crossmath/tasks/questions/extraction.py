@@ -71,13 +71,13 @@ def read_answer(question: Question, spoken: str, *, is_whole: bool = True) -> st
 
 def is_right(question: Question, answer: str) -> bool:
     """Whether an answer is the right one, or one that is accepted."""
-    wanted = (*question.key, *question.accepted)
+    accepted = question.accepted
     if question.kind is Kind.CHOICE:
         given = named_letters(answer)
-        return bool(given) and any(given == named_letters(one) for one in wanted)
-    if question.kind is Kind.NUMBER and any(same_value(answer, one) for one in wanted):
+        return bool(given) and any(given == named_letters(one) for one in accepted)
+    if question.kind is Kind.NUMBER and any(same_value(answer, one) for one in accepted):
         return True
-    return any(same_text(answer, one) for one in wanted)
+    return any(same_text(answer, one) for one in accepted)
 
 
 def _as_answer(question: Question, found: str) -> str | None:

@@ -19,37 +19,35 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import SuiteError
-from pytest_crossmath.tasks.crossmath.layouts import check_id
-from pytest_crossmath.tasks.datasets.pairing import with_choices
+from pytest_crossmath.tasks.lines import check_field, check_id, check_there
+from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.questions.markers import MarkerError, interleaved
-from pytest_crossmath.tasks.questions.question import LETTERS, Kind, Question
+from pytest_crossmath.tasks.questions.question import LETTERS, Kind, question_task, with_choices
 from pytest_crossmath.tasks.questions.values import LONGEST, is_number
-from pytest_crossmath.tasks.task import Form, Modality, Part
+from pytest_crossmath.tasks.task import Form, Modality, Part, Task
 from pytest_crossmath.text import excerpt
 
 _FIELDS = ("id", "kind", "answer", "forms")
 
 
-def parse_question(record: Mapping[str, Any], file: Path, origin: str) -> Question:
+def parse_question(record: Mapping[str, Any], file: Path, origin: str) -> Task:
     """The question on one line. Raises `SuiteError` naming the field; the caller adds the line."""
-    for field in _FIELDS:
-        if field not in record:
-            raise SuiteError(f"the field {field!r} is missing")
-    _check(record["kind"] in list(Kind), "kind", ", ".join(Kind), record["kind"])
+    check_there(record, *_FIELDS)
+    check_field(record["kind"] in list(Kind), "kind", ", ".join(Kind), record["kind"])
     kind = Kind(record["kind"])
     choices = _texts(record, "choices")
     fits = 2 <= len(choices) <= len(LETTERS) if kind is Kind.CHOICE else not choices
-    _check(fits, "choices", "from 2 to 26 texts for a choice, and nothing else", choices)
+    check_field(fits, "choices", "from 2 to 26 texts for a choice, and nothing else", choices)
     distinct = all(choice.strip() for choice in choices) and len(set(choices)) == len(choices)
-    _check(distinct, "choices", "texts that differ, and none of them empty", choices)
+    check_field(distinct, "choices", "texts that differ, and none of them empty", choices)
     accepted = record.get("accepted", [])
     if not isinstance(accepted, list):
         raise _wrong("accepted", "a list of answers", accepted)
     group = record.get("group", "")
-    _check(isinstance(group, str), "group", "a text", group)
-    return Question(
+    check_field(isinstance(group, str), "group", "a text", group)
+    return question_task(
         check_id("id", record["id"]), kind, dict(_forms(record["forms"], choices, file.parent)),
-        (_answer(record["answer"], "answer", kind, choices),),
+        _answer(record["answer"], "answer", kind, choices),
         tuple(_answer(one, "accepted", kind, choices) for one in accepted),
         choices, group, origin,
     )  # fmt: skip
@@ -59,12 +57,14 @@ def _answer(value: object, field: str, kind: Kind, choices: tuple[str, ...]) -> 
     is_plain_number = isinstance(value, int | float) and not isinstance(value, bool)
     text = " ".join(str(value).split()) if isinstance(value, str) or is_plain_number else ""
     fits = 0 < len(text) <= LONGEST and text.isprintable()
-    _check(fits, field, f"a text of at most {LONGEST} characters, or a number", value)
+    check_field(fits, field, f"a text of at most {LONGEST} characters, or a number", value)
     if kind is Kind.CHOICE:
         known = LETTERS[: len(choices)]
-        _check(len(text) == 1 and text in known, field, f"a letter from A to {known[-1]}", value)
+        check_field(
+            len(text) == 1 and text in known, field, f"a letter from A to {known[-1]}", value
+        )
     if kind is Kind.NUMBER:
-        _check(is_number(text), field, "a number, as the kind is number", value)
+        check_field(is_number(text), field, "a number, as the kind is number", value)
     return text
 
 
@@ -75,7 +75,7 @@ def _forms(
     if not isinstance(forms, dict) or not forms:
         raise _wrong("forms", wanted, forms)
     for name, value in forms.items():
-        _check(name in list(Modality), "forms", wanted, name)
+        check_field(name in list(Modality), "forms", wanted, name)
         modality = Modality(name)
         if isinstance(value, dict) and "styles" in value and modality.shows_image:
             styles = value["styles"]
@@ -83,7 +83,7 @@ def _forms(
                 raise _wrong(f"forms: {name}: styles", "an object of styles and forms", styles)
             for style, shown in styles.items():
                 check_id(f"forms: {name}: styles", style)
-                _check("#" not in style, f"forms: {name}: styles", "names without #", style)
+                check_field("#" not in style, f"forms: {name}: styles", "names without #", style)
                 where = f"forms: {name}: {style}"
                 yield Form(modality, style), _parts(shown, where, modality, choices, folder)
         else:
@@ -97,14 +97,14 @@ def _parts(
     if not isinstance(shown, dict) or not set(shown) <= {"text", "images"}:
         raise _wrong(where, "a text, or an object with text and images", value)
     text = shown.get("text", "")
-    _check(isinstance(text, str), where, "an object whose text is a text", text)
+    check_field(isinstance(text, str), where, "an object whose text is a text", text)
     images = _texts(shown, "images", where)
     wants_text, wants_images = modality.shows_text, modality.shows_image
-    _check(bool(text.strip()) or not wants_text, where, "a form with a text", value)
-    _check(bool(images) == wants_images, where,
+    check_field(bool(text.strip()) or not wants_text, where, "a form with a text", value)
+    check_field(bool(images) == wants_images, where,
            "a form with images" if wants_images else "a form without images", value)  # fmt: skip
     whole = with_choices(text, choices if wants_text else ())
-    paths = {number: folder / image for number, image in enumerate(images, start=1)}
+    paths = {number: Picture(folder / image) for number, image in enumerate(images, start=1)}
     try:
         return interleaved(whole, paths)
     except MarkerError as error:
@@ -114,13 +114,8 @@ def _parts(
 def _texts(record: Mapping[str, Any], field: str, where: str = "") -> tuple[str, ...]:
     value = record.get(field, [])
     plain = isinstance(value, list) and all(isinstance(one, str) for one in value)
-    _check(plain, f"{where}: {field}" if where else field, "a list of texts", value)
+    check_field(plain, f"{where}: {field}" if where else field, "a list of texts", value)
     return tuple(value)
-
-
-def _check(fine: object, field: str, wanted: str, got: object) -> None:
-    if not fine:
-        raise _wrong(field, wanted, got)
 
 
 def _wrong(field: str, wanted: str, got: object) -> SuiteError:

@@ -1,6 +1,8 @@
 """Markers: pictures inside a text, where ``<image 2>`` stands for the second.
 
->>> [type(part).__name__ for part in interleaved("Is <image 1> a square?", {1: Path("a.png")})]
+>>> from pathlib import Path
+>>> pictures = {1: Picture(Path("a.png"))}
+>>> [type(part).__name__ for part in interleaved("Is <image 1> a square?", pictures)]
 ['TextPart', 'ImagePart', 'TextPart']
 """
 
@@ -8,8 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
+from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.task import ImagePart, Part, TextPart
 
 _MARKER = re.compile(r"<image (\d{1,3})>")
@@ -19,7 +21,7 @@ class MarkerError(ValueError):
     """A marker names a picture that is not there."""
 
 
-def interleaved(text: str, images: Mapping[int, Path]) -> tuple[Part, ...]:
+def interleaved(text: str, images: Mapping[int, Picture]) -> tuple[Part, ...]:
     """Text and pictures in their order; a picture without a marker comes before the text.
 
     A picture that is named twice is shown where it is first named, and called by its marker
@@ -30,11 +32,11 @@ def interleaved(text: str, images: Mapping[int, Path]) -> tuple[Part, ...]:
     for number in named:
         if number not in images:
             raise MarkerError(f"names <image {number}>, and there is no such picture")
-    before = (ImagePart(path) for number, path in sorted(images.items()) if number not in named)
-    return (*before, *_joined(pieces, images))
+    unnamed = (picture for number, picture in sorted(images.items()) if number not in named)
+    return (*map(ImagePart, unnamed), *_joined(pieces, images))
 
 
-def _joined(pieces: list[str], images: Mapping[int, Path]) -> Iterator[Part]:
+def _joined(pieces: list[str], images: Mapping[int, Picture]) -> Iterator[Part]:
     shown: set[int] = set()
     waiting = pieces[0]
     for marker, following in zip(pieces[1::2], pieces[2::2], strict=True):

@@ -1,24 +1,22 @@
-"""Questions: tasks that are no grids, with one answer each, in the forms in which they are shown.
+"""Questions: tasks with one answer each, whose forms are given and not derived.
 
 >>> from pytest_crossmath.tasks.task import Form, TextPart
 >>> shown = {Form.parse("text"): (TextPart("How many sides has a hexagon?"),)}
->>> question = Question("q1", Kind.NUMBER, shown, key=("6",))
->>> [str(form) for form in question.forms]
-['text']
-
-A `Question` has all that the rest of the package wants of a task: `id`, `key`, `steps`,
-`difficulty`, `origin`, `forms` and `pictures`. So has a `Problem`, which is a grid.
+>>> question = question_task("q1", Kind.NUMBER, shown, "6")
+>>> question.target, [str(form) for form in question.forms]
+(('6',), ['text'])
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
-from pytest_crossmath.tasks.crossmath.grid import Problem
-from pytest_crossmath.tasks.task import Form, ImagePart, Part
+from pytest_crossmath.tasks.task import Form, Part, Task
+
+FAMILY_NAME = "question"
+"""What the family is called in suite files and records."""
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """What choices are called, in their order."""
@@ -37,39 +35,40 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question with its right answer: one task of a suite."""
+    """What makes a question, beside what its forms show: the content of its task."""
 
-    id: str
-    """Unique in its suite, and part of the test id."""
     kind: Kind
     """What its answer is."""
-    forms: Mapping[Form, tuple[Part, ...]] = field(hash=False)
-    """What the user message holds in each form, in the order in which it is shown."""
-    key: tuple[str, ...]
-    """The right answer: one text; of a choice its letter."""
-    accepted: tuple[str, ...] = ()
-    """Other answers that count as right."""
+    accepted: tuple[str, ...]
+    """The answers that count as right: the one that is meant, then others."""
     choices: tuple[str, ...] = ()
     """The texts of the choices; empty where only a picture has them."""
-    difficulty: str = ""
-    """What reports and marks name beside it, such as a subject."""
-    origin: str = ""
-    """Where it was read."""
-
-    @property
-    def steps(self) -> tuple[int, ...]:
-        """The step of its one blank: 0, as there are no rounds of deduction."""
-        return (0,)
 
     @property
     def letters(self) -> str:
         """The letters that an answer can be; without known choices ten of them."""
         return LETTERS[: len(self.choices) or 10]
 
-    def pictures(self, form: Form) -> tuple[Path, ...]:
-        """The pictures of one form, in their order."""
-        return tuple(part.path for part in self.forms[form] if isinstance(part, ImagePart))
+
+def question_task(
+    id: str,
+    kind: Kind,
+    forms: Mapping[Form, tuple[Part, ...]],
+    key: str,
+    accepted: tuple[str, ...] = (),
+    choices: tuple[str, ...] = (),
+    subject: str = "",
+    origin: str = "",
+) -> Task:
+    """A question as a task: it has one value, and no round of deduction that gives it.
+
+    `key` is the right answer, of a choice its letter; `accepted` are others that count as right.
+    """
+    content = Question(kind, (key, *accepted), choices)
+    return Task(id, FAMILY_NAME, content, (key,), (0,), subject, forms, origin)
 
 
-Task = Problem | Question
-"""What a model is asked."""
+def with_choices(text: str, choices: Iterable[str]) -> str:
+    """A question's text with its choices below, a letter each."""
+    listed = (f"({letter}) {one}" for letter, one in zip(LETTERS, choices, strict=False))
+    return "\n\n".join(filter(None, (text.strip(), "\n".join(listed))))

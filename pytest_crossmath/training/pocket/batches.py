@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pytest_crossmath.tasks.crossmath.grid import Problem
 from pytest_crossmath.tasks.crossmath.worked import brief_solution
+from pytest_crossmath.tasks.task import Task
 from pytest_crossmath.training.pocket.data import draw_problem
 from pytest_crossmath.training.pocket.pictures import Jitter, draw_picture
 from pytest_crossmath.training.pocket.tokenizer import (
@@ -97,27 +97,27 @@ class Batcher:
         pixels = self.pixels(problems, rng) if form.shows_image else None
         return Batch(ids.to(self.device), self._weights(ids).to(self.device), pixels)
 
-    def pixels(self, problems: Sequence[Problem], rng: random.Random) -> Tensor:
+    def pixels(self, problems: Sequence[Task], rng: random.Random) -> Tensor:
         """Jittered pictures of the problems, as the shipped processor makes them."""
-        pictures = [draw_picture(problem.puzzle, rng, self.jitter) for problem in problems]
+        pictures = [draw_picture(problem.content, rng, self.jitter) for problem in problems]
         pixels: Tensor = self.processor.image_processor(pictures, return_tensors="pt").pixel_values
         return pixels.to(self.device)
 
-    def cell_ids(self, problems: Sequence[Problem]) -> Tensor:
+    def cell_ids(self, problems: Sequence[Task]) -> Tensor:
         """Token ids of each problem's cells in reading order, (n, cells)."""
-        texts = [[cell.text for _, cell in problem.puzzle.cells()] for problem in problems]
+        texts = [[cell.text for _, cell in problem.content.cells()] for problem in problems]
         convert = self.processor.tokenizer.convert_tokens_to_ids
         ids = [convert([cell_token(text) for text in row]) for row in texts]
         return torch.tensor(ids, device=self.device)
 
-    def _conversation(self, problem: Problem, form: Input, wording: str) -> str:
+    def _conversation(self, problem: Task, form: Input, wording: str) -> str:
         """The whole text, as the chat template and the processor write it."""
         picture = ""
         if form.shows_cells:
-            picture = "".join(cell_token(cell.text) for _, cell in problem.puzzle.cells())
+            picture = "".join(cell_token(cell.text) for _, cell in problem.content.cells())
         elif form.shows_image:
-            picture = IMAGE * (problem.puzzle.width * problem.puzzle.height)
-        table = f"\n\n{problem.table}" if form.shows_text else ""
+            picture = IMAGE * (problem.content.width * problem.content.height)
+        table = f"\n\n{problem.text}" if form.shows_text else ""
         return f"{USER}{picture}{wording}{table}{ASSISTANT}{brief_solution(problem)}{END}"
 
     def _weights(self, ids: Tensor) -> Tensor:

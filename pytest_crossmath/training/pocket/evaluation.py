@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from pytest_crossmath.tasks.crossmath.grid import Problem
+from pytest_crossmath.tasks.crossmath.prompt import INSTRUCTION
 from pytest_crossmath.tasks.crossmath.render import STYLES
-from pytest_crossmath.tasks.request import INSTRUCTION, make_request
-from pytest_crossmath.tasks.task import Form, Modality
+from pytest_crossmath.tasks.request import make_request
+from pytest_crossmath.tasks.task import Form, Modality, Task
 from pytest_crossmath.training.pocket.pictures import shifted
 
 STYLE = "original"
@@ -74,7 +74,7 @@ class Examiner:
 
     def examine(
         self,
-        problems: Sequence[Problem],
+        problems: Sequence[Task],
         modality: Modality,
         *,
         name: str | None = None,
@@ -91,7 +91,7 @@ class Examiner:
 
     def responses(
         self,
-        problems: Sequence[Problem],
+        problems: Sequence[Task],
         modality: Modality,
         *,
         change: Change = lambda picture: picture,
@@ -108,7 +108,7 @@ class Examiner:
             )
             for request in requests
         ]
-        pictures = [[change(_opened(path)) for path in one.images] for one in requests]
+        pictures = [[change(one.rgb()) for one in request.pictures] for request in requests]
         inputs = self.processor(
             text=prompts,
             images=pictures if modality.shows_image else None,
@@ -122,7 +122,7 @@ class Examiner:
         return texts
 
 
-def examine_fully(examiner: Examiner, problems: Sequence[Problem]) -> list[Figures]:
+def examine_fully(examiner: Examiner, problems: Sequence[Task]) -> list[Figures]:
     """All modalities, and the two with pictures once more under shifts to each side."""
     found = [examiner.examine(problems, modality) for modality in Modality]
     for modality in (Modality.IMAGE, Modality.IMAGE_TEXT):
@@ -139,17 +139,10 @@ def _shift(right: int, down: int) -> Change:
     return lambda picture: shifted(picture, right, down, background)
 
 
-def _opened(path: Path) -> Image.Image:
-    with Image.open(path) as picture:
-        return picture.convert("RGB")
-
-
-def score_answers(
-    name: str, problems: Sequence[Problem], answers: Sequence[Sequence[str]]
-) -> Figures:
+def score_answers(name: str, problems: Sequence[Task], answers: Sequence[Sequence[str]]) -> Figures:
     """Figures from the values that were answered; a value too many leaves a problem unsolved."""
     rights = [
-        [i < len(answer) and answer[i] == value for i, value in enumerate(problem.key)]
+        [i < len(answer) and answer[i] == value for i, value in enumerate(problem.target)]
         for problem, answer in zip(problems, answers, strict=True)
     ]
     solved = [

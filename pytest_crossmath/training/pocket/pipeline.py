@@ -13,7 +13,7 @@ import torch
 import transformers
 
 from pytest_crossmath.errors import ModelError
-from pytest_crossmath.tasks.suite import load_suite, taken_solutions
+from pytest_crossmath.tasks.suite import load_suite, taken_fingerprints
 from pytest_crossmath.tasks.task import Modality
 from pytest_crossmath.training.pocket.architecture import Size, build_model, build_processor
 from pytest_crossmath.training.pocket.batches import Batcher
@@ -63,7 +63,7 @@ def train_and_judge(options: Options) -> bool:
         training.restore()
     training.run()
     save_checkpoint(training, options.out)
-    figures = examine_fully(Examiner.load(options.out), load_suite(_SUITE).problems)
+    figures = examine_fully(Examiner.load(options.out), load_suite(_SUITE).tasks)
     _write_figures(figures, options, training.seconds)
     return judge(figures)
 
@@ -83,7 +83,7 @@ def start_training(
     folder.mkdir(parents=True, exist_ok=True)
     processor = build_processor(size)
     model = build_model(size, processor.tokenizer, seed).to(device)
-    batcher = Batcher(processor, taken_solutions(), Jitter(), device)
+    batcher = Batcher(processor, taken_fingerprints(), Jitter(), device)
     return Training(model, batcher, plan, seed, folder)
 
 

@@ -18,8 +18,8 @@ from transformers import PreTrainedTokenizerFast
 
 from pytest_crossmath.tasks.crossmath.generator import PRESETS
 from pytest_crossmath.tasks.crossmath.grid import BLANK, EQUALS, OPERATORS
+from pytest_crossmath.tasks.crossmath.prompt import INSTRUCTION
 from pytest_crossmath.tasks.crossmath.worked import cell_name
-from pytest_crossmath.tasks.request import INSTRUCTION
 from pytest_crossmath.training.pocket.wordings import OTHER_WORDINGS
 
 PAD, USER, ASSISTANT, END, IMAGE = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>", "<image>"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from pytest_crossmath.tasks.request import INSTRUCTION
+from pytest_crossmath.tasks.crossmath.prompt import INSTRUCTION
 
 OTHER_WORDINGS = (
     (

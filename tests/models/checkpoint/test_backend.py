@@ -13,14 +13,15 @@ from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
 from pytest_crossmath.models.registry import load_backend
 from pytest_crossmath.models.spec import parse_spec
+from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.request import Request, make_request
-from pytest_crossmath.tasks.scoring import Finish
+from pytest_crossmath.tasks.score import Finish
 from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.tasks.task import Form, ImagePart, Modality, TextPart
 
 CPU = Settings(device="cpu")
 MINI = load_suite("mini")
-REQUESTS = [make_request(problem, form) for problem in MINI.problems[:4] for form in MINI.forms]
+REQUESTS = [make_request(problem, form) for problem in MINI.tasks[:4] for form in MINI.forms]
 
 
 def ask(
@@ -216,7 +217,10 @@ def test_a_broken_picture_is_a_backend_error(tiny_llava: Path, tmp_path: Path) -
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n")
     request = Request(
-        MINI.problems[0], Form(Modality.IMAGE, "original"), 0, (ImagePart(broken), TextPart("?"))
+        MINI.tasks[0],
+        Form(Modality.IMAGE, "original"),
+        0,
+        (ImagePart(Picture(broken)), TextPart("?")),
     )
     backend = HFBackend.load(str(tiny_llava), CPU)
     with pytest.raises(BackendError, match=r"the picture .*broken\.png cannot be read"):

@@ -25,10 +25,10 @@ MINI = load_suite("mini")
 REQUESTS = [
     make_request(problem, form)
     # The last one has a larger picture of another shape, and a longer table.
-    for problem in (*MINI.problems[:3], load_suite("standard").problems[0])
+    for problem in (*MINI.tasks[:3], load_suite("standard").tasks[0])
     for form in MINI.forms
 ]
-PICTURES = [request for request in REQUESTS if request.images]
+PICTURES = [request for request in REQUESTS if request.pictures]
 
 WriteCheckpoint = Callable[[str, Path], None]
 
@@ -81,7 +81,7 @@ def test_each_picture_reaches_its_own_prompt(backend: HFBackend) -> None:
     """Pictures under the same words differ, each as it does alone; so do prompts without one."""
     import torch
 
-    for requests in (PICTURES, [request for request in REQUESTS if not request.images]):
+    for requests in (PICTURES, [request for request in REQUESTS if not request.pictures]):
         together = first_logits(backend, requests)
         alone = torch.cat([first_logits(backend, [request]) for request in requests])
         torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)

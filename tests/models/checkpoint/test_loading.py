@@ -23,7 +23,7 @@ from pytest_crossmath.tasks.suite import load_suite
 
 CPU = Settings(device="cpu")
 MINI = load_suite("mini")
-REQUESTS = [make_request(problem, form) for problem in MINI.problems[:3] for form in MINI.forms]
+REQUESTS = [make_request(problem, form) for problem in MINI.tasks[:3] for form in MINI.forms]
 
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # peft
 

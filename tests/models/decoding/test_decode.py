@@ -331,13 +331,13 @@ def test_pocket_solves_in_slots_as_it_does_alone() -> None:
     settings = Settings(device="cpu", max_new_tokens=64)
     backend = HFBackend.load(str(pocket_directory()), settings)
     mini = load_suite("mini")
-    requests = [make_request(p, form) for form in mini.forms for p in mini.problems[:8]]
+    requests = [make_request(p, form) for form in mini.forms for p in mini.tasks[:8]]
     usage, options = Usage(), backend._generation(settings)
 
     def collate(rows: Sequence[int]) -> Any:
         return backend._inputs([requests[row] for row in rows], settings)
 
-    kinds = [bool(request.images) for request in requests]
+    kinds = [bool(request.pictures) for request in requests]
     found = decode(
         backend.model, collate, len(requests), batch_size=5, options=options, kinds=kinds,
         usage=usage,

@@ -19,8 +19,10 @@ from PIL import Image
 from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.servers.chat_completion import chat_arguments
+from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.request import Request, make_request
-from pytest_crossmath.tasks.scoring import Finish, Outcome, score_response
+from pytest_crossmath.tasks.score import Finish, Outcome
+from pytest_crossmath.tasks.scoring import score_response
 from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.tasks.task import Form, ImagePart, Modality, TextPart
 
@@ -31,7 +33,7 @@ from pytest_crossmath.models.servers.openai_api import OpenAIBackend, describe_s
 
 KEY = "sk-test-0123456789abcdef"
 SOON = {"retry-after-ms": "1"}
-PROBLEMS = load_suite("mini").problems
+PROBLEMS = load_suite("mini").tasks
 IMAGE = Form(Modality.IMAGE, "original")
 TEXTS = [make_request(problem, Form(Modality.TEXT)) for problem in PROBLEMS[:12]]
 PICTURE = make_request(PROBLEMS[0], Form(Modality.IMAGE_TEXT, "original"))
@@ -231,8 +233,8 @@ def test_a_picture_arrives_as_it_lies_on_disk(serve: Serve) -> None:
     head, _, data = picture["image_url"]["url"].partition(",")
     sent = base64.b64decode(data)
     assert head == "data:image/png;base64"
-    assert sent == PICTURE.images[0].read_bytes()
-    with Image.open(io.BytesIO(sent)) as shown, Image.open(PICTURE.images[0]) as kept:
+    assert sent == PICTURE.pictures[0].data
+    with Image.open(io.BytesIO(sent)) as shown, PICTURE.pictures[0].opened() as kept:
         assert shown.convert("RGB").tobytes() == kept.convert("RGB").tobytes()
     assert text == {"type": "text", "text": PICTURE.text}
 
@@ -241,7 +243,7 @@ def test_the_type_of_a_picture_is_that_of_its_bytes(serve: Serve, tmp_path: Path
     """A JPEG that is named .png is sent as a JPEG."""
     file = tmp_path / "really.png"
     Image.new("RGB", (4, 4)).save(file, format="JPEG")
-    content = (ImagePart(file), TextPart("?"))
+    content = (ImagePart(Picture(file)), TextPart("?"))
     server = serve()
     ask_one(server, request=Request(PROBLEMS[0], IMAGE, 0, content))
     url = server.requests[0]["messages"][0]["content"][0]["image_url"]["url"]
@@ -252,7 +254,7 @@ def test_a_broken_picture_is_told_and_not_sent(serve: Serve, tmp_path: Path) -> 
     """A file that is no picture fails alone, and the server hears nothing of it."""
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n")
-    content = (ImagePart(broken), TextPart("?"))
+    content = (ImagePart(Picture(broken)), TextPart("?"))
     server = serve()
     bad = Request(PROBLEMS[0], IMAGE, 0, content)
     first, second = ask(server, [bad, TEXTS[0]])

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from pytest_crossmath.tasks.crossmath import backgrounds
 from pytest_crossmath.tasks.crossmath.backgrounds import draw_background
-from pytest_crossmath.tasks.crossmath.generator import PRESETS, generate_problem
+from pytest_crossmath.tasks.crossmath.generator import PRESETS, generate_puzzle
 from pytest_crossmath.tasks.crossmath.grid import CellKind
 from pytest_crossmath.tasks.crossmath.reader import read_picture
 from pytest_crossmath.tasks.crossmath.render import STYLES, render
 
 TEXTURES = ("plain", "gradient", "lines", "dots", "noise")
-PUZZLE = generate_problem(PRESETS["easy"], random.Random(8), "x").puzzle
+PUZZLE = generate_puzzle(PRESETS["easy"], random.Random(8))
 STYLE = STYLES["background"]
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from pytest_crossmath.errors import SuiteError
-from pytest_crossmath.tasks.crossmath.verify import verify
+from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.suite import load_suite
+from pytest_crossmath.tasks.verify import verify
 
 SAMPLE = Path(__file__).parents[4] / "shared" / "official-sample"
 FILES = ["Original/testset_hr.jsonl", "Noborder/testset_noborder.jsonl",
@@ -46,11 +47,11 @@ def load(folder: Path, name: str = "testset_hr.jsonl", **fields: object) -> Path
 def test_fields(tmp_path: Path, name: str, style: str) -> None:
     """Id, key, steps and picture come from the published fields; the style from the name."""
     suite = load_suite(str(load(tmp_path, name)))
-    [problem] = suite.problems
+    [problem] = suite.tasks
     assert problem.id == "math_puzzle_0007"
     assert problem.key == ("1", "3", "1")
     assert problem.steps == (2, 1, 1)
-    assert problem.images == {style: tmp_path / "blank" / "math_puzzle_0007_blank.png"}
+    assert problem.images == {style: Picture(tmp_path / "blank" / "math_puzzle_0007_blank.png")}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_a_bad_field_is_named(tmp_path: Path, fields: dict[str, Any], message: s
 @pytest.mark.parametrize("file", FILES)
 def test_the_published_sample(file: str) -> None:
     """Its known defects are found in every style, and no other kind is."""
-    problems = load_suite(str(SAMPLE / file)).problems
+    problems = load_suite(str(SAMPLE / file)).tasks
     assert len(problems) == 15
     report = verify(problems)
     kinds = Counter(defect.kind for defect in report.defects)

@@ -14,18 +14,19 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from pytest_crossmath.tasks.crossmath import backgrounds
-from pytest_crossmath.tasks.crossmath.generator import PRESETS, generate_problem
-from pytest_crossmath.tasks.crossmath.grid import Problem, Puzzle
+from pytest_crossmath.tasks.crossmath.generator import PRESETS, generate_puzzle
+from pytest_crossmath.tasks.crossmath.grid import Puzzle
 from pytest_crossmath.tasks.crossmath.reader import ALPHABET, read_picture
 from pytest_crossmath.tasks.crossmath.render import GLYPHS, STYLES, Style, load_font, render
 from pytest_crossmath.tasks.crossmath.table import parse_table
 from pytest_crossmath.tasks.suite import bundled_suites, load_suite
+from pytest_crossmath.tasks.task import Task
 
 
-def every_picture() -> Iterator[tuple[Problem, str]]:
+def every_picture() -> Iterator[tuple[Task, str]]:
     """Every problem of every bundled suite in every style."""
     for name in bundled_suites():
-        for problem in load_suite(name).problems:
+        for problem in load_suite(name).tasks:
             for style in problem.images:
                 yield problem, style
 
@@ -34,9 +35,9 @@ def test_every_bundled_picture_is_read_exactly() -> None:
     """From pixels alone, each committed picture is the grid of its table, without doubt."""
     wrong = []
     for problem, style in every_picture():
-        with Image.open(problem.images[style]) as picture:
+        with problem.images[style].opened() as picture:
             reading = read_picture(picture)
-        if reading.puzzle != problem.puzzle or reading.doubts or reading.ambiguous:
+        if reading.content != problem.content or reading.doubts or reading.ambiguous:
             wrong.append((problem.id, style))
     assert wrong == []
 
@@ -46,9 +47,9 @@ def test_every_bundled_picture_is_read_exactly() -> None:
        style=st.sampled_from(sorted(STYLES)))  # fmt: skip
 def test_round_trip(seed: int, difficulty: str, style: str) -> None:
     """What is rendered is read again, for any puzzle in any style."""
-    puzzle = generate_problem(PRESETS[difficulty], random.Random(seed), "x").puzzle
+    puzzle = generate_puzzle(PRESETS[difficulty], random.Random(seed))
     reading = read_picture(render(puzzle, STYLES[style], str(seed)))
-    assert reading.puzzle == puzzle
+    assert reading.content == puzzle
     assert not reading.doubts
 
 
@@ -69,9 +70,9 @@ def test_round_trip(seed: int, difficulty: str, style: str) -> None:
 def test_a_style_it_never_saw(change: dict[str, object]) -> None:
     """Other sizes, borders and colours are read without being told."""
     style = replace(STYLES["original"], **change)  # type: ignore[arg-type]  # fields of Style
-    puzzle = generate_problem(PRESETS["medium"], random.Random(5), "x").puzzle
+    puzzle = generate_puzzle(PRESETS["medium"], random.Random(5))
     reading = read_picture(render(puzzle, style))
-    assert reading.puzzle == puzzle
+    assert reading.content == puzzle
 
 
 @pytest.mark.parametrize("minus", ["-", "\N{MINUS SIGN}", "\N{EN DASH}"])
@@ -83,7 +84,7 @@ def test_a_minus_of_any_length_is_read(
     monkeypatch.setitem(GLYPHS, "-", minus)
     puzzle = parse_table("| 9 | - | 3 | = | 6 |\n||||||\n| 8 | ÷ | ? | = | 4 |")
     reading = read_picture(render(puzzle, replace(STYLES["original"], font_size=font_size)))
-    assert reading.puzzle == puzzle
+    assert reading.content == puzzle
     assert not reading.doubts
 
 
@@ -102,14 +103,14 @@ def test_empty_boxes_are_blanks() -> None:
     """Blanks drawn as bare boxes are told from squares that are no cell by their frame."""
     style = replace(STYLES["original"], blank_text="")
     reading = read_picture(render(ENCLOSED, style))
-    assert reading.puzzle == ENCLOSED
+    assert reading.content == ENCLOSED
     assert reading.ambiguous == ((1, 1),)
 
 
 def test_a_marked_blank_leaves_no_ambiguity() -> None:
     """Where blanks show ?, an enclosed square without a sign is no cell."""
     reading = read_picture(render(ENCLOSED, STYLES["original"]))
-    assert reading.puzzle == ENCLOSED
+    assert reading.content == ENCLOSED
     assert reading.ambiguous == ()
 
 
@@ -117,7 +118,7 @@ def test_a_tinted_box_is_no_ambiguity() -> None:
     """A box with a fill of its own is a blank wherever it stands."""
     style = Style(blank_text="", blank_fill=(255, 230, 230))
     reading = read_picture(render(ENCLOSED, style))
-    assert reading.puzzle == ENCLOSED
+    assert reading.content == ENCLOSED
     assert reading.ambiguous == ()
 
 
@@ -134,7 +135,7 @@ def test_no_other_sign_is_taken_for_one_of_the_alphabet(style: str) -> None:
     """Letters and punctuation that resemble digits are in doubt or read as other signs."""
     strangers = set(string.printable.strip()) - set("".join(ALPHABET)) - {"|", "x"}
     taken = [
-        (text, reading.puzzle)
+        (text, reading.content)
         for stranger in sorted(strangers)
         for text in (stranger, f"1{stranger}")
         if (
@@ -146,7 +147,7 @@ def test_no_other_sign_is_taken_for_one_of_the_alphabet(style: str) -> None:
 
 def test_ink_that_is_hardly_there_is_in_doubt() -> None:
     """Neither a pale sign nor a pale note beside one is overlooked."""
-    puzzle = generate_problem(PRESETS["medium"], random.Random(5), "x").puzzle
+    puzzle = generate_puzzle(PRESETS["medium"], random.Random(5))
     pale = read_picture(render(puzzle, replace(STYLES["original"], ink=(190, 200, 212))))
     assert pale.certain is None
     picture = render(puzzle, STYLES["original"])
@@ -226,7 +227,7 @@ def test_what_is_no_puzzle_is_in_doubt(picture: str) -> None:
         "tiny": Image.new("RGB", (1, 1)),
     }[picture]
     reading = read_picture(made)
-    assert reading.doubts or reading.puzzle is None or not _signs(reading.puzzle)
+    assert reading.doubts or reading.content is None or not _signs(reading.content)
 
 
 def _signs(puzzle: Puzzle) -> list[str]:

@@ -137,11 +137,11 @@ def test_a_style_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_bundled_pictures_are_what_the_styles_draw() -> None:
     """A style that changes would make new pictures that old figures do not speak of."""
-    problem = load_suite("standard").problems[0]
-    for name, path in problem.images.items():
-        with Image.open(path) as committed:
+    problem = load_suite("standard").tasks[0]
+    for name, picture in problem.images.items():
+        with picture.opened() as committed:
             difference = ImageChops.difference(
-                committed.convert("RGB"), render(problem.puzzle, STYLES[name])
+                committed.convert("RGB"), render(problem.content, STYLES[name])
             )
         # The committed ones have 64 colours; another release of FreeType may move an edge.
         assert max(high for _, high in difference.getextrema()) < 60  # type: ignore[misc]  # pairs for RGB

@@ -1,7 +1,6 @@
 """The solver, held against slower ones that share no code with it."""
 
 import operator
-import random
 from collections.abc import Callable, Iterator
 from itertools import product
 
@@ -9,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_crossmath.tasks.crossmath.generator import PRESETS, GeneratorSpec, generate_problem
-from pytest_crossmath.tasks.crossmath.grid import Problem
+from pytest_crossmath.tasks.crossmath.generator import PRESETS, GeneratorSpec
 from pytest_crossmath.tasks.crossmath.solver import (
     SearchLimitError,
     count_solutions,
@@ -19,6 +17,7 @@ from pytest_crossmath.tasks.crossmath.solver import (
     solve_for,
 )
 from pytest_crossmath.tasks.crossmath.table import parse_table
+from tests.tasks.crossmath.made_up import generated
 
 FAST = settings(deadline=None, max_examples=60)
 SLOW = settings(deadline=None, max_examples=25)
@@ -34,11 +33,6 @@ TRUTH: dict[str, Callable[[int, int, int], bool]] = {
 }
 
 Known = dict[tuple[int, int], int]
-
-
-def generated(spec: GeneratorSpec, seed: int) -> Problem:
-    """A problem drawn from a seed."""
-    return generate_problem(spec, random.Random(seed), "p")
 
 
 def lines(table: str) -> Iterator[tuple[str, tuple[tuple[int, int], ...]]]:
@@ -88,9 +82,9 @@ def slow_rounds(table: str, top: int) -> tuple[Known, Known]:
 def test_propagation_reproduces_the_key_and_the_steps(spec: GeneratorSpec, seed: int) -> None:
     """Forward propagation alone finds every value that the generator had removed."""
     problem = generated(spec, seed)
-    state = propagate(problem.puzzle)
-    assert tuple(str(state.values[blank]) for blank in problem.puzzle.blanks) == problem.key
-    assert state.steps(problem.puzzle) == problem.steps
+    state = propagate(problem.content)
+    assert tuple(str(state.values[blank]) for blank in problem.content.blanks) == problem.key
+    assert state.steps(problem.content) == problem.steps
     assert state.contradictions == ()
 
 
@@ -99,8 +93,8 @@ def test_propagation_reproduces_the_key_and_the_steps(spec: GeneratorSpec, seed:
 def test_steps_are_rounds_of_filling_what_is_alone_unknown(spec: GeneratorSpec, seed: int) -> None:
     """A reader of the text that tries every number finds the same values in the same rounds."""
     problem = generated(spec, seed)
-    values, rounds = slow_rounds(problem.table, spec.max_number)
-    state = propagate(problem.puzzle)
+    values, rounds = slow_rounds(problem.text, spec.max_number)
+    state = propagate(problem.content)
     assert state.values == values
     assert {d.position: d.step for d in state.deductions} == rounds
 
@@ -109,7 +103,7 @@ def test_steps_are_rounds_of_filling_what_is_alone_unknown(spec: GeneratorSpec, 
 @given(SPECS, SEEDS)
 def test_a_generated_problem_has_one_solution(spec: GeneratorSpec, seed: int) -> None:
     """What propagation solves cannot be solved in another way."""
-    assert count_solutions(generated(spec, seed).puzzle) == 1
+    assert count_solutions(generated(spec, seed).content) == 1
 
 
 @FAST
@@ -119,7 +113,7 @@ def test_deductions_come_in_solving_order(
 ) -> None:
     """Deductions are sorted by round and position, and each equation supports its own."""
     problem = generated(spec, seed)
-    state = propagate(problem.puzzle)
+    state = propagate(problem.content)
     order = [(deduction.step, deduction.position) for deduction in state.deductions]
     assert order == sorted(order)
     for deduction in state.deductions:
@@ -201,7 +195,7 @@ def test_a_search_without_end_is_given_up() -> None:
 def test_counting_agrees_with_trying_every_pair(seed: int, data: st.DataObject) -> None:
     """With two random blanks the verdict unique, ambiguous or contradictory is that of a search."""
     problem = generated(PRESETS["mini"], seed)
-    solved = problem.puzzle.filled(problem.key)
+    solved = problem.content.filled(problem.key)
     blanks = sorted(
         data.draw(st.lists(st.sampled_from(sorted(solved.numbers)), min_size=2, max_size=2))
     )

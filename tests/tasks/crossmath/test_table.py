@@ -1,15 +1,14 @@
 """Grids as markdown tables."""
 
-import random
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_crossmath.errors import GridError
-from pytest_crossmath.tasks.crossmath.generator import PRESETS, generate_problem
+from pytest_crossmath.tasks.crossmath.generator import PRESETS
 from pytest_crossmath.tasks.crossmath.grid import Cell, Puzzle
 from pytest_crossmath.tasks.crossmath.table import format_table, parse_table
+from tests.tasks.crossmath.made_up import generated
 
 FAST = settings(deadline=None, max_examples=60)
 TEXTS = st.text("0123456789+-×÷=?x", max_size=4)
@@ -34,9 +33,9 @@ def test_parsing_is_the_inverse_of_formatting(puzzle: Puzzle) -> None:
 @given(st.integers(min_value=0))
 def test_formatting_is_the_inverse_of_parsing_a_generated_table(seed: int) -> None:
     """A generated table comes back as the very same text, and as the puzzle it was made from."""
-    problem = generate_problem(PRESETS["mini"], random.Random(seed), "p")
-    assert parse_table(problem.table) == problem.puzzle
-    assert format_table(parse_table(problem.table)) == problem.table
+    problem = generated(PRESETS["mini"], seed)
+    assert parse_table(problem.text) == problem.content
+    assert format_table(parse_table(problem.text)) == problem.text
 
 
 @pytest.mark.parametrize(

@@ -11,20 +11,21 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 from PIL import Image, ImageOps
 
-from pytest_crossmath.tasks.crossmath.grid import CellKind, Problem
+from pytest_crossmath.tasks.crossmath.grid import CellKind
 from pytest_crossmath.tasks.suite import load_suite
+from pytest_crossmath.tasks.task import Task
 
 TESSERACT = shutil.which("tesseract")
 STYLES = ("original", "noborder", "beige", "altstyle")
-PROBLEMS = load_suite("standard").problems[:10]
+PROBLEMS = load_suite("standard").tasks[:10]
 
 
-def number_cells(problem: Problem, style: str) -> Iterator[tuple[str, Image.Image]]:
+def number_cells(problem: Task, style: str) -> Iterator[tuple[str, Image.Image]]:
     """Each number with the inside of its cell, in grey and with full contrast."""
-    with Image.open(problem.images[style]) as opened:
+    with problem.images[style].opened() as opened:
         picture = opened.convert("L")
-    side = picture.width // problem.puzzle.width
-    for (row, column), cell in problem.puzzle.cells():
+    side = picture.width // problem.content.width
+    for (row, column), cell in problem.content.cells():
         if cell.kind is CellKind.NUMBER:
             box = (column * side + 4, row * side + 4, (column + 1) * side - 2, (row + 1) * side - 2)
             yield cell.text, ImageOps.autocontrast(picture.crop(box), cutoff=1)

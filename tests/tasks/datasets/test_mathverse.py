@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_crossmath.errors import SuiteError
-from pytest_crossmath.tasks.datasets.mathverse import VERSIONS, load_mathverse
-from pytest_crossmath.tasks.datasets.tables import Pictures
+from pytest_crossmath.tasks.datasets.mathverse import VERSIONS, load
 from pytest_crossmath.tasks.questions.question import Kind
 from pytest_crossmath.tasks.suite import check_pictures, load_suite
 from pytest_crossmath.tasks.task import Form, ImagePart, Modality, TextPart
@@ -44,30 +43,32 @@ def test_versions_are_forms_of_one_question(tmp_path: Path, kind: str) -> None:
         write_parquet(folder / "testmini_text_only.parquet", text_only(mathverse_rows()))
     suite = load_suite(f"mathverse:{folder}", root=tmp_path)
     assert suite.name == "mathverse"
-    assert [question.id for question in suite.questions] == ["mathverse-1", "mathverse-2"]
-    assert all(set(question.forms) == set(VERSIONS.values()) for question in suite.questions)
+    assert [question.id for question in suite.tasks] == ["mathverse-1", "mathverse-2"]
+    assert all(set(question.forms) == set(VERSIONS.values()) for question in suite.tasks)
     assert suite.modalities == tuple(Modality)
     assert suite.styles == ("text-dominant", "text-lite", "vision-intensive", "vision-dominant")
     check_pictures(suite, suite.styles)
-    first, second = suite.questions
-    assert (first.kind, first.key, first.choices) == (Kind.CHOICE, ("B",), ("1cm", "2cm", "3cm"))
-    assert (second.kind, second.key, second.choices) == (Kind.NUMBER, ("3",), ())
+    first, second = suite.tasks
+    assert (first.content.kind, first.key) == (Kind.CHOICE, ("B",))
+    assert first.content.choices == ("1cm", "2cm", "3cm")
+    assert (second.content.kind, second.key) == (Kind.NUMBER, ("3",))
+    assert second.content.choices == ()
     assert first.difficulty == "Plane Geometry"
 
 
 def test_what_a_version_shows(tmp_path: Path) -> None:
     """Of the version that is vision alone the picture, without a word."""
     folder = write_mathverse(tmp_path / "data")
-    first = load_mathverse(folder, Pictures(tmp_path))[0]
-    [alone] = first.forms[Form(Modality.IMAGE)]
+    first = load(folder, tmp_path)[0]
+    [alone] = first.shown[Form(Modality.IMAGE)]
     assert isinstance(alone, ImagePart)
-    assert alone.path == folder / "images" / "images_version_6" / "image_1.png"
-    shown, text = first.forms[Form(Modality.IMAGE_TEXT, "text-lite")]
+    assert alone.picture.path == folder / "images" / "images_version_6" / "image_1.png"
+    shown, text = first.shown[Form(Modality.IMAGE_TEXT, "text-lite")]
     assert isinstance(shown, ImagePart)
     assert isinstance(text, TextPart)
     assert text.text.startswith("A made-up figure 1.")
     assert text.text.endswith("C:3cm")
-    [only] = first.forms[Form(Modality.TEXT)]
+    [only] = first.shown[Form(Modality.TEXT)]
     assert isinstance(only, TextPart)
 
 
@@ -84,7 +85,7 @@ def test_another_answer_is_another_question(tmp_path: Path) -> None:
     """Rows that disagree about the answer are not held against each other."""
     rows = mathverse_rows(1)
     rows[4]["answer"] = "C"
-    first, other = load_mathverse(write_mathverse(tmp_path, rows), Pictures(tmp_path))
+    first, other = load(write_mathverse(tmp_path, rows), tmp_path)
     assert (first.id, other.id) == ("mathverse-1", "mathverse-1.2")
     assert tuple(other.forms) == (Form(Modality.IMAGE),)
     assert other.key == ("C",)
@@ -95,8 +96,8 @@ def test_answers_of_choices(tmp_path: Path, answer: str, key: str) -> None:
     """Several letters in one, and the text of a choice instead of its letter."""
     rows = [row for row in mathverse_rows(1, answers=[answer])
             if row["problem_version"] != "Vision Only"]  # fmt: skip
-    [question] = load_mathverse(write_mathverse(tmp_path, rows), Pictures(tmp_path))
-    assert (question.kind, question.key) == (Kind.CHOICE, (key,))
+    [question] = load(write_mathverse(tmp_path, rows), tmp_path)
+    assert (question.content.kind, question.key) == (Kind.CHOICE, (key,))
 
 
 def test_choices_of_a_picture(tmp_path: Path) -> None:
@@ -104,24 +105,22 @@ def test_choices_of_a_picture(tmp_path: Path) -> None:
     row = mathverse_rows(1)[4]
     row |= {"question_for_eval": "How long?\nChoice:\nA.one\nB.two\nC.three", "answer": "three"}
     file = write_mathverse(tmp_path, [row]) / "testmini.json"
-    [question] = load_mathverse(file, Pictures(tmp_path))
-    assert (question.choices, question.key) == (("one", "two", "three"), ("C",))
+    [question] = load(file, tmp_path)
+    assert (question.content.choices, question.key) == (("one", "two", "three"), ("C",))
 
 
 def test_choices_that_are_not_all_listed_are_left_out(tmp_path: Path) -> None:
     """Else the right letter would be none that is read."""
     row = mathverse_rows(1)[0] | {"question": "How long?\nChoices:\nA: one B: two", "answer": "B"}
-    [question] = load_mathverse(
-        write_mathverse(tmp_path, [row]) / "testmini.json", Pictures(tmp_path)
-    )
-    assert question.choices == ()
-    assert question.letters.startswith("AB")
+    [question] = load(write_mathverse(tmp_path, [row]) / "testmini.json", tmp_path)
+    assert question.content.choices == ()
+    assert question.content.letters.startswith("AB")
 
 
 def test_an_answer_in_words_is_text(tmp_path: Path) -> None:
     """Free form that is no number."""
     rows = mathverse_rows(2, answers=["B", "y = 2x + 1"])
-    assert load_mathverse(write_mathverse(tmp_path, rows), Pictures(tmp_path))[1].kind is Kind.TEXT
+    assert load(write_mathverse(tmp_path, rows), tmp_path)[1].content.kind is Kind.TEXT
 
 
 @pytest.mark.parametrize(
@@ -148,7 +147,7 @@ def test_mistakes_are_told(tmp_path: Path, change: dict[str, Any], message: str)
 
     (folder / "testmini.json").write_text(json.dumps(rows))
     with pytest.raises(SuiteError) as caught:
-        load_mathverse(folder / "testmini.json", Pictures(tmp_path))
+        load(folder / "testmini.json", tmp_path)
     assert str(caught.value).startswith(f"{folder / 'testmini.json'}, row 3: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -163,7 +162,7 @@ def test_a_field_that_is_missing(tmp_path: Path) -> None:
         {name: value for name, value in row.items() if name != "answer"} for row in rows
     ])  # fmt: skip
     with pytest.raises(SuiteError, match="row 1: the field 'answer' is missing"):
-        load_mathverse(file, Pictures(tmp_path))
+        load(file, tmp_path)
 
 
 def test_wrong_paths(tmp_path: Path) -> None:
@@ -201,7 +200,7 @@ def test_any_row_is_a_question_or_an_error_of_ours(tmp_path: Path, change: dict[
     file = tmp_path / "testmini.json"
     file.write_text(json.dumps([mathverse_rows(1)[0] | change]), encoding="utf-8")
     try:
-        [question] = load_mathverse(file, Pictures(tmp_path))
+        [question] = load(file, tmp_path)
     except SuiteError as error:
         told = str(error)
         assert "\n" not in told

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_crossmath.errors import SuiteError
-from pytest_crossmath.tasks.datasets.mmmu import load_mmmu
-from pytest_crossmath.tasks.datasets.tables import Pictures
+from pytest_crossmath.tasks.datasets.mmmu import load
 from pytest_crossmath.tasks.questions.question import Kind
-from pytest_crossmath.tasks.scoring import Outcome, score_response
+from pytest_crossmath.tasks.score import Outcome
+from pytest_crossmath.tasks.scoring import score_response
 from pytest_crossmath.tasks.suite import check_pictures, load_suite
 from pytest_crossmath.tasks.task import Form, ImagePart, Modality, TextPart
 from tests.tasks.questions.made_up import mmmu_rows, vision_rows, write_parquet
@@ -30,8 +30,8 @@ def test_a_folder_of_subjects(tmp_path: Path) -> None:
         unanswered = [row | {"answer": "?"} for row in mmmu_rows("Test")]
         write_parquet(data / subject / "test-00000-of-00001.parquet", unanswered)
     suite = load_suite(f"mmmu:{data}", root=tmp_path)
-    assert (suite.name, len(suite.questions), suite.forms) == ("mmmu", 6, (BOTH,))
-    assert {question.difficulty for question in suite.questions} == {"Art", "Music_Theory"}
+    assert (suite.name, len(suite.tasks), suite.forms) == ("mmmu", 6, (BOTH,))
+    assert {question.difficulty for question in suite.tasks} == {"Art", "Music_Theory"}
     check_pictures(suite, ())
     assert load_suite(f"mmmu:{data}", root=tmp_path).digest == suite.digest
     assert not list(data.rglob("*.png"))
@@ -40,21 +40,22 @@ def test_a_folder_of_subjects(tmp_path: Path) -> None:
 def test_kinds_and_keys(tmp_path: Path) -> None:
     """Choices by their letter, open answers as numbers with those that count beside them."""
     file = write_parquet(tmp_path / "a.parquet", mmmu_rows())
-    first, second, third = load_mmmu(file, Pictures(tmp_path))
-    assert (first.kind, first.key) == (Kind.CHOICE, ("C",))
-    assert first.choices == ("red", "the artist's green", "blue")
-    assert second.choices == ("<image 2>", "<image 3>")
-    assert (third.kind, third.key, third.accepted) == (Kind.NUMBER, ("1.06",), ("1.1",))
+    first, second, third = load(file, tmp_path)
+    assert (first.content.kind, first.key) == (Kind.CHOICE, ("C",))
+    assert first.content.choices == ("red", "the artist's green", "blue")
+    assert second.content.choices == ("<image 2>", "<image 3>")
+    assert (third.content.kind, third.key) == (Kind.NUMBER, ("1.06",))
+    assert third.content.accepted == ("1.06", "1.1")
     assert score_response(third, "<answer>1.1</answer>").outcome is Outcome.SOLVED
 
 
 def test_pictures_stand_where_they_are_named(tmp_path: Path) -> None:
     """In the question and in its choices."""
     file = write_parquet(tmp_path / "a.parquet", mmmu_rows())
-    _, second, _ = load_mmmu(file, Pictures(tmp_path))
-    kinds = [type(part) for part in second.forms[BOTH]]
+    _, second, _ = load(file, tmp_path)
+    kinds = [type(part) for part in second.shown[BOTH]]
     assert kinds == [TextPart, ImagePart, TextPart, ImagePart, TextPart, ImagePart]
-    texts = [part.text for part in second.forms[BOTH] if isinstance(part, TextPart)]
+    texts = [part.text for part in second.shown[BOTH] if isinstance(part, TextPart)]
     assert texts == ["What is number 2 in", "?\n\n(A)", "(B)"]
 
 
@@ -63,8 +64,8 @@ def test_the_question_in_the_picture(tmp_path: Path) -> None:
     file = write_parquet(tmp_path / "vision" / "test-00000-of-00001.parquet", vision_rows())
     suite = load_suite(f"mmmu:{tmp_path / 'vision'}", root=tmp_path)
     assert suite.forms == (Form(Modality.IMAGE),)
-    [question, _] = suite.questions
-    assert question.letters == "ABCDEFGHIJ"
+    [question, _] = suite.tasks
+    assert question.content.letters == "ABCDEFGHIJ"
     assert question.difficulty == "Art"
     assert score_response(question, "<answer>J</answer>").outcome is Outcome.SOLVED
     assert file.is_file()
@@ -80,7 +81,7 @@ def test_both_sets_of_mmmu_pro_pair(tmp_path: Path) -> None:
     write_parquet(tmp_path / "standard" / "test-0.parquet", rows)
     write_parquet(tmp_path / "vision" / "test-0.parquet", vision_rows())
     suite = load_suite(f"mmmu:{tmp_path}", root=tmp_path)
-    assert len(suite.questions) == 2
+    assert len(suite.tasks) == 2
     assert suite.modalities == (Modality.IMAGE, Modality.IMAGE_TEXT)
 
 
@@ -111,7 +112,7 @@ def test_mistakes_are_told(tmp_path: Path, change: dict[str, Any], message: str)
         rows[1] |= {"options": rows[3]["options"], "answer": "C"}
     file = write_parquet(tmp_path / "a.parquet", rows)
     with pytest.raises(SuiteError) as caught:
-        load_mmmu(file, Pictures(tmp_path))
+        load(file, tmp_path)
     assert str(caught.value).startswith(f"{file}, row 4: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -139,7 +140,7 @@ def test_any_row_is_a_question_or_an_error_of_ours(tmp_path: Path, change: dict[
              for key, value in change.items()}  # fmt: skip
     file = write_parquet(tmp_path / "a.parquet", [mmmu_rows(count=1)[0] | plain])
     try:
-        [question] = load_mmmu(file, Pictures(tmp_path))
+        [question] = load(file, tmp_path)
     except SuiteError as error:
         told = str(error)
         assert "\n" not in told

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pytest_crossmath.errors import SuiteError
-from pytest_crossmath.tasks.datasets.tables import Pictures, Record, files_below, read_rows
+from pytest_crossmath.tasks.datasets.tables import Record, Store, files_below, read_rows
+from pytest_crossmath.tasks.pictures import Picture
 from tests.tasks.questions.made_up import mmmu_rows, picture, write_parquet
 
 COLUMNS = ("id", "answer", "image_1", "not there")
@@ -37,14 +38,14 @@ def test_json_rows(tmp_path: Path, suffix: str) -> None:
 
 def test_pictures_are_kept_once(tmp_path: Path) -> None:
     """Under a name made of their content, in a folder that git leaves alone."""
-    pictures = Pictures(tmp_path)
+    pictures = Store(tmp_path)
     first, again = pictures.keep(picture(1)), pictures.keep(picture(1))
     assert first == again
-    assert pictures.keep(picture(2, "JPEG")).suffix == ".jpg"
-    assert first.parent == tmp_path / ".crossmath" / "pictures"
+    assert pictures.keep(picture(2, "JPEG")).path.suffix == ".jpg"
+    assert first.path.parent == tmp_path / ".crossmath" / "pictures"
     assert (tmp_path / ".crossmath" / ".gitignore").read_text() == "*\n"
-    first.write_bytes(b"cut off")
-    assert pictures.keep(picture(1)).read_bytes() == picture(1)
+    first.path.write_bytes(b"cut off")
+    assert pictures.keep(picture(1)).data == picture(1)
 
 
 def test_many_may_keep_one_picture_at_once(tmp_path: Path) -> None:
@@ -52,7 +53,7 @@ def test_many_may_keep_one_picture_at_once(tmp_path: Path) -> None:
     data = picture(3) * 1000
 
     def keep(_: int) -> bytes:
-        return Pictures(tmp_path).keep(data).read_bytes()
+        return Store(tmp_path).keep(data).data
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(keep, range(64))) == {data}
@@ -63,22 +64,22 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     """Is one line."""
     (tmp_path / ".crossmath").write_text("a file")
     with pytest.raises(SuiteError, match="pictures cannot be kept in"):
-        Pictures(tmp_path).keep(picture(1))
+        Store(tmp_path).keep(picture(1))
 
 
 def test_a_picture_of_a_row(tmp_path: Path) -> None:
     """Bytes, or a path below the first folder that has it."""
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "x.png").write_bytes(picture(1))
-    pictures, folders = Pictures(tmp_path), [tmp_path / "a", tmp_path / "b"]
+    store, folders = Store(tmp_path), [tmp_path / "a", tmp_path / "b"]
     for value in ("x.png", {"bytes": None, "path": "x.png"}):
         record = Record({"image": value}, "here")
-        assert record.picture("image", pictures, folders) == tmp_path / "b" / "x.png"
-    gone = Record({"image": "y.png"}, "here").picture("image", pictures, folders)
-    assert gone == tmp_path / "a" / "y.png"
+        assert record.picture("image", store, folders) == Picture(tmp_path / "b" / "x.png")
+    gone = Record({"image": "y.png"}, "here").picture("image", store, folders)
+    assert gone == Picture(tmp_path / "a" / "y.png")
     for nothing in (None, "", {"bytes": None, "path": None}, {"bytes": b"", "path": ""}, 3):
         with pytest.raises(SuiteError, match="here: the field 'image' holds no picture"):
-            Record({"image": nothing}, "here").picture("image", pictures, folders)
+            Record({"image": nothing}, "here").picture("image", store, folders)
 
 
 @pytest.mark.parametrize(

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_crossmath.tasks.questions.question import Kind, Question
+from pytest_crossmath.tasks.questions.question import Kind, question_task
 from pytest_crossmath.tasks.scoring import score_response
-from pytest_crossmath.tasks.task import Form, Modality, Part, TextPart
+from pytest_crossmath.tasks.task import Form, Modality, Part, Task, TextPart
 
 SHOWN: dict[Form, tuple[Part, ...]] = {Form(Modality.TEXT): (TextPart("?"),)}
-ANGLES = Question("a", Kind.CHOICE, SHOWN, ("B",), choices=("30°", "45°", "60°", "90°"))
-STYLES = Question(
-    "s", Kind.CHOICE, SHOWN, ("B",), choices=("Impressionism", "Cubism", "Surrealism", "Dada")
+ANGLES = question_task("a", Kind.CHOICE, SHOWN, "B", choices=("30°", "45°", "60°", "90°"))
+STYLES = question_task(
+    "s", Kind.CHOICE, SHOWN, "B", choices=("Impressionism", "Cubism", "Surrealism", "Dada")
 )
-LENGTHS = Question(
-    "l", Kind.CHOICE, SHOWN, ("B",), choices=("5", "15", "25", "No correct answer", "A and B")
+LENGTHS = question_task(
+    "l", Kind.CHOICE, SHOWN, "B", choices=("5", "15", "25", "No correct answer", "A and B")
 )
-LINES = Question("e", Kind.CHOICE, SHOWN, ("B",), choices=("y = x", "y = 2x", "y = 2x + 1"))
-PICTURED = Question("p", Kind.CHOICE, SHOWN, ("B",))
+LINES = question_task("e", Kind.CHOICE, SHOWN, "B", choices=("y = x", "y = 2x", "y = 2x + 1"))
+PICTURED = question_task("p", Kind.CHOICE, SHOWN, "B")
 
 MEANT = [
     (ANGLES, "The sum is 180°.\n\nTherefore, the correct answer is (B) 45°.", "B"),
@@ -104,12 +104,12 @@ NOT_MEANT = [
 
 
 @pytest.mark.parametrize(("question", "text", "letter"), MEANT)
-def test_the_choice_that_a_response_means(question: Question, text: str, letter: str) -> None:
+def test_the_choice_that_a_response_means(question: Task, text: str, letter: str) -> None:
     """Whatever else it speaks of on the way."""
     assert score_response(question, text).answer == (letter,)
 
 
 @pytest.mark.parametrize(("question", "text"), NOT_MEANT)
-def test_a_choice_that_is_only_spoken_of(question: Question, text: str) -> None:
+def test_a_choice_that_is_only_spoken_of(question: Task, text: str) -> None:
     """What is denied, considered or taken back is no right answer."""
     assert score_response(question, text).right == (False,)

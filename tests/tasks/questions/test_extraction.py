@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_crossmath.tasks.questions.extraction import read_answer
-from pytest_crossmath.tasks.questions.question import Kind, Question
-from pytest_crossmath.tasks.scoring import Finish, Outcome, score_response
-from pytest_crossmath.tasks.task import Form, Modality, Part, TextPart
+from pytest_crossmath.tasks.questions.question import Kind, question_task
+from pytest_crossmath.tasks.score import Finish, Outcome
+from pytest_crossmath.tasks.scoring import score_response
+from pytest_crossmath.tasks.task import Form, Modality, Part, Task, TextPart
 
 SHOWN: dict[Form, tuple[Part, ...]] = {Form(Modality.TEXT): (TextPart("?"),)}
-CHOICE = Question("c", Kind.CHOICE, SHOWN, ("B",), choices=("40°", "60°", "none of them", "140°"))
-PICTURED = Question("p", Kind.CHOICE, SHOWN, ("B",))
-NUMBER = Question("n", Kind.NUMBER, SHOWN, ("14",))
-TEXT = Question("t", Kind.TEXT, SHOWN, ("y = 2x + 1",), accepted=("2x + 1",))
+CHOICE = question_task("c", Kind.CHOICE, SHOWN, "B", choices=("40°", "60°", "none of them", "140°"))
+PICTURED = question_task("p", Kind.CHOICE, SHOWN, "B")
+NUMBER = question_task("n", Kind.NUMBER, SHOWN, "14")
+TEXT = question_task("t", Kind.TEXT, SHOWN, "y = 2x + 1", accepted=("2x + 1",))
 
 CHOICES = [
     ("<answer>B</answer>", "B"),
@@ -134,7 +133,7 @@ def test_choices_that_only_a_picture_has(text: str) -> None:
 )
 def test_several_right_letters(text: str, right: bool) -> None:
     """All of them are wanted, in any order, and no other."""
-    question = replace(CHOICE, key=("B, D",))
+    question = question_task("c", Kind.CHOICE, SHOWN, "B, D", choices=CHOICE.content.choices)
     assert (score_response(question, text).outcome is Outcome.SOLVED) is right
 
 
@@ -189,7 +188,7 @@ def test_reasons_are_short_and_harmless() -> None:
 
 
 @given(st.text(max_size=400), st.sampled_from([CHOICE, PICTURED, NUMBER, TEXT]))
-def test_any_response_is_read(text: str, question: Question) -> None:
+def test_any_response_is_read(text: str, question: Task) -> None:
     """Without an error, inside of an answer block and outside."""
     for response in (text, f"<answer>{text}</answer>", f"\\boxed{{{text}}}", f"answer: {text}"):
         score_response(question, response)
@@ -205,6 +204,6 @@ def test_any_response_is_read(text: str, question: Question) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("question", [CHOICE, NUMBER, TEXT], ids=["choice", "number", "text"])
-def test_ten_megabytes_are_read(piece: str, question: Question) -> None:
+def test_ten_megabytes_are_read(piece: str, question: Task) -> None:
     """In one pass each: anything worse would not come to an end here."""
-    read_answer(question, piece * (10_000_000 // len(piece)))
+    read_answer(question.content, piece * (10_000_000 // len(piece)))

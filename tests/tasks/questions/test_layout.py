@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_crossmath.errors import SuiteError
+from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.questions.layout import parse_question
+from pytest_crossmath.tasks.questions.prompt import INSTRUCTIONS
 from pytest_crossmath.tasks.questions.question import Kind
-from pytest_crossmath.tasks.request import QUESTION_INSTRUCTIONS, make_request
-from pytest_crossmath.tasks.suite import check_pictures, load_grids, load_suite
+from pytest_crossmath.tasks.request import make_request
+from pytest_crossmath.tasks.suite import check_pictures, load_provable, load_suite
 from pytest_crossmath.tasks.task import Form, ImagePart, Modality, TextPart
 from tests.tasks.questions.made_up import own_lines, write_own
 
@@ -25,23 +27,24 @@ from tests.tasks.questions.made_up import own_lines, write_own
 def test_a_suite_of_questions(tmp_path: Path) -> None:
     """It offers the forms that its lines have, and is no suite of grids."""
     suite = load_suite(str(write_own(tmp_path / "own")))
-    assert (suite.name, len(suite.tasks), suite.problems, suite.styles) == ("own", 4, (), ())
+    assert (suite.name, len(suite.tasks), suite.styles) == ("own", 4, ())
+    assert not suite.can_be_proved
     assert suite.modalities == tuple(Modality)
     check_pictures(suite, suite.styles)
     with pytest.raises(SuiteError, match="suite own holds questions: crossmath verify is for"):
-        load_grids(str(tmp_path / "own"), "crossmath verify")
+        load_provable(str(tmp_path / "own"), "crossmath verify")
 
 
 def test_what_each_form_shows(tmp_path: Path) -> None:
     """The same instruction everywhere; choices below a text, and a picture at its marker."""
-    [question] = load_suite(str(write_own(tmp_path, own_lines(1)))).questions
-    asked = QUESTION_INSTRUCTIONS[Kind.CHOICE]
+    [question] = load_suite(str(write_own(tmp_path, own_lines(1)))).tasks
+    asked = INSTRUCTIONS[Kind.CHOICE]
     text, image, both = (make_request(question, Form(modality)).content for modality in Modality)
     listed = "(A) three\n(B) four"
     assert text == (TextPart(f"A square, number 1. How many sides has it?\n\n{listed}\n\n{asked}"),)
-    assert image == (ImagePart(tmp_path / "q1.png"), TextPart(asked))
+    assert image == (ImagePart(Picture(tmp_path / "q1.png")), TextPart(asked))
     assert both == (
-        TextPart("How many sides has"), ImagePart(tmp_path / "shape.png"),
+        TextPart("How many sides has"), ImagePart(Picture(tmp_path / "shape.png")),
         TextPart(f"?\n\n{listed}\n\n{asked}"),
     )  # fmt: skip
     assert make_request(question, Form(Modality.IMAGE), instruction="Go.").text == "Go."
@@ -55,7 +58,7 @@ def test_the_lines_of_the_documentation(tmp_path: Path) -> None:
     [block] = re.findall(r"<!-- own tasks -->\n```json\n(.*?)```", text, re.DOTALL)
     (tmp_path / "own.jsonl").write_text(block, encoding="utf-8")
     suite = load_suite(str(tmp_path))
-    assert [question.kind for question in suite.questions] == list(Kind)
+    assert [question.content.kind for question in suite.tasks] == list(Kind)
     assert suite.styles == ("clean", "photo")
 
 
@@ -155,8 +158,8 @@ def test_accepted_numbers(tmp_path: Path) -> None:
     """They are written like the answer, with quotes or without."""
     line = {"id": "n", "kind": "number", "answer": 7, "accepted": [8, "9 cm"],
             "forms": {"text": "How many?"}}  # fmt: skip
-    [question] = load_suite(str(write_own(tmp_path, [line]))).questions
-    assert question.accepted == ("8", "9 cm")
+    [question] = load_suite(str(write_own(tmp_path, [line]))).tasks
+    assert question.content.accepted == ("7", "8", "9 cm")
 
 
 def test_a_missing_picture(tmp_path: Path) -> None:

@@ -8,20 +8,18 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
 from pytest_crossmath.errors import SuiteError
-from pytest_crossmath.tasks.datasets.mathverse import load_mathverse
-from pytest_crossmath.tasks.datasets.mmmu import load_mmmu
-from pytest_crossmath.tasks.datasets.tables import Pictures
-from pytest_crossmath.tasks.questions.question import Question
+from pytest_crossmath.tasks.task import Task
 
-DATASETS: Mapping[str, Callable[[Path, Pictures], tuple[Question, ...]]] = {
-    "mathverse": load_mathverse,
-    "mmmu": load_mmmu,
+DATASETS: Mapping[str, str] = {
+    "mathverse": "pytest_crossmath.tasks.datasets.mathverse",
+    "mmmu": "pytest_crossmath.tasks.datasets.mmmu",
 }
-"""How each is loaded."""
+"""The module of each dataset, with a function `load` of the path and the folder for pictures."""
 
 
 def split_dataset(suite: str) -> tuple[str, str] | None:
@@ -30,11 +28,17 @@ def split_dataset(suite: str) -> tuple[str, str] | None:
     return (name, path) if colon and name in DATASETS else None
 
 
-def load_dataset(name: str, path: str, root: Path) -> tuple[Question, ...]:
+def load_dataset(name: str, path: str, root: Path) -> tuple[Task, ...]:
     """The questions of a dataset. Pictures are kept in ``.crossmath`` below `root`.
 
     Raises `SuiteError` for whatever is wrong.
     """
     if not path:
         raise SuiteError(f"{name}: needs the path of your copy: write {name}:PATH")
-    return DATASETS[name](Path(path), Pictures(root))
+    tasks: tuple[Task, ...] = import_module(DATASETS[name]).load(Path(path), root)
+    return tasks
+
+
+def dataset_forms(separator: str = ", ") -> str:
+    """How the datasets are written, for messages and help: ``mathverse:PATH, mmmu:PATH``."""
+    return separator.join(f"{name}:PATH" for name in DATASETS)

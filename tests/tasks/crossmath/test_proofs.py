@@ -1,36 +1,17 @@
-"""Verification: sound suites are proved, and each kind of damage is found."""
+"""Proofs about one puzzle: each kind of damage is found."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pytest_crossmath.tasks.crossmath.grid import Problem
 from pytest_crossmath.tasks.crossmath.render import STYLES, render
-from pytest_crossmath.tasks.crossmath.table import format_table, parse_table
-from pytest_crossmath.tasks.crossmath.verify import verify
-from pytest_crossmath.tasks.suite import load_suite
-
-SOUND = load_suite("mini").problems[1]
-
-
-def changed(problem: Problem = SOUND, *, table: str | None = None, **fields: object) -> Problem:
-    """A problem with other fields, and without pictures unless they are given."""
-    if table is not None:
-        fields |= {"table": table, "puzzle": parse_table(table)}
-    return dataclasses.replace(problem, **({"images": {}} | fields))  # type: ignore[arg-type]  # fields of Problem
-
-
-@pytest.mark.parametrize("suite", ["mini", "standard"])
-def test_bundled_suites_are_proved(suite: str) -> None:
-    """Every problem is sound; pictures are held to the same in the reader's tests."""
-    problems = load_suite(suite).problems
-    report = verify([dataclasses.replace(problem, images={}) for problem in problems])
-    assert report.defects == ()
-    assert report.problems == len(problems)
+from pytest_crossmath.tasks.crossmath.table import parse_table
+from pytest_crossmath.tasks.task import Task
+from pytest_crossmath.tasks.verify import verify
+from tests.tasks.crossmath.made_up import SOUND, changed
 
 
 @pytest.mark.parametrize(
@@ -50,7 +31,7 @@ def test_bundled_suites_are_proved(suite: str) -> None:
         ),
     ],
 )
-def test_each_kind_of_damage_is_found(problem: Problem, kind: str, detail: str) -> None:
+def test_each_kind_of_damage_is_found(problem: Task, kind: str, detail: str) -> None:
     """The defect is of the right kind and says what is wrong."""
     found = [defect for defect in verify([problem]).defects if defect.kind == kind]
     assert found
@@ -72,39 +53,6 @@ def test_one_wrong_letter_hides_nothing_else() -> None:
     assert kinds == {"alphabet", "contradiction"}
 
 
-def test_a_transposed_copy_is_a_duplicate() -> None:
-    """Two problems that are mirror images of each other are one problem."""
-    mirrored = SOUND.puzzle.transposed()
-    order = [SOUND.puzzle.blanks.index((c, r)) for r, c in mirrored.blanks]
-    copy = changed(
-        id="copy", table=format_table(mirrored),
-        key=tuple(SOUND.key[i] for i in order), steps=tuple(SOUND.steps[i] for i in order),
-    )  # fmt: skip
-    [defect] = verify([changed(), copy]).defects
-    assert (defect.id, defect.kind) == ("copy", "duplicate")
-    [leak] = verify([copy], against=[changed()]).defects
-    assert leak.kind == "leak"
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"table": "| ? | x | 2 | = | 6 |"},
-        {"table": "||||||\n| ? | × | 02 | = | 6 |"},
-        {"key": ("003",)},
-        {"table": "| 3 | × | ? | = | 6 |", "key": ("2",)},
-    ],
-    ids=["letter", "padding", "zeros", "other blank"],
-)
-def test_a_disguised_copy_is_found(change: dict[str, Any]) -> None:
-    """Within a suite and against another, whatever is changed that changes no number."""
-    one = changed(id="a", table="| ? | × | 2 | = | 6 |", key=("3",), steps=(1,))
-    fields: dict[str, Any] = {"id": "b", "table": one.table, "key": ("3",), "steps": (1,)}
-    two = changed(**(fields | change))
-    assert [d.id for d in verify([one, two]).defects if d.kind == "duplicate"] == ["b"]
-    assert [d.id for d in verify([two], against=[one]).defects if d.kind == "leak"] == ["b"]
-
-
 def test_a_number_that_a_picture_leaves_out_is_found(tmp_path: Path) -> None:
     """An empty box where all four neighbours are cells may be a blank, but no number."""
     rows = ["|   |   | 5 |   |   |", "|   |   | + |   |   |", "| ? | + | 2 | = | 3 |",
@@ -120,15 +68,6 @@ def test_a_number_that_a_picture_leaves_out_is_found(tmp_path: Path) -> None:
     assert "picture" in {defect.kind for defect in verify([problem]).defects}
 
 
-@pytest.mark.parametrize("content", [b"", b"nonsense", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
-def test_a_broken_picture_is_one_defect_among_others(tmp_path: Path, content: bytes) -> None:
-    """The report on all others is not lost."""
-    (tmp_path / "p.png").write_bytes(content)
-    broken = changed(id="a", images={"original": tmp_path / "p.png"})
-    report = verify([broken, changed(id="b", key=("1", "15", "8"))])
-    assert {(d.id, d.kind) for d in report.defects} >= {("a", "picture"), ("b", "contradiction")}
-
-
 @pytest.mark.parametrize("key", [" 5", "5 ", "0_5", "５"])
 def test_a_key_that_no_answer_can_equal_is_a_defect(key: str) -> None:
     """Python takes it for a number, and scoring does not."""
@@ -138,7 +77,7 @@ def test_a_key_that_no_answer_can_equal_is_a_defect(key: str) -> None:
 
 def test_a_picture_of_another_grid_is_found(tmp_path: Path) -> None:
     """One number changed in a picture names its cell and both readings."""
-    puzzle = SOUND.puzzle.replaced({(0, 0): "20"})
+    puzzle = SOUND.content.replaced({(0, 0): "20"})
     render(puzzle, STYLES["original"]).save(tmp_path / "p.png")
     problem = changed(images={"original": tmp_path / "p.png"})
     [defect] = verify([problem]).defects
@@ -149,14 +88,14 @@ def test_a_picture_of_another_grid_is_found(tmp_path: Path) -> None:
 def test_an_enclosed_square_is_ambiguous_among_bare_boxes(tmp_path: Path) -> None:
     """A square that is no cell but looks like an empty blank is a defect of the picture."""
     style = dataclasses.replace(STYLES["original"], blank_text="")
-    render(SOUND.puzzle, style).save(tmp_path / "p.png")
+    render(SOUND.content, style).save(tmp_path / "p.png")
     report = verify([changed(images={"original": tmp_path / "p.png"})])
     assert {defect.kind for defect in report.defects} == {"ambiguous-picture"}
 
 
 def test_a_picture_that_cannot_be_read_is_no_defect(tmp_path: Path) -> None:
     """Doubt is told apart from a defect."""
-    puzzle = SOUND.puzzle.replaced({(0, 1): "&"})
+    puzzle = SOUND.content.replaced({(0, 1): "&"})
     render(puzzle, STYLES["original"]).save(tmp_path / "p.png")
     report = verify([changed(images={"original": tmp_path / "p.png"})])
     assert report.defects == ()

@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_crossmath.tasks.crossmath.diagnosis import Cause, diagnose, read_transcription
-from pytest_crossmath.tasks.crossmath.grid import Problem
-from pytest_crossmath.tasks.crossmath.table import format_table, parse_table
+from pytest_crossmath.tasks.crossmath.table import format_table
+from pytest_crossmath.tasks.crossmath.transcription import read_transcription
+from pytest_crossmath.tasks.diagnosis import Cause, diagnose
 from pytest_crossmath.tasks.suite import load_suite
+from pytest_crossmath.tasks.task import Task
+from tests.tasks.crossmath.made_up import grid
 
 TABLE = "| 7 | - | ? | = | 2 |\n|   |   | × |   |   |\n|   |   | 3 |   |   |"
-PROBLEM = Problem("p", TABLE, parse_table(TABLE), ("5",), (1,), "easy")
+PROBLEM = grid(TABLE, ("5",))
 
 
 @pytest.mark.parametrize(
@@ -66,10 +68,10 @@ def test_a_row_of_minus_signs_is_no_rule() -> None:
     assert [cell.text for cell in grid.rows[1]] == ["-", "", "-"]
 
 
-@pytest.mark.parametrize("problem", load_suite("standard").problems[::50], ids=lambda p: p.id)
-def test_every_problem_reads_back(problem: Problem) -> None:
+@pytest.mark.parametrize("problem", load_suite("standard").tasks[::50], ids=lambda p: p.id)
+def test_every_problem_reads_back(problem: Task) -> None:
     """From its own table, and from the puzzle's."""
-    for text in (problem.table, format_table(problem.puzzle)):
+    for text in (problem.text, format_table(problem.content)):
         assert diagnose(problem, ("0",) * len(problem.key), text) is Cause.READ_RIGHT
 
 

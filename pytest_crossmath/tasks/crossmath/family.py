@@ -1,0 +1,174 @@
+"""Crosswords of equations: the family of the paper.
+
+Pillow and NumPy are imported when a picture is drawn or read, not when a suite is loaded.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_crossmath.tasks.crossmath import layouts
+from pytest_crossmath.tasks.crossmath.drawing import LEGEND, draw_answer
+from pytest_crossmath.tasks.crossmath.generator import MIXED, PRESETS, generate_puzzle
+from pytest_crossmath.tasks.crossmath.grid import Puzzle, as_meant
+from pytest_crossmath.tasks.crossmath.prompt import COPY, INSTRUCTION
+from pytest_crossmath.tasks.crossmath.solver import propagate
+from pytest_crossmath.tasks.crossmath.table import format_table, parse_table
+from pytest_crossmath.tasks.crossmath.transcription import read_transcription
+from pytest_crossmath.tasks.crossmath.worked import brief_solution, worked_solution
+from pytest_crossmath.tasks.family import ProvableFamily
+from pytest_crossmath.tasks.proof import Defect, Reading, Solution, Unread
+from pytest_crossmath.tasks.score import Score
+from pytest_crossmath.tasks.task import Form, Task
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from pytest_crossmath.tasks.crossmath.reader import GridReading
+
+
+class CrossmathFamily(ProvableFamily):
+    """Grids of equations with blanks; the content of a task is its `Puzzle`."""
+
+    name = "crossmath"
+    unit = "blank"
+    legend = LEGEND
+    presets = tuple(PRESETS)
+    mixture = MIXED
+    copy_instruction = COPY
+
+    @property
+    def styles(self) -> Sequence[str]:  # type: ignore[override]  # a user's own are among them
+        """Names of the styles, those of the user's own last."""
+        from pytest_crossmath.tasks.crossmath.render import STYLES
+
+        return tuple(STYLES)
+
+    def instruction(self, task: Task) -> str:  # noqa: ARG002 - the same for all
+        """The same for every puzzle."""
+        return INSTRUCTION
+
+    def parse(self, record: Mapping[str, Any], file: Path, origin: str) -> Task:
+        """The task on a line of our own or of the published layout."""
+        line = layouts.parse_line(record, file)
+        return self.task(
+            line.id, line.puzzle, line.key, line.steps, line.difficulty, text=line.table,
+            images=line.images, origin=origin,
+        )  # fmt: skip
+
+    def to_json(self, task: Task, images: Mapping[str, str]) -> dict[str, Any]:
+        """A line of our own layout."""
+        return layouts.to_json(task, images)
+
+    def generate(self, preset: str, rng: random.Random) -> Puzzle:
+        """A puzzle of a preset."""
+        return generate_puzzle(PRESETS[preset], rng)
+
+    def as_text(self, content: Puzzle) -> str:
+        """The markdown table."""
+        return format_table(content)
+
+    def from_text(self, text: str) -> Puzzle:
+        """The puzzle in a markdown table. Raises `GridError`."""
+        return parse_table(text)
+
+    def draw(self, content: Puzzle, style: str, seed: str) -> Image.Image:
+        """The picture of a grid."""
+        from pytest_crossmath.tasks.crossmath.render import STYLES, render
+
+        return render(content, STYLES[style], seed)
+
+    def varies(self, style: str) -> bool:
+        """Whether each picture has a background of its own."""
+        from pytest_crossmath.tasks.crossmath.render import STYLES
+
+        return STYLES[style].varied_background
+
+    def register_style(self, file: Path) -> str:
+        """Make the style in a TOML file known under the file's name."""
+        from pytest_crossmath.tasks.crossmath.render import load_style, register_style
+
+        register_style(file.stem, load_style(file))
+        return file.stem
+
+    def read(self, image: Image.Image) -> GridReading:
+        """The grid in a picture."""
+        from pytest_crossmath.tasks.crossmath.reader import read_picture
+
+        return read_picture(image)
+
+    def solve(self, content: Puzzle) -> Solution | None:
+        """What forward propagation finds; None where it leaves a blank.
+
+        Each value is forced, so that there is no other solution.
+        """
+        found = propagate(content)
+        steps = found.steps(content)
+        if steps is None or not steps:
+            return None
+        return Solution(tuple(str(found.values[blank]) for blank in content.blanks), steps)
+
+    def fingerprint(self, task: Task) -> str:
+        """The solved grid, up to its mirror image: other blanks are the same data."""
+        filled: str = as_meant(task.content).filled(task.target).fingerprint
+        return filled
+
+    def twin(self, task: Task, other: Task) -> str:
+        """Whether the blanks are the same too."""
+        here, there = (as_meant(one.content).fingerprint for one in (task, other))
+        if here == there:
+            return f"the same puzzle as {other.id}"
+        return f"the same solved grid as {other.id}, with other blanks"
+
+    def explain(self, task: Task, *, seed: int, brief: bool = False) -> str:
+        """Every step with its equation. Raises `ValueError` where propagation gets stuck."""
+        return brief_solution(task) if brief else worked_solution(task, seed=seed)
+
+    def same(self, content: Puzzle, seen: Puzzle) -> bool:
+        """Whether the same is written in both; empty rows and columns around do not count."""
+        return content.bare == seen.bare
+
+    def read_copy(self, text: str) -> Puzzle | None:
+        """The last table in a response, with other signs taken as they are meant."""
+        return read_transcription(text)
+
+    def check(self, task: Task) -> Iterator[Defect]:
+        """What is wrong with its grid, key and steps, cell by cell."""
+        from pytest_crossmath.tasks.crossmath.proofs import check_puzzle
+
+        return check_puzzle(task)
+
+    def wrong_target(self, task: Task) -> Defect | None:
+        """The first equation that the key does not satisfy."""
+        from pytest_crossmath.tasks.crossmath.proofs import check_key
+
+        return next(check_key(task, as_meant(task.content)), None)
+
+    def check_reading(self, task: Task, style: str, reading: Reading) -> Iterator[Defect | Unread]:
+        """How a picture differs from the table, cell by cell."""
+        from pytest_crossmath.tasks.crossmath.proofs import check_reading
+        from pytest_crossmath.tasks.crossmath.reader import GridReading
+
+        assert isinstance(reading, GridReading)
+        return check_reading(task, style, reading)
+
+    def show(self, task: Task, form: Form, score: Score) -> Iterator[str]:  # noqa: ARG002 - the grid is the same
+        """The grid with the answer in it, and the equations."""
+        yield from draw_answer(task.content, score)
+        yield ""
+        yield from map(str, task.content.equations)
+
+    def page(
+        self, task: Task, forms: Iterable[Form], picture: Callable[..., str | None]
+    ) -> dict[str, Any]:
+        """The grid, into which the page puts each answer, and the pictures."""
+        for form in forms:
+            for one in task.pictures.get(form, ()):
+                picture(one, f"{task.id}/{form.style}")
+        return {"grid": [[cell.text for cell in row] for row in task.content.rows]}
+
+
+FAMILY = CrossmathFamily()

@@ -1,0 +1,53 @@
+"""Transcriptions: the grid that a model copied from a picture, however it wrote it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pytest_crossmath.tasks.crossmath.grid import BLANK, MEANT, Cell, Puzzle
+from pytest_crossmath.tasks.responses import without_thinking
+
+_BLANKS = frozenset({"?", "_", "__", "___", "□", "[ ]", "[]", "？"})
+_MOST = 200
+"""Rows or columns of a grid; more is no transcription."""
+
+
+def read_transcription(text: str) -> Puzzle | None:
+    """The last table in a response, as a grid; None where there is none.
+
+    Takes other signs for the operators and for blanks, a rule below the first row, and rows
+    that are too short.
+    """
+    rows: list[list[str]] = []
+    last: list[list[str]] = []
+    for line in [*without_thinking(text).splitlines(), ""]:
+        stripped = line.strip().strip("`")
+        if stripped.count("|") >= 2:
+            parts = stripped.removeprefix("|").removesuffix("|").split("|")
+            cells = [_cell(part) for part in parts[:_MOST]]
+            if not _is_rule(cells):
+                rows.append(cells)
+        elif rows:
+            rows, last = [], rows
+    if not last or len(last) > _MOST:
+        return None
+    width = max(map(len, last))
+    padded = ([*row, *[""] * (width - len(row))] for row in last)
+    puzzle = Puzzle(tuple(tuple(map(Cell, row)) for row in padded))
+    return puzzle if puzzle.bare else None
+
+
+def _is_rule(cells: Sequence[str]) -> bool:
+    """Whether this is the line below the header of a table, and no row of minus signs."""
+    if not all(re.fullmatch(r":?-*:?", cell) for cell in cells):
+        return False
+    return any(len(cell) > 1 for cell in cells) or (len(cells) > 2 and all(cells))
+
+
+def _cell(text: str) -> str:
+    plain = text.strip()
+    plain = plain if plain == "*" else plain.strip("*`").strip()
+    if plain in _BLANKS:
+        return BLANK
+    return MEANT.get(plain, plain)

@@ -1,0 +1,60 @@
+"""Where an image item fails: at reading the picture, or at reasoning about it.
+
+The model is asked to copy the picture that it missed. What it wrote is compared with the
+truth and solved exactly, by the family's solver and not by a judge:
+
+    read right    the copy is the true one: it knew the task, and reasoned wrong
+    misread       the copy is another one, and the model's answer solves *that*: it reasoned
+                  right about what it saw
+    both          the copy is another one, and the answer does not solve that either
+    no grid       nothing that it wrote is a copy
+
+>>> from pytest_crossmath.tasks.suite import load_suite
+>>> task = load_suite("mini").tasks[0]
+>>> diagnose(task, ("20", "1", "9"), task.text)
+<Cause.READ_RIGHT: 'read right'>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+from pytest_crossmath.errors import CrossmathError
+from pytest_crossmath.tasks.answers import same_number
+from pytest_crossmath.tasks.family import ProvableFamily, provable
+from pytest_crossmath.tasks.task import Task
+
+
+class Cause(StrEnum):
+    """Why an image item was missed."""
+
+    READ_RIGHT = "read right"
+    MISREAD = "misread"
+    BOTH = "both"
+    NO_GRID = "no grid"
+
+
+def diagnose(task: Task, answer: Sequence[str], text: str) -> Cause:
+    """The cause of a wrong `answer`, from what a model wrote when it was asked for a copy.
+
+    Raises `SuiteError` for a task of a family that cannot be proved.
+    """
+    family = provable(task.family, "a diagnosis")
+    seen = family.read_copy(text)
+    if seen is None:
+        return Cause.NO_GRID
+    if family.same(task.content, seen):
+        return Cause.READ_RIGHT
+    return Cause.MISREAD if _solves(answer, seen, family) else Cause.BOTH
+
+
+def _solves(answer: Sequence[str], seen: Any, family: ProvableFamily) -> bool:
+    try:
+        found = family.solve(seen)
+    except CrossmathError:
+        return False
+    if found is None or not found.values or len(found.values) != len(answer):
+        return False
+    return all(map(same_number, answer, found.values))

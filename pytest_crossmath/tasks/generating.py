@@ -1,0 +1,62 @@
+"""New tasks of a family, without end and without two alike.
+
+::
+
+    family = provable("crossmath", "generate")
+    for index, task in numbered(family, "mixed", seed=7, prefix="demo"):
+        ...                                      # demo-0001, demo-0002, …
+
+The same seed gives the same tasks in every process and on every machine.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice, repeat
+
+from pytest_crossmath.tasks.family import ProvableFamily
+from pytest_crossmath.tasks.task import Task
+
+MIXED = "mixed"
+"""The preset of a suite that has several, in the family's own shares."""
+
+
+def numbered(
+    family: ProvableFamily,
+    preset: str,
+    *,
+    seed: int,
+    prefix: str,
+    exclude: Collection[str] = (),
+    made: int = 0,
+    index: int = 0,
+) -> Iterator[tuple[int, Task]]:
+    """Tasks of a preset, or `MIXED`, each with the place where the generator goes on.
+
+    `exclude` holds fingerprints: a task of one of these is never made. With `made` tasks and the
+    `index` that came with the last of them it goes on there; their fingerprints belong into
+    `exclude`. So a job that was interrupted makes the same tasks.
+    """
+    names = _mixed(family.mixture) if preset == MIXED else repeat(preset)
+    seen = set(exclude)
+    for number, name in enumerate(islice(names, made, None), start=made + 1):
+        while True:
+            task = family.new("", name, random.Random(f"{seed}/{index}"))
+            index += 1
+            fingerprint = family.fingerprint(task)
+            if fingerprint not in seen:
+                break
+        seen.add(fingerprint)
+        yield index, replace(task, id=f"{prefix}-{number:04d}")
+
+
+def _mixed(shares: Mapping[str, int]) -> Iterator[str]:
+    """Presets such that every prefix has their shares as closely as can be."""
+    made = Counter(dict.fromkeys(shares, 0))
+    while True:
+        furthest_behind = min(shares, key=lambda name: (made[name] + 0.5) / shares[name])
+        made[furthest_behind] += 1
+        yield furthest_behind

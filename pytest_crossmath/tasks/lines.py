@@ -1,0 +1,85 @@
+"""Lines of a suite: one JSON object each, and what every family checks in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_crossmath.errors import SuiteError
+from pytest_crossmath.tasks.pictures import Picture
+from pytest_crossmath.text import excerpt
+
+DIFFICULTIES = ("easy", "medium", "hard")
+_RESERVED = set("[]:/\\")
+"""What a test id needs for itself."""
+
+
+def read_object(line: str) -> Mapping[str, Any]:
+    """The JSON object on a line. Raises `SuiteError`."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:  # also numbers too long and lists too deep
+        raise SuiteError(f"not JSON: {error}") from None
+    if not isinstance(record, dict):
+        raise SuiteError(f"a problem is a JSON object, not {type(record).__name__}")
+    return record
+
+
+def check_field(fine: object, field: str, wanted: str, got: object) -> None:
+    """Raise `SuiteError` that names the field unless it is `fine`."""
+    if not fine:
+        raise SuiteError(f"the field {field!r} must be {wanted}, not {excerpt(got)}")
+
+
+def check_there(record: Mapping[str, Any], *fields: str) -> None:
+    """Raise `SuiteError` for the first field that is missing."""
+    for field in fields:
+        if field not in record:
+            raise SuiteError(f"the field {field!r} is missing")
+
+
+def check_id(field: str, value: object) -> str:
+    """The value, if it can be part of a test id. Raises `SuiteError` that names the field."""
+    fine = isinstance(value, str) and re.fullmatch(r"[!-~]+", value) and not set(value) & _RESERVED
+    wanted = "a non-empty text without spaces, brackets, colons and slashes, all ASCII"
+    check_field(fine, field, wanted, value)
+    return str(value)
+
+
+def checked_difficulty(record: Mapping[str, Any]) -> str:
+    """The field `difficulty`. Raises `SuiteError`."""
+    value = record["difficulty"]
+    check_field(value in DIFFICULTIES, "difficulty", " or ".join(DIFFICULTIES), value)
+    return str(value)
+
+
+def checked_values(record: Mapping[str, Any], count: int | None, whose: str) -> tuple[
+    tuple[str, ...], tuple[int, ...]
+]:  # fmt: skip
+    """The fields `key` and `steps`, each `count` long; `whose` says what they belong to.
+
+    Without a count they need only be equally long. Raises `SuiteError`.
+    """
+    key, steps = record["key"], record["steps"]
+    check_field(is_list(key, str), "key", "a list of strings", key)
+    check_field(is_list(steps, int), "steps", "a list of whole numbers", steps)
+    wanted = len(key) if count is None else count
+    for field, value in (("key", key), ("steps", steps)):
+        check_field(len(value) == wanted, field, f"as long as {whose} ({wanted})", value)
+    return tuple(key), tuple(steps)
+
+
+def checked_images(record: Mapping[str, Any], folder: Path) -> dict[str, Picture]:
+    """The field `images`: for each style its picture, below `folder`. Raises `SuiteError`."""
+    images = record["images"]
+    named = isinstance(images, dict) and is_list(list(images.values()), str)
+    check_field(named, "images", "an object of style names and paths", images)
+    return {style: Picture(folder / relative) for style, relative in images.items()}
+
+
+def is_list(value: object, kind: type) -> bool:
+    """Whether a value is a list of nothing but one kind."""
+    return isinstance(value, list) and all(type(item) is kind for item in value)

@@ -1,0 +1,128 @@
+"""Proofs about a suite: that its tasks are sound and that their forms say the same.
+
+For each task: the target solves it, the solution is unique, the steps are right, the text
+parses back, and every picture, read from its pixels alone, shows the same. For the suite: no
+two tasks are equal up to symmetry, and none is in another suite::
+
+    report = verify(load_suite("mini").tasks)
+    assert not report.defects
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_crossmath.errors import SuiteError
+from pytest_crossmath.tasks.family import ProvableFamily, provable
+from pytest_crossmath.tasks.pictures import Picture, pixel_hash
+from pytest_crossmath.tasks.proof import Defect, Unread
+from pytest_crossmath.tasks.suite import MANIFEST_FILE, PROBLEMS_FILE, text_hash
+from pytest_crossmath.tasks.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found."""
+
+    problems: int
+    """How many problems were looked at."""
+    defects: tuple[Defect, ...]
+    """Everything that is wrong."""
+    unread: tuple[Unread, ...] = field(default=())
+    """Pictures about which nothing could be said."""
+
+
+def verify(
+    tasks: Sequence[Task],
+    *,
+    against: Iterable[Task] = (),
+    progress: Callable[[Sequence[Task]], Iterable[Task]] = iter,
+) -> Report:
+    """Prove every task, or say why it cannot be.
+
+    `against` are tasks that must not be here, mirrored or not, such as those
+    of a test suite when a training set is verified. `progress` wraps the loop. Raises
+    `SuiteError` for a task of a family that cannot be proved.
+    """
+    defects: list[Defect] = []
+    unread: list[Unread] = []
+    foreign = {_known_by(task): task.id for task in against}
+    seen: dict[tuple[str, str], Task] = {}
+    for task in progress(tasks):
+        family = provable(task.family, "verify")
+        defects.extend(family.check(task))
+        for style, picture in task.images.items():
+            for found in _check_picture(family, task, style, picture):
+                if isinstance(found, Defect):
+                    defects.append(found)
+                else:
+                    unread.append(found)
+        other = seen.setdefault(_known_by(task), task)
+        if other is not task:
+            defects.append(Defect(task.id, "duplicate", "table", family.twin(task, other)))
+        if stranger := foreign.get(_known_by(task)):
+            detail = f"the same solved grid as {stranger} of the other"
+            defects.append(Defect(task.id, "leak", "table", detail))
+    return Report(len(tasks), tuple(defects), tuple(unread))
+
+
+def verify_manifest(file: Path, tasks: Sequence[Task]) -> Iterator[Defect]:
+    """Compare the problems of a file with the hashes in the manifest beside it, if any."""
+    manifest = file.parent / MANIFEST_FILE
+    if file.name != PROBLEMS_FILE or not manifest.is_file():
+        return
+    try:
+        hashes = json.loads(manifest.read_text(encoding="utf-8"))["problems"]
+        known = {id: (entry["text"], dict(entry["pixels"])) for id, entry in hashes.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        yield Defect("-", "manifest", MANIFEST_FILE, f"cannot be read: {error!r}")
+        return
+    for id in known.keys() - {task.id for task in tasks}:
+        yield Defect(id, "manifest", MANIFEST_FILE, f"is there, and not in {PROBLEMS_FILE}")
+    for task in tasks:
+        text, pixels = known.get(task.id, (None, {}))
+        if text != text_hash(task.text):
+            yield Defect(task.id, "manifest", "table", "is not the one that was hashed")
+        for style, picture in task.images.items():
+            if pixels.get(style) != _pixel_hash(picture):
+                yield Defect(task.id, "manifest", style, "has other pixels than were hashed")
+
+
+def wrong_target(task: Task) -> Defect | None:
+    """The first way in which a task's target is wrong; None where it is right."""
+    return provable(task.family, "verify").wrong_target(task)
+
+
+def fingerprints(tasks: Iterable[Task]) -> Iterator[str]:
+    """The fingerprint of each task whose family has one."""
+    return (_known_by(task)[1] for task in tasks)
+
+
+def _known_by(task: Task) -> tuple[str, str]:
+    """What tells a task's data from others up to symmetry, with the name of its family."""
+    return task.family, provable(task.family, "verify").fingerprint(task)
+
+
+def _pixel_hash(picture: Picture) -> str | None:
+    try:
+        picture.check()
+        with picture.opened() as image:
+            return pixel_hash(image)
+    except (SuiteError, OSError, ValueError):
+        return None
+
+
+def _check_picture(
+    family: ProvableFamily, task: Task, style: str, picture: Picture
+) -> Iterator[Defect | Unread]:
+    try:
+        picture.check()
+        with picture.opened() as image:
+            reading = family.read(image)
+    except (SuiteError, OSError, ValueError) as error:
+        yield Defect(task.id, "picture", style, str(error))
+        return
+    yield from family.check_reading(task, style, reading)
