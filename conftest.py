@@ -20,6 +20,7 @@ for _module in (
     "plugin.builtin",
     "plugin.items",
     "plugin.session",
+    "plugin.xdist",
     "plugin.snapshots",
     "reporting.terminal",
 ):

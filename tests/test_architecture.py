@@ -178,7 +178,14 @@ def test_starting_pytest_imports_nothing_heavy(tmp_path: Path) -> None:
         "pytest_crossmath",
         *(
             f"pytest_crossmath.{m}"
-            for m in ("errors", "plugin", "plugin.hooks", "plugin.options", "plugin.values")
+            for m in (
+                "errors",
+                "plugin",
+                "plugin.fixtures",
+                "plugin.hooks",
+                "plugin.options",
+                "plugin.values",
+            )
         ),
     ]
     assert f"LOADED [] {expected}" in done.stdout

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
+import pkgutil
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import pytest_crossmath
 from pytest_crossmath.cli.main import main
 from pytest_crossmath.plugin.options import OPTIONS
 from pytest_crossmath.tasks.suite import load_suite
@@ -15,6 +20,14 @@ from pytest_crossmath.tasks.suite import load_suite
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def modules_with_examples() -> Iterator[str]:
+    """Full names of the modules whose docstrings show what to type."""
+    for found in pkgutil.walk_packages(pytest_crossmath.__path__, "pytest_crossmath."):
+        file = Path(pytest_crossmath.__path__[0], *found.name.split(".")[1:]).with_suffix(".py")
+        if file.is_file() and ">>> " in file.read_text(encoding="utf-8"):
+            yield found.name
 
 
 def headings(page: Path) -> set[str]:
@@ -67,3 +80,11 @@ def test_the_style_of_the_documentation_can_be_drawn_and_read(tmp_path: Path) ->
     assert main(["generate", *arguments]) == 0
     assert load_suite(str(out)).styles == ("night",)
     assert main(["verify", str(out)]) == 0
+
+
+@pytest.mark.parametrize("name", sorted(modules_with_examples()))
+def test_examples_in_docstrings_work(name: str) -> None:
+    """A reader may type them."""
+    found = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
+    assert found.attempted
+    assert not found.failed

@@ -22,7 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, required=True, help="how many problems")
     parser.add_argument("--seed", type=int, required=True, help="same seed, same problems")
     parser.add_argument(
-        "--family", default="crossmath", metavar="NAME", help="family of the problems"
+        "--family",
+        default="crossmath",
+        metavar="NAME",
+        help="kind of problem: crossmath (default), or a family of another package",
     )
     parser.add_argument(
         "--difficulty", metavar="PRESET",

@@ -47,7 +47,7 @@ def add_completion_argument(parser: argparse.ArgumentParser) -> None:
 def load_learning_suite(name: str) -> Suite:
     """The suite. Raises `OptionError` where a problem of a bundled one is in it.
 
-    Those are for testing; a problem is known by its solved grid, or the mirror image of it.
+    Those are for testing; a problem is known by its data, mirrored or not.
     And where something in it is other than it was made: a model would learn what is wrong.
     """
     suite = load_provable(name, "a training set")

@@ -21,6 +21,7 @@ from pytest_crossmath.cli.learning import (
 )
 from pytest_crossmath.errors import ModelError, OptionError
 from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.digests import Digests
 from pytest_crossmath.models.registry import weights_digest
 from pytest_crossmath.models.spec import ADAPTER_FILE, ModelSpec
 from pytest_crossmath.tasks.request import instructions_of
@@ -232,7 +233,11 @@ def _asked(arguments: argparse.Namespace, spec: ModelSpec, suite: Suite) -> dict
     # The same examples in a step, in smaller batches, are the same step.
     batch = arguments.batch_size * arguments.accumulate
     instruction = chosen_instruction(arguments) or instructions_of(suite.tasks)
-    model = weights_digest(spec) if spec.kind == "local" else f"{spec.target}@{spec.revision}"
+    model = (
+        weights_digest(spec, Digests())
+        if spec.kind == "local"
+        else f"{spec.target}@{spec.revision}"
+    )
     return {
         **options, "suite": suite.digest, "model": model, "prompt": instruction,
         "examples in a step": batch,

@@ -149,7 +149,7 @@ class Engine:
         return request.id in self._settled
 
     def transcript(self, request: Request) -> str | None:
-        """What the model writes when it is asked for the grid of a picture that it missed.
+        """What the model writes when it is asked to copy a picture that it missed.
 
         The first time it is asked for, all pictures that were missed so far are
         transcribed in one go. None where the backend failed.

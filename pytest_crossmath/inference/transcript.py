@@ -1,4 +1,4 @@
-"""Transcripts: what a model wrote when it was asked for the grid of a picture that it missed."""
+"""Transcripts: what a model wrote when it was asked to copy a picture that it missed."""
 
 from __future__ import annotations
 
@@ -29,6 +29,14 @@ class Transcript:
     """Why the picture was missed."""
     response: str
     """What the model wrote."""
+
+    @classmethod
+    def of(cls, result: Result, cause: Cause, response: str) -> Transcript:
+        """What a model wrote about the picture of a result."""
+        return cls(
+            result.model, result.problem, result.modality, result.style, result.sample, cause,
+            response,
+        )  # fmt: skip
 
     @property
     def id(self) -> ResultId:

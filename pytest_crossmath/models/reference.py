@@ -13,11 +13,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import CrossmathError
 from pytest_crossmath.models.backend import Response, Settings
+from pytest_crossmath.models.digests import Digests
 from pytest_crossmath.models.spec import ModelSpec
 from pytest_crossmath.tasks.answers import marked
 from pytest_crossmath.tasks.family import ProvableFamily, provable
@@ -58,12 +58,12 @@ def load(spec: ModelSpec, settings: Settings) -> ReferenceBackend:  # noqa: ARG0
     return ReferenceBackend()
 
 
-def identify(spec: ModelSpec, settings: Settings, *, memo: Path, loaded: bool) -> str | None:  # noqa: ARG001 - costs nothing to ask again
+def identify(spec: ModelSpec, settings: Settings, digests: Digests, *, loaded: bool) -> str | None:  # noqa: ARG001 - costs nothing to ask again
     """None: what costs nothing to ask again is not cached."""
     return None
 
 
-def weights_digest(spec: ModelSpec, *, memo: Path | None) -> str | None:  # noqa: ARG001 - there are none
+def weights_digest(spec: ModelSpec, digests: Digests) -> str | None:  # noqa: ARG001 - there are none
     """None: there are no weights."""
     return None
 
@@ -71,12 +71,12 @@ def weights_digest(spec: ModelSpec, *, memo: Path | None) -> str | None:  # noqa
 def _respond(request: Request) -> str:
     family, contents = _family(request), list(_contents(request))
     if not contents:
-        return "There is no puzzle."
+        return "There is nothing to solve."
     first, *others = contents
     if any(other != first for other in others):
-        return "The table and the picture do not show the same puzzle."
+        return "The text and the picture do not show the same."
     found = family.solve(first) if first is not None else None
-    return marked(found.values) if found else "I cannot read or solve this puzzle."
+    return marked(found.values) if found else "I cannot read or solve this."
 
 
 def _transcribe(request: Request) -> str:

@@ -5,18 +5,18 @@ only the one that is asked for is imported::
 
     check(spec)                                  # what can be seen to be wrong without loading
     load(spec, settings)                         # the model as a `Backend`
-    identify(spec, settings, memo=…, loaded=…)   # what can change an answer, for the cache
-    weights_digest(spec, memo=…)                 # the weights alone, for the record
+    identify(spec, settings, digests, loaded=…)   # what can change an answer, for the cache
+    weights_digest(spec, digests)               # the weights alone, for the record
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from pathlib import Path
 from typing import Protocol, cast
 
 from pytest_crossmath.models.backend import Backend, Settings
+from pytest_crossmath.models.digests import Digests
 from pytest_crossmath.models.spec import ModelSpec
 
 BACKENDS: Mapping[str, str] = {
@@ -37,10 +37,10 @@ class _Scheme(Protocol):
     def load(self, spec: ModelSpec, settings: Settings) -> Backend: ...
 
     def identify(
-        self, spec: ModelSpec, settings: Settings, *, memo: Path, loaded: bool
+        self, spec: ModelSpec, settings: Settings, digests: Digests, *, loaded: bool
     ) -> str | None: ...
 
-    def weights_digest(self, spec: ModelSpec, *, memo: Path | None) -> str | None: ...
+    def weights_digest(self, spec: ModelSpec, digests: Digests) -> str | None: ...
 
 
 def check_spec(spec: ModelSpec) -> None:
@@ -53,22 +53,22 @@ def load_backend(spec: ModelSpec, settings: Settings) -> Backend:
     return _scheme(spec).load(spec, settings)
 
 
-def identify(spec: ModelSpec, settings: Settings, *, memo: Path, loaded: bool) -> str | None:
+def identify(spec: ModelSpec, settings: Settings, digests: Digests, *, loaded: bool) -> str | None:
     """A text equal for two models exactly if they answer alike; None where that cannot be said.
 
     That is so for saved responses and the calibrator, which cost nothing to ask again, and
     for a model of the Hub before it is `loaded`: nobody knows yet which commit its branch
-    stands for. `memo` is a folder to keep digests of big files in.
+    stands for.
     """
-    return _scheme(spec).identify(spec, settings, memo=memo, loaded=loaded)
+    return _scheme(spec).identify(spec, settings, digests, loaded=loaded)
 
 
-def weights_digest(spec: ModelSpec, *, memo: Path | None = None) -> str | None:
+def weights_digest(spec: ModelSpec, digests: Digests) -> str | None:
     """``sha256:…`` over a model's weights, an adapter's with its base.
 
-    None where they are not on this machine. `memo` is a folder to keep digests of big files in.
+    None where they are not on this machine.
     """
-    return _scheme(spec).weights_digest(spec, memo=memo)
+    return _scheme(spec).weights_digest(spec, digests)
 
 
 def _scheme(spec: ModelSpec) -> _Scheme:

@@ -5,7 +5,7 @@ Two layouts are read: a run record of this package, and lines made elsewhere::
     {"id": "mini-0001", "modality": "image", "text": "… <answer>4, 9</answer>"}
 
 with `style`, `sample` and `model` where they matter, and `transcript` instead of `text` for the
-grid that a model saw. ``replay:FILE.jsonl#NAME``
+copy of a picture. ``replay:FILE.jsonl#NAME``
 picks one model of a file that holds several.
 """
 
@@ -15,11 +15,13 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.models.backend import Response, Settings
+from pytest_crossmath.models.digests import Digests
 from pytest_crossmath.models.spec import ModelSpec
 from pytest_crossmath.tasks.request import Request, RequestId
 from pytest_crossmath.tasks.score import Finish, Outcome
@@ -64,9 +66,7 @@ class ReplayBackend:
         """
         name, _, wanted = (target, "", "") if os.path.isfile(target) else target.partition("#")
         file = Path(name)
-        found: dict[str | None, dict[RequestId, Response]] = {}
-        for saved in read_responses(file):
-            found.setdefault(saved.model, {})[saved.id] = saved.response
+        found = _by_model(file, *_stamp(file))
         if wanted and wanted not in found:
             raise ModelError(f"{file} holds no responses of {wanted!r}, but of {_names(found)}")
         if not wanted and len(found) > 1:
@@ -111,12 +111,12 @@ def load(spec: ModelSpec, settings: Settings) -> ReplayBackend:  # noqa: ARG001 
     return ReplayBackend.open(spec.target)
 
 
-def identify(spec: ModelSpec, settings: Settings, *, memo: Path, loaded: bool) -> str | None:  # noqa: ARG001 - costs nothing to ask again
+def identify(spec: ModelSpec, settings: Settings, digests: Digests, *, loaded: bool) -> str | None:  # noqa: ARG001 - costs nothing to ask again
     """None: what costs nothing to ask again is not cached."""
     return None
 
 
-def weights_digest(spec: ModelSpec, *, memo: Path | None) -> str | None:  # noqa: ARG001 - there are none
+def weights_digest(spec: ModelSpec, digests: Digests) -> str | None:  # noqa: ARG001 - there are none
     """None: there are no weights."""
     return None
 
@@ -144,6 +144,24 @@ def read_responses(file: Path) -> Iterator[SavedResponse]:
                 return
             detail = f"the field {error} is missing" if isinstance(error, KeyError) else error
             raise ModelError(f"{file}:{number}: no response line: {detail}") from None
+
+
+# It is checked before a run, and loaded in it: a file of gigabytes is read once.
+@lru_cache(maxsize=4)
+def _by_model(file: Path, *_: int) -> Mapping[str | None, Mapping[RequestId, Response]]:
+    found: dict[str | None, dict[RequestId, Response]] = {}
+    for saved in read_responses(file):
+        found.setdefault(saved.model, {})[saved.id] = saved.response
+    return found
+
+
+def _stamp(file: Path) -> tuple[int, ...]:
+    """What changes with a file's content."""
+    try:
+        state = file.stat()
+    except OSError:
+        return ()
+    return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
 
 
 def _parse(record: Mapping[str, Any]) -> SavedResponse:

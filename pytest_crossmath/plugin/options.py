@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pytest_crossmath.gating.gatekeeper import Baseline
     from pytest_crossmath.gating.gates import Gate
     from pytest_crossmath.models.spec import ModelSpec
-    from pytest_crossmath.run.config import CrossmathConfig
+    from pytest_crossmath.run.config import RunConfig
 
 _ONLY_TELLS = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test")
 """Options of pytest under which nothing runs, so that nothing is to be checked."""
@@ -76,11 +76,14 @@ class Option:
         return "linelist" if self.repeatable else "string"
 
 
+MODEL = Option(
+    "model", "[NAME=]SPEC", "model to run: pocket (bundled), an alias such as llava, a"
+    " checkpoint or LoRA directory, hf:ORG/NAME[@REVISION], openai:NAME@URL,"
+    " replay:FILE.jsonl; repeatable",
+    repeatable=True, is_path=True)  # fmt: skip
+
 OPTIONS = (
-    Option("model", "[NAME=]SPEC", "model to run: pocket (bundled), an alias such as llava, a"
-           " checkpoint or LoRA directory, hf:ORG/NAME[@REVISION], openai:NAME@URL,"
-           " replay:FILE.jsonl; repeatable",
-           repeatable=True, is_path=True),
+    MODEL,
     Option("suite", "SUITE", "mini, standard, a folder with problems.jsonl, a JSONL file, also of"
            " the published CrossMath layout, or your copy of a dataset: mathverse:PATH, mmmu:PATH"
            " (default: standard; mini for pocket alone)",
@@ -155,10 +158,10 @@ def is_active(config: pytest.Config) -> bool:
     """Whether anything was asked of this plugin: an option, or a model in an ini file."""
     if any(config.getoption(name, default=False) for name in _ONLY_TELLS):
         return False
-    return bool(_first_given(config)) or bool(_value(config, OPTIONS[0]))
+    return bool(_first_given(config)) or bool(_value(config, MODEL))
 
 
-def build_config(config: pytest.Config) -> CrossmathConfig:
+def build_config(config: pytest.Config) -> RunConfig:
     """Read and check every option.
 
     Raises `CrossmathError` with one line for the first value that cannot be used.
@@ -171,7 +174,7 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
         chosen_styles,
         chosen_suite,
     )
-    from pytest_crossmath.run.config import CrossmathConfig
+    from pytest_crossmath.run.config import RunConfig
     from pytest_crossmath.tasks.request import load_instruction
 
     values = {option.name: _value(config, option) for option in OPTIONS}
@@ -189,7 +192,7 @@ def build_config(config: pytest.Config) -> CrossmathConfig:
     record, html, markdown = (
         Path(values[name]) if values[name] else None for name in ("record", "html", "markdown")
     )
-    return CrossmathConfig(
+    return RunConfig(
         models=models,
         suite=suite,
         is_cut=values["limit"] is not None,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
@@ -42,10 +42,15 @@ class Progress:
         """Which requests each model is going to get; twice the same is asked once."""
         self._totals = Counter(model for model, _ in {(model, one.id) for model, one in requests})
 
-    def loading(self, model: str) -> None:
+    @contextmanager
+    def loading(self, model: str) -> Iterator[None]:
         """A model is being loaded."""
         self._draw(f"loading {model} …", at_once=True)
         self._since[model] = self._clock()
+        try:
+            yield
+        finally:
+            self.clear()
 
     def arrived(self, result: Result) -> None:
         """A result is there."""

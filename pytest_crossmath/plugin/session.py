@@ -1,66 +1,55 @@
-"""One run: what is asked, the engines that answer, and what is known when it ends.
+"""A run in one process: what it is asked, and what pytest tells it.
 
-The hooks and fixtures of `plugin` delegate to a `CrossmathSession`. Under
-pytest-xdist each worker has one that answers, and the controller has one that
-collects: results travel on the test reports, the only thing that survives a
-worker that dies, and the last ones on what a worker says when it leaves.
+Which of three roles a process has is picked once, when pytest is configured. Each is a pytest
+plugin with the hooks that it needs:
+
+    Local(asker, collector)        all in one process: it asks, and collects what comes
+    Worker(asker, outbox)          a worker of pytest-xdist: it asks, and sends what comes
+    Controller(collector, inbox)   the process that started the workers: it collects
+
+Results travel on the test reports, the only thing that survives a worker that dies, and the
+last ones on what a worker says when it leaves.
 """
 
 from __future__ import annotations
 
-import tempfile
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_crossmath.errors import ModelError
-from pytest_crossmath.files import FOLDER, relative
-from pytest_crossmath.gating.early import EarlyStop, was_told
-from pytest_crossmath.gating.gatekeeper import Gatekeeper
-from pytest_crossmath.gating.sequential import random_order
-from pytest_crossmath.gating.verdicts import Verdict, Word
-from pytest_crossmath.inference.cache import ModelCache, ResponseStore
+from pytest_crossmath.errors import CrossmathError, ModelError
+from pytest_crossmath.files import FOLDER
+from pytest_crossmath.gating.early import was_told
 from pytest_crossmath.inference.engine import Engine, Failure, Scored
-from pytest_crossmath.inference.result import Result, ResultId, failed, pending
-from pytest_crossmath.inference.transcript import Transcript, parse_line
-from pytest_crossmath.models.backend import Backend
-from pytest_crossmath.models.registry import load_backend
-from pytest_crossmath.models.spec import ModelSpec
-from pytest_crossmath.plugin.outputs import check_files, write_files
+from pytest_crossmath.inference.result import failed
+from pytest_crossmath.models.digests import Digests
+from pytest_crossmath.plugin.items import BuiltinModule, hide_from_syrupy, selection
 from pytest_crossmath.plugin.progress import Progress
-from pytest_crossmath.plugin.xdist import Scopes, stretches
-from pytest_crossmath.reporting.record import RecordWriter, check_writable, default_path
-from pytest_crossmath.reporting.report import Comparison, Report
-from pytest_crossmath.reporting.summary import Split, split_by_cause, summarize_run, unsolved
-from pytest_crossmath.run.config import CrossmathConfig
-from pytest_crossmath.run.plan import (
-    FormSample,
-    asked,
-    decoding,
-    everything,
-    record_header,
-    suite_title,
+from pytest_crossmath.plugin.xdist import (
+    FLAGS,
+    GPU,
+    GpuAssignment,
+    Inbox,
+    Outbox,
+    make_scheduler,
+    visible_gpus,
 )
-from pytest_crossmath.tasks.diagnosis import diagnose
-from pytest_crossmath.tasks.request import Request, make_request
+from pytest_crossmath.reporting.report import Report
+from pytest_crossmath.run.asker import Asker
+from pytest_crossmath.run.collector import Collector, SnapshotNote
+from pytest_crossmath.run.config import RunConfig
+from pytest_crossmath.run.plan import Plan, Scopes
+from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.score import Score
-from pytest_crossmath.tasks.task import Task
 
 if TYPE_CHECKING:
     from pytest_crossmath.plugin.snapshots import Snapshots
 
-ANSWER_FIXTURE = "_crossmath_scored"
+SCORED_FIXTURE = "_crossmath_scored"
 """The fixture that asks a model; every test that depends on it is planned."""
-
-REPORT_ATTRIBUTE = "crossmath_results"
-"""Where a test report, and a worker's last word, carry results as builtin types."""
-
-FLAGS = "crossmath_flags"
-"""Where a worker is told which folder says that a model is not to be asked any more."""
 
 MODEL_PROPERTY = "crossmath_model"
 """Property of a test: the model that it asked."""
@@ -71,391 +60,317 @@ PROBLEM_PROPERTY = "crossmath_problem"
 SNAPSHOT_PROPERTY = "crossmath_snapshot"
 """Property of a test: what became of its outcome since the snapshot, a `Change`."""
 
-TROUBLE = "crossmath_trouble"
-"""Where a worker's last word carries what is to be said about its cache."""
+
+def start(config: pytest.Config, run: RunConfig) -> Session:
+    """The session of this process, in its role. Raises `CrossmathError`."""
+    if hasattr(config, "workerinput"):
+        return Worker(config, run)
+    distributes = config.getoption("dist", "no") != "no" and config.getoption("tx", None)
+    # Where pytest only collects, xdist starts no workers.
+    if distributes and not config.option.collectonly:
+        return Controller(config, run)
+    return Local(config, run)
 
 
-class CrossmathSession:
-    """The state of a run in one process."""
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """A user's mistake in pytest's own form: one line and exit status 4."""
+    try:
+        yield
+    except CrossmathError as error:
+        raise pytest.UsageError(f"crossmath: {error}") from None
 
-    def __init__(self, config: CrossmathConfig, root: pytest.Config) -> None:
-        self.config = config
-        self._pytest = root
-        self._workerinput: Mapping[str, Any] | None = getattr(root, "workerinput", None)
-        self._store = ResponseStore(root.rootpath)
-        self._troubles: dict[str, None] = {}
-        self._fresh: list[Result | Transcript] = []
-        self._transcripts: dict[ResultId, Transcript] = {}
-        self._engines = {spec.name: self._engine(spec) for spec in config.models}
-        self._results: dict[ResultId, Result] = {}
-        self._record: RecordWriter | None = None
-        self._started = time.perf_counter()
-        self.progress = Progress(root)
-        self._keeper = Gatekeeper(
-            config.gates, config.baseline, sequential=config.stop_early == "sequential"
-        )
-        self._keeper.check_asked(
-            {**asked(self.config), "models": {}}, [spec.name for spec in config.models]
-        )
-        self._stopping = EarlyStop(self._keeper, self._results, config.stop_early)
-        self._verdicts: tuple[Verdict, ...] = ()
-        self._flags: tempfile.TemporaryDirectory[str] | None = None
-        self._snapshots = self._read_snapshots()
-        self._unwritten: list[str] = []
-        self.report: Report | None = None
-        """What the run says when it has ended; None before, and where nothing was answered."""
 
-    # -- what is asked ---------------------------------------------------------------
+class Session:
+    """What all roles have: what is asked, and how it looks on the way."""
 
-    def ids(self) -> Iterator[str]:
-        """The bracketed part of every built-in test id."""
-        return (id for id, _, _, _ in everything(self.config))
+    def __init__(self, config: pytest.Config, run: RunConfig) -> None:
+        self.run = run
+        self.plan = Plan.of(run)
+        self.progress = Progress(config)
+        self.snapshots = _snapshots(config, run)
 
-    def reorder(self, items: list[pytest.Item]) -> None:
+    def pytest_report_header(self) -> str:
+        """The line at the start of the run."""
+        count = len(self.run.suite.tasks)
+        suite = f"{self.run.suite.name} ({count} problem{'s' if count > 1 else ''})"
+        forms = ", ".join(modality.value for modality in self.run.modalities)
+        return f"crossmath: {', '.join(self.plan.models)} on suite {suite} as {forms}"
+
+
+class Asking(Session):
+    """The part of a role that runs tests, and asks models for them."""
+
+    asker: Asker
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Add the built-in items to what pytest finds."""
+        report = yield
+        if isinstance(collector, pytest.Session) and collector.config.stash[selection] is not None:
+            report.result = [*(report.result or ()), BuiltinModule.of(collector)]
+        return report
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Put the problems into random order where a sequential test looks at them on the way."""
-        if self.config.stop_early == "sequential":
+        if self.run.stop_early == "sequential":
             places = [place for place, item in enumerate(items) if _asks_a_model(item)]
-            asking = sorted((items[place] for place in places), key=_random_order)
+            asking = sorted((items[place] for place in places), key=self._random_order)
             for place, item in zip(places, asking, strict=True):
                 items[place] = item
 
-    def plan(self, items: Iterable[pytest.Item]) -> None:
-        """Tell each engine the requests that the selected items will make together."""
-        items = list(items)
-        asking = [item for item in items if _asks_a_model(item)]
-        scopes: Scopes = {}
-        if self._workerinput is not None:
-            ids = [item.nodeid for item in items]
-            scopes = self.stretches(ids, self._workerinput["workercount"])
-        planned: dict[tuple[str, str | None], list[Request]] = {}
-        for item in asking:
-            params = item.callspec.params  # type: ignore[attr-defined]  # parametrized by us
-            request = self.request(params["crossmath_problem"], params["crossmath_modality"])
-            together = params["crossmath_model"], scopes.get(item.nodeid)
-            planned.setdefault(together, []).append(request)
-        for (name, _), requests in planned.items():
-            self._engines[name].plan(requests)
-        if not self.is_worker:
-            self.progress.plan(
-                (name, request) for (name, _), requests in planned.items() for request in requests
-            )
-            self._plan_gates(
-                (name, request) for (name, _), requests in planned.items() for request in requests
-            )
+    @pytest.hookimpl(trylast=True)  # after syrupy
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Plan what the items that were selected will ask."""
+        hide_from_syrupy(session.config)
+        if not session.config.option.collectonly:
+            with usage_errors():
+                self.plan_items(session.items)
 
-    @property
-    def is_worker(self) -> bool:
-        """Whether this process is a worker of pytest-xdist."""
-        return self._workerinput is not None
-
-    def stretches(self, ids: Sequence[str], workers: int) -> Scopes:
-        """Which tests go to the same worker, by test id."""
-        if not self.is_worker:
-            known = dict(self._requests_by_id())
-            asked = [id.partition("[")[2].removesuffix("]") for id in ids]
-            requests = [known[id] for id in asked if id in known]
-            self.progress.plan(requests)
-            self._plan_gates(requests)
-        return stretches(
-            ids,
-            models=[spec.name for spec in self.config.models],
-            problems=[task.id for task in self.config.suite.tasks],
-            workers=workers,
+    def plan_items(self, items: Sequence[pytest.Item]) -> None:
+        """Tell the asker the requests that the items will make together."""
+        scopes = self.stretches(items)
+        self.asker.plan(
+            (model, scopes.get(item.nodeid), request) for item, model, request in self.asked(items)
         )
 
-    def request(self, task: Task, asked: FormSample) -> Request:
-        """The request for a task in a form."""
-        return make_request(
-            task, asked.form, sample=asked.sample, instruction=self.config.instruction
-        )
+    def stretches(self, items: Sequence[pytest.Item]) -> Scopes:
+        """What runs together, by test id; nothing where all does."""
+        raise NotImplementedError
 
-    def engine(self, name: str) -> Engine:
-        """The engine of a model."""
-        return self._engines[name]
+    def asked(self, items: Sequence[pytest.Item]) -> Iterator[tuple[pytest.Item, str, Request]]:
+        """The items that ask a model, with the model and the request."""
+        for item in items:
+            if _asks_a_model(item):
+                params = item.callspec.params  # type: ignore[attr-defined]  # parametrized by us
+                asked = params["crossmath_problem"], params["crossmath_modality"]
+                yield item, params["crossmath_model"], self.plan.request(*asked)
 
-    def start(self) -> None:
-        """Start the clock, and see that the record can be written before anything is asked.
-
-        Raises `OptionError` where it cannot.
-        """
-        self._started = time.perf_counter()
-        if self.config.record is not None:
-            check_writable(self.config.record)
-        check_files(self.config)
-        if self._snapshots is not None:
-            self._snapshots.check_writable()
-
-    # -- what came of it -------------------------------------------------------------
-
-    def ask(self, engine: Engine, request: Request, session: pytest.Session) -> Scored:
+    def ask(self, item: pytest.Item, engine: Engine, request: Request) -> Scored:
         """The scored response to a request; ends the test as an error when there is none."""
-        if not engine.is_settled(request) and self._is_over(engine.name):
-            pytest.skip("stopped early: the gates are decided")
         try:
-            settled = engine.ask(request)
+            settled = self.asker.ask(engine.name, request)
         except ModelError as error:
-            if len(self._engines) == 1 and all(map(_asks_a_model, session.items)):
+            if len(self.plan.models) == 1 and all(map(_asks_a_model, item.session.items)):
                 # The items left would only say the same: stop, as after --maxfail.
-                session.shouldfail = str(error)
+                item.session.shouldfail = str(error)
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         finally:
             self.progress.clear()
+        if settled is None:
+            pytest.skip("stopped early: the gates are decided")
         if isinstance(settled, Failure):
             pytest.fail(f"no measurement: {settled.message}", pytrace=False)
-        if self.config.diagnose and settled.is_missed_picture:
-            self._diagnose(engine, settled)
-        return settled
-
-    def properties(self, scored: Scored) -> list[tuple[str, object]]:
-        """What a test's JUnit entry says of it."""
-        result = scored.result
-        return [
-            (MODEL_PROPERTY, result.model),
-            (PROBLEM_PROPERTY, result.problem),
-            ("crossmath_modality", result.modality),
-            ("crossmath_outcome", result.outcome.value),
+        item.user_properties += [
+            (MODEL_PROPERTY, settled.result.model),
+            (PROBLEM_PROPERTY, settled.result.problem),
+            ("crossmath_modality", settled.result.modality),
+            ("crossmath_outcome", settled.result.outcome.value),
         ]
+        return settled
 
     def is_regressed(self, item: pytest.Item, model: str, request: Request, score: Score) -> bool:
         """Whether the snapshot of outcomes says that the problem was solved before."""
-        if self._snapshots is None:
+        if self.snapshots is None:
             return False
-        what, passes = self._snapshots.check(item, model, request, score)
-        if self._snapshots.is_kept(model):
+        what, passes = self.snapshots.check(item, model, request, score)
+        if self.snapshots.is_kept(model):
             item.user_properties.append((SNAPSHOT_PROPERTY, what.value))
         return not passes
 
-    def attach(self, report: pytest.TestReport) -> None:
-        """In a worker: put what arrived since the last report on this one."""
-        if self._fresh:
-            setattr(report, REPORT_ATTRIBUTE, self._take_fresh())
+    def _random_order(self, item: pytest.Item) -> tuple[str, bytes]:
+        params = item.callspec.params  # type: ignore[attr-defined]  # parametrized by us
+        return self.plan.order(params["crossmath_model"], params["crossmath_problem"])
 
-    def last_word(self) -> dict[str, Any]:
-        """In a worker: what no report has carried."""
-        return {REPORT_ATTRIBUTE: self._take_fresh(), TROUBLE: list(self._all_troubles())}
+
+class Collecting(Session):
+    """The part of a role that sees all results, and says what follows from them."""
+
+    collector: Collector
+    report: Report | None = None
+    """What the run says when it has ended; None before, and where nothing was answered."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """See that what is asked for can be written, and start the clock."""
+        if not session.config.option.collectonly:
+            with usage_errors():
+                self.collector.start()
+                if self.snapshots is not None:
+                    self.snapshots.check_writable()
+
+    @pytest.hookimpl(wrapper=True)  # around what pytest writes
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None]:
+        """Take what a test's report carries."""
+        self.progress.clear()
+        yield
+        self.receive(report)
 
     def receive(self, report: pytest.TestReport) -> None:
-        """Take the results that a worker's report carries into the record."""
-        for fields in getattr(report, REPORT_ATTRIBUTE, ()):
-            self._collect(parse_line(fields))
-        if self._snapshots is not None and report.when == "call":
+        """Count what became of its snapshot."""
+        if self.snapshots is not None and report.when == "call":
             said = dict(report.user_properties)
             if SNAPSHOT_PROPERTY in said:
                 named = (MODEL_PROPERTY, PROBLEM_PROPERTY, SNAPSHOT_PROPERTY)
-                self._snapshots.count(*(str(said[name]) for name in named))
-        if self._flags is not None:
-            self._stopping.tell(self._engines, Path(self._flags.name))
+                self.snapshots.count(*(str(said[name]) for name in named))
 
-    def flags(self) -> str:
-        """A folder where workers see which models are not to be asked any more."""
-        self._flags = self._flags or tempfile.TemporaryDirectory(prefix="crossmath-")
-        return self._flags.name
+    def plan_results(self, requests: Sequence[tuple[str, Request]]) -> None:
+        """Tell progress and gates what will be asked. Raises `ComparisonError`."""
+        self.progress.plan(requests)
+        self.collector.plan(requests)
 
-    def receive_last_word(self, said: Mapping[str, Any]) -> None:
-        """Take what a worker said when it left."""
-        for fields in said.get(REPORT_ATTRIBUTE, ()):
-            self._collect(parse_line(fields))
-        self._troubles.update(dict.fromkeys(said.get(TROUBLE, ())))
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Judge the gates, and write what was asked for."""
+        self.progress.clear()
+        note = None
+        if self.snapshots is not None:
+            self.snapshots.finish()
+            note = SnapshotNote(list(self.snapshots.lines()), self.snapshots.to_json())
+        self.report = self.collector.finish(note, self.troubles())
+        if self.collector.has_failed and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def receive_crash(self, test_id: str) -> None:
+    def troubles(self) -> list[str]:
+        """What went wrong with the cache, in lines."""
+        raise NotImplementedError
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show the report."""
+        if self.report is not None:
+            from pytest_crossmath.plugin.terminal import show
+
+            show(self.report, terminalreporter)
+
+
+class Local(Asking, Collecting):
+    """All in one process."""
+
+    def __init__(self, config: pytest.Config, run: RunConfig) -> None:
+        super().__init__(config, run)
+        digests, root = _digests(config), config.rootpath
+        self.collector = Collector(run, root, digests, arrived=self.progress.arrived)
+        self.asker = Asker(
+            run, root, digests, keep=self.collector.add, is_over=self.collector.is_over,
+            loading=self.progress.loading,
+        )  # fmt: skip
+
+    def plan_items(self, items: Sequence[pytest.Item]) -> None:
+        """Tell progress and gates too."""
+        super().plan_items(items)
+        self.plan_results([(model, request) for _, model, request in self.asked(items)])
+
+    def stretches(self, items: Sequence[pytest.Item]) -> Scopes:  # noqa: ARG002 - no need to look
+        """Nothing: all runs together."""
+        return {}
+
+    def troubles(self) -> list[str]:
+        """Those of its own cache."""
+        return self.asker.close()
+
+
+class Worker(Asking):
+    """A worker of pytest-xdist."""
+
+    def __init__(self, config: pytest.Config, run: RunConfig) -> None:
+        super().__init__(config, run)
+        self._input: dict[str, Any] = config.workerinput  # type: ignore[attr-defined]  # set by xdist
+        self.outbox = Outbox()
+        flags = Path(self._input[FLAGS])
+        stops = run.stop_early is not None
+        self.asker = Asker(
+            run, config.rootpath, _digests(config), keep=self.outbox.put,
+            is_over=lambda model: stops and was_told(model, flags),
+        )  # fmt: skip
+
+    def stretches(self, items: Sequence[pytest.Item]) -> Scopes:
+        """As the controller hands them out."""
+        ids = [item.nodeid for item in items]
+        return self.plan.stretches(ids, self._input["workercount"])
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Put what arrived since the last report on this one."""
+        report = yield
+        self.outbox.attach(report)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)  # before xdist sends the last word
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Say what no report has carried."""
+        last = self.outbox.last_word(self.asker.close())
+        session.config.workeroutput.update(last)  # type: ignore[attr-defined]  # set by xdist
+
+
+class Controller(Collecting):
+    """The process that started the workers of pytest-xdist. It collects no tests."""
+
+    def __init__(self, config: pytest.Config, run: RunConfig) -> None:
+        super().__init__(config, run)
+        digests, root = _digests(config), config.rootpath
+        self.collector = Collector(run, root, digests, arrived=self.progress.arrived)
+        self.inbox = Inbox(self.collector.add)
+        # Where the user names a device, workers share it.
+        by_hand = run.settings.device not in {"auto", "cuda"}
+        self._gpus = GpuAssignment([] if by_hand else visible_gpus())
+
+    def receive(self, report: pytest.TestReport) -> None:
+        """Take the results too, and say which models are not to be asked any more."""
+        self.inbox.take(report)
+        super().receive(report)
+        self.collector.tell()
+
+    def troubles(self) -> list[str]:
+        """Those that the workers told of."""
+        return list(self.inbox.troubles)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """Hand out stretches, unless the user chose another distribution."""
+        if config.getvalue("dist") != "load":
+            return None
+        return make_scheduler(config, log, self._handed_out)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Give a worker its GPU, and the folder that says what is not to be asked any more."""
+        node.workerinput[GPU] = self._gpus.take(node.gateway.id)
+        node.workerinput[FLAGS] = str(self.collector.flags())
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take the last word of a worker."""
+        self._gpus.release(node.gateway.id)
+        self.inbox.take_last_word(getattr(node, "workeroutput", {}))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str) -> None:
         """A worker died while it ran a test: nothing was measured there."""
-        for id, model, task, one in everything(self.config):
-            if test_id.endswith(f"[{id}]"):
-                self._collect(failed(model, self.request(task, one), "the worker died"))
+        for model, request in self.plan.find([crashitem]):
+            self.collector.add(failed(model, request, "the worker died"))
 
-    def finish(self) -> None:
-        """Judge the gates, and close the record with the figures, and the cache."""
-        self.progress.clear()
-        if not self.is_worker:
-            self._verdicts = self._keeper.verdicts(self._results) if self._results else ()
-            if self._snapshots is not None:
-                self._snapshots.finish()
-        if self._record is not None:
-            self._record.finish(
-                {
-                    **summarize_run(self._results.values()).to_json(),
-                    "gates": [verdict.to_json() for verdict in self._verdicts],
-                    "stopped_early": self._stopping.to_json(),
-                    "snapshots": self._snapshots.to_json() if self._snapshots else {},
-                    "causes": [split.to_json() for split in self._splits()],
-                }
-            )
-        self._store.close()
-        if self._flags is not None:
-            self._flags.cleanup()
-        if self._results and not self.is_worker:
-            report = self._report()
-            record = self._record.path if self._record else None
-            self._unwritten = write_files(report, self.config, record)
-            self.report = replace(report, troubles=[*report.troubles, *self._unwritten])
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether a gate fails the run, or a file that was asked for could not be written."""
-        failing = {Word.FAIL} | (
-            {Word.INCONCLUSIVE} if self.config.inconclusive == "fail" else set()
-        )
-        lost = self.config.record and self._record is not None and self._record.trouble
-        return bool(lost or self._unwritten) or any(
-            verdict.word in failing for verdict in self._verdicts
-        )
-
-    def header(self) -> str:
-        """The line at the start of the run."""
-        models = ", ".join(spec.name for spec in self.config.models)
-        forms = ", ".join(modality.value for modality in self.config.modalities)
-        return f"crossmath: {models} on suite {suite_title(self.config)} as {forms}"
-
-    # -- inside ----------------------------------------------------------------------
-
-    def _report(self) -> Report:
-        summary = summarize_run(self._results.values())
-        record = self._record
-        header = record.header if record else self._record_header()
-        return Report(
-            suite=suite_title(self.config, summary.problems),
-            decoding=decoding(self.config),
-            summary=summary,
-            unsolved=unsolved(self._results.values()),
-            splits=self._splits(),
-            comparisons=[Comparison(*found) for found in self._keeper.changes(self._results)],
-            differences=list(dict.fromkeys(self._keeper.differences(header))),
-            verdicts=self._verdicts,
-            inconclusive_fails=self.config.inconclusive == "fail",
-            stopped=list(self._stopping.lines()),
-            snapshots=list(self._snapshots.lines()) if self._snapshots else [],
-            seconds=time.perf_counter() - self._started,
-            record=relative(record.path) if record else None,
-            troubles=[
-                *([f"  it is incomplete: {record.trouble}"] if record and record.trouble else []),
-                *(f"cache: {trouble}" for trouble in self._all_troubles()),
-            ],
-        )
-
-    def _engine(self, spec: ModelSpec) -> Engine:
-        settings = self.config.settings
-
-        def load() -> Backend:
-            self.progress.loading(spec.name)
-            try:
-                return load_backend(spec, settings)
-            finally:
-                self.progress.clear()
-
-        return Engine(
-            spec.name,
-            load=load,
-            settings=settings,
-            cache=self._cache(spec),
-            on_result=self._keep,
-        )
-
-    def _splits(self) -> list[Split]:
-        return split_by_cause(self._results.values(), self._transcripts.values())
-
-    def _read_snapshots(self) -> Snapshots | None:
-        """The snapshots; None where syrupy is switched off."""
-        if not hasattr(self._pytest.option, "update_snapshots"):
-            return None
-        # Not above: syrupy is imported only where it is on.
-        from pytest_crossmath.plugin.snapshots import Snapshots
-
-        models = [spec.name for spec in self.config.models]
-        suite = self.config.suite
-        return Snapshots(self._pytest, suite, models, is_cut=self.config.is_cut)
-
-    def _is_over(self, model: str) -> bool:
-        """Whether a model is not to be asked any more."""
-        if self.config.stop_early is None:
-            return False
-        if self._workerinput is not None:
-            return was_told(model, Path(self._workerinput[FLAGS]))
-        return self._stopping.is_over(model)
-
-    def _requests_by_id(self) -> Iterator[tuple[str, tuple[str, Request]]]:
-        for id, model, task, one in everything(self.config):
-            yield id, (model, self.request(task, one))
-
-    def _plan_gates(self, requests: Iterable[tuple[str, Request]]) -> None:
-        """Tell the gates what will be asked. Raises `ComparisonError`."""
-        if self.config.gates or self.config.baseline:
-            self._keeper.plan(pending(model, request) for model, request in requests)
-
-    def _cache(self, spec: ModelSpec) -> ModelCache | None:
-        if self.config.cache == "off":
-            return None
-        settings, memo = self.config.settings, self._pytest.rootpath / FOLDER
-
-        def identity() -> str | None:
-            from pytest_crossmath.models.registry import identify
-
-            loaded = self._engines[spec.name].is_loaded
-            return identify(spec, settings, memo=memo, loaded=loaded)
-
-        return ModelCache(
-            self._store,
-            identify=identity,
-            settings=settings,
-            refresh=self.config.cache == "refresh",
-        )
-
-    def _diagnose(self, engine: Engine, scored: Scored) -> None:
-        """Ask what was seen in a picture that was missed, and keep why it was."""
-        said = engine.transcript(scored.request)
-        self.progress.clear()
-        if said is not None:
-            cause = diagnose(scored.request.task, scored.score.answer or (), said)
-            result = scored.result
-            named = result.model, result.problem, result.modality, result.style, result.sample
-            self._keep(Transcript(*named, cause, said))
-
-    def _keep(self, line: Result | Transcript) -> None:
-        """Take a line of the record: here, or in a worker, for the next report."""
-        if self.is_worker:
-            self._fresh.append(line)
-        else:
-            self._collect(line)
-
-    def _collect(self, result: Result | Transcript) -> None:
-        """Take a result into the record, once: a request may be made again after a crash."""
-        if isinstance(result, Transcript):
-            if result.id not in self._transcripts:
-                self._transcripts[result.id] = replace(result, response="")
-                self._open_record().append(result)
-        elif result.id not in self._results:
-            # The text is in the record: a long run's would fill the memory.
-            self._results[result.id] = replace(result, response="")
-            self._open_record().append(result)
-            self.progress.arrived(result)
-
-    def _take_fresh(self) -> list[dict[str, Any]]:
-        fresh = [result.to_json() for result in self._fresh]
-        self._fresh.clear()
-        return fresh
-
-    def _all_troubles(self) -> Iterable[str]:
-        own = [self._store.trouble] if self._store.trouble else []
-        return dict.fromkeys([*self._troubles, *own])
-
-    def _record_header(self) -> Mapping[str, Any]:
-        return record_header(self.config, self._pytest.rootpath / FOLDER)
-
-    def _open_record(self) -> RecordWriter:
-        if self._record is None:
-            path = self.config.record or default_path(self._pytest.rootpath)
-            self._record = RecordWriter(path, self._record_header())
-        return self._record
+    def _handed_out(self, ids: Sequence[str], workers: int) -> Scopes:
+        self.plan_results(list(self.plan.find(ids)))
+        return self.plan.stretches(ids, workers)
 
 
 def _asks_a_model(item: pytest.Item) -> bool:
-    return ANSWER_FIXTURE in getattr(item, "fixturenames", ())
+    return SCORED_FIXTURE in getattr(item, "fixturenames", ())
 
 
-def _random_order(item: pytest.Item) -> tuple[str, bytes]:
-    params = item.callspec.params  # type: ignore[attr-defined]  # parametrized by us
-    return params["crossmath_model"], random_order(params["crossmath_problem"].id)
+def _digests(config: pytest.Config) -> Digests:
+    return Digests(config.rootpath / FOLDER)
 
 
-def usage_error(error: Exception) -> pytest.UsageError:
-    """A user's mistake in pytest's own form: one line and exit status 4."""
-    return pytest.UsageError(f"crossmath: {error}")
+def _snapshots(config: pytest.Config, run: RunConfig) -> Snapshots | None:
+    """The snapshots; None where syrupy is switched off. Raises `SnapshotError`."""
+    if not hasattr(config.option, "update_snapshots"):
+        return None
+    # Not above: syrupy is imported only where it is on.
+    from pytest_crossmath.plugin.snapshots import Snapshots
+
+    models = [spec.name for spec in run.models]
+    return Snapshots(config, run.suite, models, is_cut=run.is_cut)

@@ -46,13 +46,13 @@ def check_proofs(suite: Suite, models: Sequence[ModelSpec], *, diagnose: bool) -
         return
     if diagnose:
         raise OptionError(
-            f"--crossmath-diagnose compares grids, and suite {suite.name} holds questions:"
-            " leave it out"
+            f"--crossmath-diagnose compares copies of a picture, and suite {suite.name} holds"
+            " questions: leave it out"
         )
     for spec in models:
         if spec.kind == "reference":
             raise OptionError(
-                f"model {spec.name} solves cross-math grids, and suite {suite.name} holds"
+                f"model {spec.name} solves what can be proved, and suite {suite.name} holds"
                 " questions: name another model"
             )
 

@@ -3,9 +3,7 @@
 Workers are given *stretches*: all tests of a few consecutive problems of one
 model. A worker infers a stretch in batches, so no request is made by two, and
 one that dies loses no more than what it was working on. Which stretch a test
-belongs to follows from the list of test ids alone, the same in every process::
-
-    scopes = stretches(ids, models=["llava"], problems=["mini-0001", …], workers=4)
+belongs to follows from the list of test ids alone, see `run.plan.stretches`.
 """
 
 from __future__ import annotations
@@ -13,9 +11,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from pytest_crossmath.inference.result import Result
+from pytest_crossmath.inference.transcript import Transcript, parse_line
+from pytest_crossmath.run.plan import Scopes
 
 if TYPE_CHECKING:
     import pytest
@@ -23,35 +24,63 @@ if TYPE_CHECKING:
 GPU = "crossmath_gpu"
 """Where a worker is told which GPU is its own."""
 
-_SMALLEST, _LARGEST = 32, 512
-"""Tests in a stretch: enough to fill batches, few enough to share out evenly."""
-_STRETCHES_PER_WORKER = 4
+FLAGS = "crossmath_flags"
+"""Where a worker is told which folder says that a model is not to be asked any more."""
 
-Scopes = Mapping[str, str]
-"""Test id to the name of its stretch."""
+_RESULTS = "crossmath_results"
+"""Where a test report, and a worker's last word, carry results as builtin types."""
+
+_TROUBLES = "crossmath_troubles"
+"""Where a worker's last word carries what is to be said about its cache."""
 
 
-def stretches(
-    ids: Sequence[str], *, models: Iterable[str], problems: Iterable[str], workers: int
-) -> Scopes:
-    """The stretch of every test; a test that asks no model is a stretch of its own."""
-    find_model, find_problem = _finder(models), _finder(problems)
-    asked: dict[str, tuple[str, str]] = {}
-    for id in ids:
-        parameters = id.partition("[")[2].removesuffix("]")
-        model, problem = find_model(parameters), find_problem(parameters)
-        if model is not None and problem is not None:
-            asked[id] = model, problem
-    tests = Counter(model for model, _ in asked.values())
-    place: dict[str, dict[str, int]] = {model: {} for model in tests}
-    for model, problem in asked.values():
-        place[model].setdefault(problem, len(place[model]))
-    scopes = {id: id for id in ids}
-    for id, (model, problem) in asked.items():
-        size = min(max(tests[model] / (workers * _STRETCHES_PER_WORKER), _SMALLEST), _LARGEST)
-        problems_at_once = max(1, round(size * len(place[model]) / tests[model]))
-        scopes[id] = f"{model}, stretch {place[model][problem] // problems_at_once}"
-    return scopes
+class Outbox:
+    """In a worker: the lines of the record that are on their way to the controller."""
+
+    def __init__(self) -> None:
+        """Nothing is on its way yet."""
+        self._fresh: list[Result | Transcript] = []
+
+    def put(self, line: Result | Transcript) -> None:
+        """Take a line, for the next report."""
+        self._fresh.append(line)
+
+    def attach(self, report: pytest.TestReport) -> None:
+        """Put what arrived since the last report on this one."""
+        if self._fresh:
+            setattr(report, _RESULTS, self._take())
+
+    def last_word(self, troubles: Sequence[str]) -> dict[str, Any]:
+        """What no report has carried."""
+        return {_RESULTS: self._take(), _TROUBLES: list(troubles)}
+
+    def _take(self) -> list[dict[str, Any]]:
+        fresh = [line.to_json() for line in self._fresh]
+        self._fresh.clear()
+        return fresh
+
+
+class Inbox:
+    """In the controller: what comes from the workers."""
+
+    def __init__(self, add: Callable[[Result | Transcript], None]) -> None:
+        """`add` takes every line of the record."""
+        self._add = add
+        self.troubles: dict[str, None] = {}
+        """What went wrong with the workers' caches, each once."""
+
+    def take(self, report: pytest.TestReport) -> None:
+        """Take the lines that a report carries."""
+        self._take(getattr(report, _RESULTS, ()))
+
+    def take_last_word(self, said: Mapping[str, Any]) -> None:
+        """Take what a worker said when it left."""
+        self._take(said.get(_RESULTS, ()))
+        self.troubles.update(dict.fromkeys(said.get(_TROUBLES, ())))
+
+    def _take(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        for fields in lines:
+            self._add(parse_line(fields))
 
 
 def make_scheduler(
@@ -142,19 +171,3 @@ def prepare_worker(workerinput: Mapping[str, Any]) -> None:
     workers = workerinput.get("workercount", 1)
     if workers > 1:
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
-
-
-def _finder(names: Iterable[str]) -> Callable[[str], str | None]:
-    """Finds which of `names` stands between the hyphens of a test's parameters."""
-    known = set(names)
-    longest = max((name.count("-") for name in known), default=0) + 1
-
-    def find(parameters: str) -> str | None:
-        words = parameters.split("-")
-        for start in range(len(words)):
-            for stop in range(min(start + longest, len(words)), start, -1):
-                if (name := "-".join(words[start:stop])) in known:
-                    return name
-        return None
-
-    return find

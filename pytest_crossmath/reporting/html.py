@@ -17,16 +17,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pytest_crossmath.errors import ComparisonError, RecordError
-from pytest_crossmath.gating.comparison import Change, check_comparable
-from pytest_crossmath.gating.gatekeeper import Baseline, Gatekeeper
 from pytest_crossmath.gating.verdicts import Verdict
 from pytest_crossmath.inference.result import Result
-from pytest_crossmath.inference.run import Run
 from pytest_crossmath.inference.transcript import Transcript
 from pytest_crossmath.reporting.gallery import Gallery
 from pytest_crossmath.reporting.gates import WORDS, measured, sees
-from pytest_crossmath.reporting.summary import Row, split_by_cause, summarize_run
+from pytest_crossmath.reporting.report import Report
+from pytest_crossmath.reporting.summary import Row
 from pytest_crossmath.reporting.terminal import CAUSES, form_name, gap_figures
 from pytest_crossmath.tasks.diagnosis import Cause
 from pytest_crossmath.tasks.family import family_of
@@ -46,63 +43,40 @@ _BAR = 200
 _SPARK = 40
 
 
-def page(runs: Sequence[Run], suite: Suite | None, notes: Sequence[str] = ()) -> str:
-    """The HTML of one or more runs, which were read with their texts.
+def page(reports: Sequence[Report], suite: Suite | None, notes: Sequence[str] = ()) -> str:
+    """The HTML of one or more runs, whose reports have the texts of responses.
 
-    Without a suite there are neither pictures nor grids. `notes` stand at its top. Raises
-    `RecordError` for a record whose last line cannot be used.
+    Without a suite there are neither pictures nor problems. `notes` stand at its top.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     folder = files("pytest_crossmath") / "reporting" / "templates"
     style, script = ((folder / name).read_text("utf-8") for name in ("report.css", "report.js"))
-    changed = _changes(runs)
     environment = Environment(
         loader=PackageLoader("pytest_crossmath", "reporting/templates"),
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     return environment.get_template("report.html").render(
-        title=", ".join(run.name for run in runs),
-        notes=[*notes, *(change for change in changed.values() if isinstance(change, str))],
-        runs=[_run(run, changed.get(place)) for place, run in enumerate(runs)],
+        title=", ".join(report.run.name for report in reports),
+        notes=notes,
+        runs=[_run(report) for report in reports],
         footer=f"pytest-crossmath {version('pytest-crossmath')}",
         # The three are the package's own text, or JSON without a character that ends a script.
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
-        data=Markup(_json(_gallery(runs, suite, changed))),  # noqa: S704
+        data=Markup(_json(_gallery(reports, suite))),  # noqa: S704
         hashes={"style": _hash(style), "script": _hash(script)},
     )
 
 
-_Changes = Mapping[str, Sequence[Change]]
-"""For each model what changed since the first run, by form."""
-
-
-def _changes(runs: Sequence[Run]) -> dict[int, _Changes | str]:
-    """For each run but the first what changed since that, or why they cannot be compared."""
-    found: dict[int, _Changes | str] = {}
-    for place, run in enumerate(runs[1:], start=1):
-        try:
-            check_comparable(runs[0], run)
-            keeper = Gatekeeper((), Baseline(runs[0], None), name=run.name)
-            keeper.plan(run.results)
-            results = {result.id: result for result in run.results}
-            found[place] = {model: changes for model, _, changes in keeper.changes(results)}
-        except ComparisonError as error:
-            found[place] = f"{run.name} is not compared with {runs[0].name}: {error}"
-    return found
-
-
-def _run(run: Run, changed: _Changes | str | None) -> dict[str, Any]:
+def _run(report: Report) -> dict[str, Any]:
     """What the template shows of a run."""
-    summary = summarize_run(run.results)
+    run, summary = report.run, report.summary
     by_model = {model: [r for r in run.results if r.model == model] for model in run.models}
-    suite = run.header.get("suite", {})
-    temperature = run.header.get("settings", {}).get("temperature")
     about = [
-        f"suite {suite.get('name')}, {summary.problems} problems",
-        f"temperature {temperature}" if temperature else "greedy decoding",
+        f"suite {run.header.get('suite', {}).get('name')}, {summary.problems} problems",
+        report.decoding,
         f"{summary.responses:,} responses",
         *([f"started {started}"] if (started := run.header.get("started")) else []),
         *(["broken off before its end"] if run.summary is None else []),
@@ -112,37 +86,38 @@ def _run(run: Run, changed: _Changes | str | None) -> dict[str, Any]:
         "about": "; ".join(about),
         "several_models": len(by_model) > 1,
         "has_blanks": summary.has_blanks,
-        "verdicts": [_verdict(verdict) for verdict in _verdicts(run)],
-        "models": [
+        "verdicts": [_verdict(verdict) for verdict in report.verdicts],
+        "models": [_model(report, model, results) for model, results in by_model.items()],
+        "changes": [
             {
-                "name": model,
-                "rows": (rows := [
-                    _row(row, with_style=summary.several_styles)
-                    for row in summary.rows
-                    if row.model == model
-                ]),
-                "steps": _steps(rows, [row for row in summary.rows if row.model == model]),
-                "confusions": list(_confusions(results)),
-                "outcomes": list(summary.outcomes[model].items()),
-                "causes": [
-                    (cause, count, CAUSES[Cause(cause)])
-                    for split in split_by_cause(results, run.transcripts)
-                    for cause, count in split.missed.items()
-                ],
-            }
-            for model, results in by_model.items()
-        ],
-        "changes": [] if not isinstance(changed, Mapping) else [
-            {
-                "label": f"{model}, {change.form}: {len(change.regressed)} regressed,"
+                "label": f"{comparison.model}, {change.form}: {len(change.regressed)} regressed,"
                 f" {len(change.improved)} improved",
                 "regressed": ", ".join(change.regressed),
                 "improved": ", ".join(change.improved),
             }
-            for model, by_form in changed.items()
-            for change in by_form
+            for comparison in report.comparisons
+            for change in comparison.changes
         ],
-    }  # fmt: skip
+    }
+
+
+def _model(report: Report, model: str, results: Sequence[Result]) -> dict[str, Any]:
+    summary = report.summary
+    found = [row for row in summary.rows if row.model == model]
+    rows = [_row(row, with_style=summary.several_styles) for row in found]
+    return {
+        "name": model,
+        "rows": rows,
+        "steps": _steps(rows, found),
+        "confusions": list(_confusions(results)),
+        "outcomes": list(summary.outcomes[model].items()),
+        "causes": [
+            (cause, count, CAUSES[Cause(cause)])
+            for split in report.splits
+            if split.model == model
+            for cause, count in split.missed.items()
+        ],
+    }
 
 
 def _row(row: Row, *, with_style: bool) -> dict[str, Any]:
@@ -197,14 +172,6 @@ def _confusions(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
             }
 
 
-def _verdicts(run: Run) -> Iterator[Verdict]:
-    try:
-        for fields in (run.summary or {}).get("gates") or ():
-            yield Verdict.from_json(fields)
-    except (ValueError, TypeError, KeyError) as error:
-        raise RecordError(f"{run.name}: the last line has a gate that is none: {error}") from None
-
-
 def _verdict(verdict: Verdict) -> dict[str, str]:
     return {
         "word": verdict.word.value,
@@ -216,10 +183,9 @@ def _verdict(verdict: Verdict) -> dict[str, str]:
     }
 
 
-def _gallery(
-    runs: Sequence[Run], suite: Suite | None, changed: Mapping[int, _Changes | str]
-) -> dict[str, Any]:
+def _gallery(reports: Sequence[Report], suite: Suite | None) -> dict[str, Any]:
     """What the script shows: every result, with each problem and picture once."""
+    runs = [report.run for report in reports]
     known: dict[str, Task] = {task.id: task for task in suite.tasks} if suite else {}
     order = {id: place for place, id in enumerate(known)}
     everything = sorted(
@@ -230,7 +196,7 @@ def _gallery(
     models = list(dict.fromkeys(result.model for _, result in everything))
     styles = list(dict.fromkeys(result.style for _, result in everything if result.style))
     places = {id: place for place, id in enumerate(ids)}
-    turned = dict(_turned(changed))
+    turned = dict(_turned(reports))
     seen = {
         (place, transcript.id): transcript
         for place, run in enumerate(runs)
@@ -273,20 +239,20 @@ def _order(run: int, result: Result, *, places: Mapping[str, int]) -> tuple[Any,
 
 
 def _turned(
-    changed: Mapping[int, _Changes | str],
+    reports: Sequence[Report],
 ) -> Iterator[tuple[tuple[int, str, str, str], str]]:
-    """For each run, model, modality and problem that changed since the first run how it did."""
-    for place, by_model in changed.items():
-        if isinstance(by_model, Mapping):
-            for model, changes in by_model.items():
-                for change in changes:
-                    for word in ("regressed", "improved"):
-                        for problem in getattr(change, word):
-                            yield (place, model, change.form.modality.value, problem), word
+    """For each run, model, modality and problem that changed since the other run how it did."""
+    for place, report in enumerate(reports):
+        for comparison in report.comparisons:
+            for change in comparison.changes:
+                for word in ("regressed", "improved"):
+                    for problem in getattr(change, word):
+                        modality = change.form.modality.value
+                        yield (place, comparison.model, modality, problem), word
 
 
 def _seen(transcript: Transcript | None, longest: int) -> dict[str, str]:
-    """What the model wrote when it was asked for the grid, where it was."""
+    """What the model copied from the picture, where it was asked to."""
     if transcript is None:
         return {}
     return {"cause": transcript.cause.value, "saw": shortened(transcript.response, longest)}

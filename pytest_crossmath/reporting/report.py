@@ -1,13 +1,28 @@
-"""What a run says when it ends: one value that the terminal, Markdown and annotations show."""
+"""A run that has ended, with its figures: the one value that every writer takes.
+
+The run that has just ended makes one, and `report_of` makes one of a record, so that terminal,
+page, Markdown and annotations say the same of both.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from pytest_crossmath.gating.comparison import Change
+from pytest_crossmath.errors import ComparisonError, RecordError
+from pytest_crossmath.gating.comparison import Change, check_comparable
+from pytest_crossmath.gating.gatekeeper import Baseline, Gatekeeper
 from pytest_crossmath.gating.verdicts import Verdict
-from pytest_crossmath.reporting.summary import Split, Summary
+from pytest_crossmath.inference.run import Run
+from pytest_crossmath.reporting.record import read_record
+from pytest_crossmath.reporting.summary import (
+    Split,
+    Summary,
+    split_by_cause,
+    summarize_run,
+    unsolved,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,35 +37,106 @@ class Comparison:
     """One for each form."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A run that has ended."""
 
-    suite: str
-    """Name and size of the suite, and how much of it was asked."""
-    decoding: str
-    """How responses were decoded."""
+    run: Run
+    """What was asked, and every result; the texts of responses may be left out."""
     summary: Summary
     """The figures."""
-    unsolved: Mapping[str, Mapping[str, Sequence[str]]]
-    """For each model and form the problems that were not solved, in the suite's order."""
-    splits: Sequence[Split]
+    splits: Sequence[Split] = ()
     """Why pictures were missed, where that was asked."""
-    comparisons: Sequence[Comparison]
+    comparisons: Sequence[Comparison] = ()
     """What changed since the run that this one is compared with."""
-    differences: Sequence[str]
+    differences: Sequence[str] = ()
     """Settings and versions that were others there."""
-    verdicts: Sequence[Verdict]
+    verdicts: Sequence[Verdict] = ()
     """What the gates say."""
-    inconclusive_fails: bool
+    inconclusive_fails: bool = False
     """Whether a gate that cannot tell fails the run."""
-    stopped: Sequence[str]
+    stopped: Sequence[str] = ()
     """Models that were not asked everything, a line each."""
-    snapshots: Sequence[str]
+    snapshots: Sequence[str] = ()
     """What became of outcomes since their snapshot, in lines."""
     seconds: float
-    """Wall-clock time of the run."""
-    record: str | None
+    """Wall-clock time of the run; of a record the time in the backends."""
+    record: str | None = None
     """Path of the run record; None where nothing was recorded."""
-    troubles: Sequence[str]
+    troubles: Sequence[str] = ()
     """What went wrong with record and cache."""
+
+    @property
+    def suite(self) -> str:
+        """Name and size of the suite, and how much of it was asked."""
+        suite = self.run.header.get("suite", {})
+        count, asked = len(suite.get("problems", ())), self.summary.problems
+        of = f"{asked} of " if asked < count else ""
+        return f"{suite.get('name')} ({of}{count} problem{'s' if count > 1 else ''})"
+
+    @property
+    def decoding(self) -> str:
+        """How responses were decoded."""
+        return decoding_of(self.run)
+
+    @property
+    def unsolved(self) -> Mapping[str, Mapping[str, Sequence[str]]]:
+        """For each model and form the problems that were not solved."""
+        return unsolved(self.run.results)
+
+    def with_texts(self) -> Report:
+        """The report with the texts of responses, from the record. Raises `RecordError`."""
+        if self.record is None:
+            raise RecordError("there is no run record")
+        return replace(self, run=read_record(Path(self.record), texts=True))
+
+
+def report_of(run: Run, base: Run | None = None) -> Report:
+    """The report of a record; what changed since `base`, where that is given.
+
+    Raises `ComparisonError` for two runs that cannot be compared, and `RecordError` for a
+    record whose last line cannot be used.
+    """
+    summary = summarize_run(run.results)
+    return Report(
+        run=run,
+        summary=summary,
+        splits=split_by_cause(run.results, run.transcripts),
+        comparisons=[] if base is None else _comparisons(run, base),
+        verdicts=_verdicts(run),
+        seconds=summary.seconds,
+        record=run.name,
+    )
+
+
+def side_by_side(runs: Sequence[Run]) -> tuple[list[Report], list[str]]:
+    """The report of each run, compared with the first; and in lines why some cannot be."""
+    reports, notes = [report_of(runs[0])], []
+    for run in runs[1:]:
+        try:
+            reports.append(report_of(run, runs[0]))
+        except ComparisonError as error:
+            reports.append(report_of(run))
+            notes.append(f"{run.name} is not compared with {runs[0].name}: {error}")
+    return reports, notes
+
+
+def decoding_of(run: Run) -> str:
+    """How the responses of a run were decoded."""
+    temperature = run.header.get("settings", {}).get("temperature")
+    return f"temperature {temperature:g}" if temperature else "greedy decoding"
+
+
+def _comparisons(run: Run, base: Run) -> list[Comparison]:
+    check_comparable(base, run)
+    keeper = Gatekeeper((), Baseline(base, None), name=run.name)
+    keeper.plan(run.results)
+    results = {result.id: result for result in run.results}
+    return [Comparison(*found) for found in keeper.changes(results)]
+
+
+def _verdicts(run: Run) -> list[Verdict]:
+    try:
+        return [Verdict.from_json(fields) for fields in (run.summary or {}).get("gates") or ()]
+    except (ValueError, TypeError, KeyError) as error:
+        raise RecordError(f"{run.name}: the last line has a gate that is none: {error}") from None

@@ -96,7 +96,7 @@ class Summary:
 
     @property
     def has_blanks(self) -> bool:
-        """Whether it was over grids: a question has one answer, and no step."""
+        """Whether its tasks have steps: a question has one answer, and none."""
         return any(row.steps for row in self.rows)
 
     def to_json(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pytest_crossmath.tasks.task import Modality
 
 
 @dataclass(frozen=True, slots=True)
-class CrossmathConfig:
+class RunConfig:
     """What a run is asked to do, checked."""
 
     models: tuple[ModelSpec, ...]

@@ -1,17 +1,30 @@
-"""What a run is asked, for its record and in words."""
+"""The plan of a run: every request that it may make, built once, and what runs together.
+
+::
+
+    plan = Plan.of(config)
+    [(model, request)] = plan.find(["crossmath::test_problem[pocket-mini-0001-image]"])
+    scopes = plan.stretches(test_ids, workers=4)
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
 
-from pytest_crossmath.models.registry import weights_digest
-from pytest_crossmath.run.config import CrossmathConfig
-from pytest_crossmath.tasks.request import instructions_of
-from pytest_crossmath.tasks.scoring import RULES
+from pytest_crossmath.gating.sequential import random_order
+from pytest_crossmath.run.config import RunConfig
+from pytest_crossmath.tasks.request import Request, RequestId, make_request
 from pytest_crossmath.tasks.task import Form, Task
+
+Scopes = Mapping[str, str]
+"""Test id to the name of its stretch."""
+
+_SMALLEST, _LARGEST = 32, 512
+"""Tests in a stretch: enough to fill batches, few enough to share out evenly."""
+_STRETCHES_PER_WORKER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +37,88 @@ class FormSample:
     """Number of the repetition, from 0."""
 
 
-def forms(config: CrossmathConfig) -> Iterator[tuple[str, FormSample]]:
-    """Every form with its part of the test id, in a fixed order."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run asks, in a fixed order that is the same in every process."""
+
+    models: tuple[str, ...]
+    """Names of the models."""
+    forms: tuple[tuple[str, FormSample], ...]
+    """Every form and sample number, with its part of a test id."""
+    instruction: str | None
+    """What is asked in the user's own words; None for ours."""
+    requests: Mapping[str, Request] = field(repr=False)
+    """Every request, by the part of a test id behind the model's name."""
+    _by_id: Mapping[RequestId, Request] = field(repr=False)
+
+    @classmethod
+    def of(cls, config: RunConfig) -> Plan:
+        """The plan of what was asked."""
+        models = tuple(spec.name for spec in config.models)
+        plan = cls(models, tuple(_forms(config)), config.instruction, {}, {})
+        requests = {id: plan.request(task, one) for id, task, one in plan.asked(config.suite.tasks)}
+        return replace(plan, requests=requests, _by_id={one.id: one for one in requests.values()})
+
+    def ids(self) -> Iterator[str]:
+        """The bracketed part of every built-in test id."""
+        return (f"{model}-{id}" for model, id in product(self.models, self.requests))
+
+    def asked(self, tasks: Iterable[Task]) -> Iterator[tuple[str, Task, FormSample]]:
+        """Tasks in every form that they have, with that part of the test id, in a fixed order."""
+        for task in tasks:
+            for id, form in self.forms:
+                if form.form in task.shown:
+                    yield f"{task.id}-{id}", task, form
+
+    def find(self, test_ids: Iterable[str]) -> Iterator[tuple[str, Request]]:
+        """Model and request of those tests that are built in."""
+        known = {f"{m}-{id}": (m, one) for m in self.models for id, one in self.requests.items()}
+        for test_id in test_ids:
+            bracketed = test_id.partition("[")[2].removesuffix("]")
+            if bracketed in known:
+                yield known[bracketed]
+
+    def request(self, task: Task, asked: FormSample) -> Request:
+        """The request for a task in a form; one that a test made itself is not in the plan."""
+        planned = self._by_id.get(RequestId(task.id, asked.form, asked.sample))
+        if planned is not None and planned.task is task:
+            return planned
+        return make_request(task, asked.form, sample=asked.sample, instruction=self.instruction)
+
+    def order(self, model: str, task: Task) -> tuple[str, bytes]:
+        """What requests are sorted by where a sequential test looks at them on the way."""
+        return model, random_order(task.id)
+
+    def stretches(self, test_ids: Sequence[str], workers: int) -> Scopes:
+        """The stretch of every test: what goes to one worker together."""
+        tasks = dict.fromkeys(one.task.id for one in self.requests.values())
+        return stretches(test_ids, models=self.models, problems=tasks, workers=workers)
+
+
+def stretches(
+    ids: Sequence[str], *, models: Iterable[str], problems: Iterable[str], workers: int
+) -> Scopes:
+    """The stretch of every test; a test that asks no model is a stretch of its own."""
+    find_model, find_problem = _finder(models), _finder(problems)
+    asked: dict[str, tuple[str, str]] = {}
+    for id in ids:
+        parameters = id.partition("[")[2].removesuffix("]")
+        model, problem = find_model(parameters), find_problem(parameters)
+        if model is not None and problem is not None:
+            asked[id] = model, problem
+    tests = Counter(model for model, _ in asked.values())
+    place: dict[str, dict[str, int]] = {model: {} for model in tests}
+    for model, problem in asked.values():
+        place[model].setdefault(problem, len(place[model]))
+    scopes = {id: id for id in ids}
+    for id, (model, problem) in asked.items():
+        size = min(max(tests[model] / (workers * _STRETCHES_PER_WORKER), _SMALLEST), _LARGEST)
+        problems_at_once = max(1, round(size * len(place[model]) / tests[model]))
+        scopes[id] = f"{model}, stretch {place[model][problem] // problems_at_once}"
+    return scopes
+
+
+def _forms(config: RunConfig) -> Iterator[tuple[str, FormSample]]:
     several_styles, several = len(config.styles) > 1, config.samples > 1
     for form in config.suite.chosen(config.modalities, config.styles):
         for sample in range(config.samples):
@@ -35,65 +128,17 @@ def forms(config: CrossmathConfig) -> Iterator[tuple[str, FormSample]]:
             yield id, FormSample(form, sample)
 
 
-def asked_tasks(config: CrossmathConfig) -> Iterator[tuple[str, Task, FormSample]]:
-    """Every task in every form that it has, with that part of the test id, in a fixed order."""
-    all_forms = tuple(forms(config))
-    for task in config.suite.tasks:
-        offered = set(task.forms)
-        for id, asked in all_forms:
-            if asked.form in offered:
-                yield f"{task.id}-{id}", task, asked
+def _finder(names: Iterable[str]) -> Callable[[str], str | None]:
+    """Finds which of `names` stands between the hyphens of a test's parameters."""
+    known = set(names)
+    longest = max((name.count("-") for name in known), default=0) + 1
 
+    def find(parameters: str) -> str | None:
+        words = parameters.split("-")
+        for start in range(len(words)):
+            for stop in range(min(start + longest, len(words)), start, -1):
+                if (name := "-".join(words[start:stop])) in known:
+                    return name
+        return None
 
-def everything(config: CrossmathConfig) -> Iterator[tuple[str, str, Task, FormSample]]:
-    """The bracketed part of every built-in test id, with model, task and form."""
-    for spec in config.models:
-        for id, task, asked in asked_tasks(config):
-            yield f"{spec.name}-{id}", spec.name, task, asked
-
-
-def record_header(config: CrossmathConfig, memo: Path) -> Mapping[str, Any]:
-    """The first line of the record; digests of weights are remembered in the folder `memo`."""
-    return {
-        "models": {
-            spec.name: {
-                "kind": spec.kind,
-                "target": spec.target,
-                "revision": spec.revision,
-                "digest": weights_digest(spec, memo=memo),
-            }
-            for spec in config.models
-        },
-        **asked(config),
-    }
-
-
-def asked(config: CrossmathConfig) -> Mapping[str, Any]:
-    """The part of the record's header that says what is asked, and how."""
-    suite = config.suite
-    return {
-        "suite": {
-            "name": suite.name,
-            "digest": suite.digest,
-            "problems": [task.id for task in suite.tasks],
-        },
-        "modalities": [modality.value for modality in config.modalities],
-        "styles": list(config.styles),
-        "samples": config.samples,
-        "scoring": RULES,
-        "instruction": config.instruction or instructions_of(suite.tasks),
-        "settings": asdict(config.settings),
-    }
-
-
-def suite_title(config: CrossmathConfig, problems: int | None = None) -> str:
-    """Name and size of the suite, and of how many of its problems anything was asked."""
-    count = len(config.suite.tasks)
-    of = f"{problems} of " if problems is not None and problems < count else ""
-    return f"{config.suite.name} ({of}{count} problem{'s' if count > 1 else ''})"
-
-
-def decoding(config: CrossmathConfig) -> str:
-    """How responses are decoded."""
-    temperature = config.settings.temperature
-    return f"temperature {temperature:g}" if temperature else "greedy decoding"
+    return find

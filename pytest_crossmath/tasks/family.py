@@ -2,38 +2,18 @@
 
 A family says how its tasks are read, asked, scored and shown. One that *can be proved* also
 makes them, draws them, reads its own pictures and solves what they show, so that text and
-picture are known to hold the same. The smallest of these, whole::
+picture are known to hold the same:
 
-    class LargestFamily(ProvableFamily):
-        name = "largest"
-        unit = "number"
+>>> family = provable("crossmath", "an example")
+>>> puzzle = family.from_text("| 7 | - | ? | = | 2 |")
+>>> family.solve(puzzle)
+Solution(values=('5',), steps=(1,), is_unique=True)
+>>> image = family.draw(puzzle, "original", seed="")
+>>> family.as_text(family.read(image).certain)
+'| 7 | - | ? | = | 2 |'
 
-        def instruction(self, task):
-            return "Which number is the largest? End with <answer>number</answer>."
-
-        def generate(self, preset, rng):
-            return tuple(rng.sample(range(100), 5))
-
-        def as_text(self, content):
-            return " ".join(map(str, content))
-
-        def from_text(self, text):
-            return tuple(map(int, text.split()))
-
-        def draw(self, content, style, seed):
-            image = Image.new("L", (len(content), 1))
-            image.putdata(content)
-            return image
-
-        def read(self, image):
-            return Reading(tuple(image.convert("L").getdata()))
-
-        def solve(self, content):
-            return Solution((str(max(content)),), (1,))
-
-A family of this package is a line in `FAMILIES`. Another package has its own found by an entry
-point of the group `pytest_crossmath.families`, whose name is the family's and whose value is
-an instance, or a module with one called `FAMILY`.
+docs/families.md has a small one, whole. A family of this package is a line in `FAMILIES`; one of
+another package is found by an entry point of the group `pytest_crossmath.families`.
 """
 
 from __future__ import annotations
@@ -61,7 +41,16 @@ from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.proof import Defect, Reading, Solution, Unread
 from pytest_crossmath.tasks.responses import without_thinking
 from pytest_crossmath.tasks.score import Outcome, Score
-from pytest_crossmath.tasks.task import Form, ImagePart, Modality, Part, Task, TextPart
+from pytest_crossmath.tasks.task import (
+    Form,
+    ImagePart,
+    Modality,
+    Part,
+    Task,
+    TextPart,
+    pictures_in,
+    text_in,
+)
 from pytest_crossmath.text import one_line, printable
 
 if TYPE_CHECKING:
@@ -163,6 +152,10 @@ class ProvableFamily(Family):
     can_be_proved = True
     unit = "value"
     """What the values of an answer are called, one of them."""
+    data = "data"
+    """What the data are called, without their article."""
+    text_field = "text"
+    """The field of a suite line that holds the data as text."""
     presets: Sequence[str] = ("easy",)
     """Names of the settings that `generate` takes."""
     mixture: Mapping[str, int] = {}
@@ -236,17 +229,18 @@ class ProvableFamily(Family):
 
     def twin(self, task: Task, other: Task) -> str:  # noqa: ARG002 - a family may tell more
         """What to say of a task with the fingerprint of another."""
-        return f"the same data as {other.id}"
+        return f"the same {self.data} as {other.id}"
 
     def fields(self, content: Any) -> dict[str, Any]:
         """The content as fields of a suite line."""
-        return {"text": self.as_text(content)}
+        return {self.text_field: self.as_text(content)}
 
     def from_fields(self, record: Mapping[str, Any]) -> Any:
         """The inverse of `fields`. Raises `CrossmathError` or `ValueError`."""
-        check_there(record, "text")
-        check_field(isinstance(record["text"], str), "text", "a text", record["text"])
-        return self.from_text(record["text"])
+        field = self.text_field
+        check_there(record, field)
+        check_field(isinstance(record[field], str), field, "a text", record[field])
+        return self.from_text(record[field])
 
     def difficulty(self, preset: str, steps: Sequence[int]) -> str:
         """The word for a task: the preset's, where that is one, else by its deepest step."""
@@ -314,10 +308,8 @@ class ProvableFamily(Family):
     def message(self, task: Task, form: Form, instruction: str) -> tuple[Part, ...]:
         """The picture, then in one text the instruction, the question, and the data as text."""
         shown = task.shown[form]
-        texts = (part.text for part in shown if isinstance(part, TextPart))
-        asked = filter(None, (instruction, self.question(task.content), *texts))
-        pictures = (part for part in shown if isinstance(part, ImagePart))
-        return (*pictures, TextPart("\n\n".join(asked)))
+        asked = filter(None, (instruction, self.question(task.content), text_in(shown)))
+        return (*map(ImagePart, pictures_in(shown)), TextPart("\n\n".join(asked)))
 
     def score(self, task: Task, text: str, *, is_whole: bool) -> Score | None:  # noqa: ARG002 - an answer that is whole counts
         """The values of the last answer block, compared with the target by position."""
@@ -334,7 +326,8 @@ class ProvableFamily(Family):
     def check(self, task: Task) -> Iterator[Defect]:
         """What is wrong with a task itself, its pictures apart."""
         if self.as_text(self.from_text(task.text)) != task.text:
-            yield Defect(task.id, "text", "text", "parsed and written again it is another text")
+            detail = "parsed and written again it is another text"
+            yield Defect(task.id, "text", self.text_field, detail)
         found = self.solve(task.content)
         if found is None:
             yield Defect(task.id, "unsolvable", self.name, "the solver finds no solution")
@@ -359,7 +352,8 @@ class ProvableFamily(Family):
             doubts = [str(doubt) for doubt in reading.doubts] or ["nothing was found"]
             yield Unread(task.id, style, f"{len(doubts)} in doubt, first {doubts[0]}")
         elif not self.same(task.content, reading.content):
-            detail = f"shows {one_line(self.as_text(reading.content))!r}, the text says otherwise"
+            shown, said = (one_line(self.as_text(c)) for c in (reading.content, task.content))
+            detail = f"shows {shown!r}, the text says {said!r}"
             yield Defect(task.id, "picture", style, detail)
 
     def _missed(self, answer: Sequence[str], right: Sequence[bool]) -> str:

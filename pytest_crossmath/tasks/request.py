@@ -22,7 +22,7 @@ from pathlib import Path
 from pytest_crossmath.errors import OptionError, SuiteError, setting
 from pytest_crossmath.tasks.family import family_of, provable
 from pytest_crossmath.tasks.pictures import Picture
-from pytest_crossmath.tasks.task import Form, ImagePart, Part, Task, TextPart
+from pytest_crossmath.tasks.task import Form, ImagePart, Part, Task, TextPart, pictures_in, text_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,12 @@ class Request:
     @property
     def text(self) -> str:
         """All text of the prompt."""
-        return "\n".join(part.text for part in self.content if isinstance(part, TextPart))
+        return text_in(self.content)
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
         """The pictures, in their order."""
-        return tuple(part.picture for part in self.content if isinstance(part, ImagePart))
+        return pictures_in(self.content)
 
 
 def make_request(
@@ -100,8 +100,8 @@ def make_transcription(request: Request) -> Request:
     Raises `SuiteError` for a task of a family that cannot be proved.
     """
     copy = provable(request.task.family, "a transcription").copy_instruction
-    pictures = (part for part in request.content if isinstance(part, ImagePart))
-    return replace(request, content=(*pictures, TextPart(copy)), transcribes=True)
+    content: tuple[Part, ...] = (*map(ImagePart, request.pictures), TextPart(copy))
+    return replace(request, content=content, transcribes=True)
 
 
 def instructions_of(tasks: Iterable[Task]) -> str:

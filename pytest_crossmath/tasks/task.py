@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -48,6 +48,16 @@ class ImagePart:
 
 
 Part = TextPart | ImagePart
+
+
+def text_in(parts: Iterable[Part]) -> str:
+    """All text of a message, or of what a form shows."""
+    return "\n".join(part.text for part in parts if isinstance(part, TextPart))
+
+
+def pictures_in(parts: Iterable[Part]) -> tuple[Picture, ...]:
+    """The pictures in it, in their order."""
+    return tuple(part.picture for part in parts if isinstance(part, ImagePart))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +136,7 @@ class Task:
     @property
     def pictures(self) -> Mapping[Form, tuple[Picture, ...]]:
         """The pictures of each form that has some, in their order."""
-        found = {
-            form: tuple(part.picture for part in parts if isinstance(part, ImagePart))
-            for form, parts in self.shown.items()
-        }
+        found = {form: pictures_in(parts) for form, parts in self.shown.items()}
         return {form: pictures for form, pictures in found.items() if pictures}
 
     @property
@@ -144,5 +151,4 @@ class Task:
     @property
     def text(self) -> str:
         """Its content as text, exactly as a model is shown it; empty without that form."""
-        parts = self.shown.get(Form(Modality.TEXT), ())
-        return "\n".join(part.text for part in parts if isinstance(part, TextPart))
+        return text_in(self.shown.get(Form(Modality.TEXT), ()))

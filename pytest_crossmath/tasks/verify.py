@@ -62,10 +62,12 @@ def verify(
                     unread.append(found)
         other = seen.setdefault(_known_by(task), task)
         if other is not task:
-            defects.append(Defect(task.id, "duplicate", "table", family.twin(task, other)))
+            defects.append(
+                Defect(task.id, "duplicate", family.text_field, family.twin(task, other))
+            )
         if stranger := foreign.get(_known_by(task)):
-            detail = f"the same solved grid as {stranger} of the other"
-            defects.append(Defect(task.id, "leak", "table", detail))
+            detail = f"the same {family.data} as {stranger} of the other"
+            defects.append(Defect(task.id, "leak", family.text_field, detail))
     return Report(len(tasks), tuple(defects), tuple(unread))
 
 
@@ -85,7 +87,8 @@ def verify_manifest(file: Path, tasks: Sequence[Task]) -> Iterator[Defect]:
     for task in tasks:
         text, pixels = known.get(task.id, (None, {}))
         if text != text_hash(task.text):
-            yield Defect(task.id, "manifest", "table", "is not the one that was hashed")
+            field = provable(task.family, "verify").text_field
+            yield Defect(task.id, "manifest", field, "is not the one that was hashed")
         for style, picture in task.images.items():
             if pixels.get(style) != _pixel_hash(picture):
                 yield Defect(task.id, "manifest", style, "has other pixels than were hashed")

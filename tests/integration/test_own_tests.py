@@ -19,7 +19,7 @@ def test_fixtures_share_the_parametrization(
         def test_all(crossmath_model, crossmath_problem, crossmath_modality,
                      crossmath_response, crossmath_score):
             assert crossmath_model.name == "fake"
-            assert crossmath_problem.key == crossmath_score.target
+            assert crossmath_problem.key == crossmath_score.key
             assert crossmath_modality in ("text", "image", "image+text")
             assert crossmath_response.text.startswith("so")
             assert crossmath_score.outcome == "solved"

@@ -251,8 +251,14 @@ def test_reports_show_questions(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--crossmath-diagnose"], "--crossmath-diagnose compares grids, and suite own holds"),
-        (["--crossmath-model=reference"], "model reference solves cross-math grids, and suite own"),
+        (
+            ["--crossmath-diagnose"],
+            "--crossmath-diagnose compares copies of a picture, and suite own",
+        ),
+        (
+            ["--crossmath-model=reference"],
+            "model reference solves what can be proved, and suite",
+        ),
         (["--crossmath-style=photo"], "suite own has no styles as text, image, image+text: leave"),
         (["--crossmath-fail-under=image/photo:5%"], "does not ask style photo: it asks none"),
     ],

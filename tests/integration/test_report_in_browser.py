@@ -17,6 +17,7 @@ from pytest_crossmath.inference.result import scored
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.models.backend import Response
 from pytest_crossmath.reporting.html import page as html
+from pytest_crossmath.reporting.report import report_of
 from pytest_crossmath.tasks.request import make_request
 from pytest_crossmath.tasks.score import Finish
 from pytest_crossmath.tasks.scoring import score_response
@@ -151,7 +152,9 @@ def test_questions_are_shown_and_do_nothing(tmp_path: Path, server: Server) -> N
     ]
     header = {"suite": {"name": "own", "digest": suite.digest}, "modalities": list(Modality)}
     page = tmp_path / "page.html"
-    page.write_text(html([Run("run.jsonl", header, tuple(results), (), {})], suite), "utf-8")
+    page.write_text(
+        html([report_of(Run("run.jsonl", header, tuple(results), (), {}))], suite), "utf-8"
+    )
     document = opened(page)
     assert shown(document)[1] == 3
     assert document.count('src="data:image/png;base64,') == 2

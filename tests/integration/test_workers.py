@@ -14,9 +14,9 @@ pytest.importorskip("xdist")
 # Writes a line for every model that is loaded and every request that is inferred.
 SPY = """
 import json, os
-import pytest_crossmath.plugin.session as session
+import pytest_crossmath.run.asker as asker
 
-load = session.load_backend
+load = asker.load_backend
 
 class Spy:
     def __init__(self, spec, settings):
@@ -36,7 +36,7 @@ class Spy:
             self.note(str(requests[index].id))
             yield index, response
 
-session.load_backend = Spy
+asker.load_backend = Spy
 """
 
 

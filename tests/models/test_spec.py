@@ -11,6 +11,7 @@ import pytest
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models import spec as specs
 from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.digests import Digests
 from pytest_crossmath.models.registry import check_spec, load_backend, weights_digest
 from pytest_crossmath.models.spec import ModelSpec, parse_spec, split_server
 
@@ -237,8 +238,8 @@ def test_a_hub_model_without_network_says_what_to_do(monkeypatch: pytest.MonkeyP
 def test_the_digest_follows_the_weights(checkpoint: Path, tmp_path: Path) -> None:
     """Equal weights under another path have one digest; changed weights have another."""
     spec = parse_spec(str(checkpoint))
-    before = weights_digest(spec)
+    before = weights_digest(spec, Digests())
     moved = checkpoint.rename(tmp_path / "moved")
-    assert weights_digest(parse_spec(str(moved))) == before
+    assert weights_digest(parse_spec(str(moved)), Digests()) == before
     (moved / "model.safetensors").write_bytes(WHOLE[:-1] + b"5")
-    assert weights_digest(parse_spec(str(moved))) != before
+    assert weights_digest(parse_spec(str(moved)), Digests()) != before

@@ -14,9 +14,9 @@ from pytest_crossmath.plugin.xdist import (
     GpuAssignment,
     automatic_workers,
     prepare_worker,
-    stretches,
     visible_gpus,
 )
+from pytest_crossmath.run.plan import stretches
 
 FORMS = ("text", "image", "image+text")
 PROBLEMS = [f"mini-{i:04}" for i in range(200)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_crossmath.gating.comparison import Change
 from pytest_crossmath.gating.gates import Kind, parse_gate
 from pytest_crossmath.gating.verdicts import Evidence, judge
+from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.report import Comparison, Report
 from pytest_crossmath.reporting.summary import summarize_run
 from pytest_crossmath.tasks.task import Form
@@ -19,12 +20,10 @@ def report(model: str = "m", lost: tuple[str, ...] = ("p001",), image: str = "10
         parse_gate(Kind.FAIL_UNDER, "image:50%"),
         parse_gate(Kind.FAIL_UNDER, "text:50%"),
     ]
+    header = {"suite": {"name": "mini", "problems": [f"p{n:03}" for n in range(40)]}}
     return Report(
-        suite="mini (40 problems)",
-        decoding="greedy decoding",
+        run=Run("run.jsonl", header, tuple(found), (), {}),
         summary=summarize_run(found),
-        unsolved={},
-        splits=[],
         comparisons=[Comparison(model, "base", [Change(Form.parse("image"), lost, ())])],
         differences=["setting max_new_tokens: 7 there, None here"],
         verdicts=judge(gates, {model: Evidence(found)}),

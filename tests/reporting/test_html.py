@@ -18,7 +18,8 @@ from pytest_crossmath.gating.verdicts import Evidence, judge
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.html import LONGEST, page, shortened
-from pytest_crossmath.tasks.suite import load_suite
+from pytest_crossmath.reporting.report import side_by_side
+from pytest_crossmath.tasks.suite import Suite, load_suite
 from tests.gating.made_up import results
 
 HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> \x1b[31m \u2028 ${x}"
@@ -57,6 +58,12 @@ def data_of(html: str) -> Any:
     return json.loads(text)
 
 
+def page_of(runs: Sequence[Run], suite: Suite | None, notes: Sequence[str] = ()) -> str:
+    """The page of some runs, the later ones compared with the first."""
+    reports, more = side_by_side(runs)
+    return page(reports, suite, [*notes, *more])
+
+
 def words(html: str) -> str:
     """The text of a page, without markup."""
     body = html.partition("<main>")[2].partition("</main>")[0]
@@ -65,7 +72,7 @@ def words(html: str) -> str:
 
 def test_the_figures_are_those_of_the_table() -> None:
     """Rates with intervals, gaps with a word, gates with a verdict."""
-    shown = words(page([run(text="1" * 20, image="1" * 10 + "0" * 10)], SUITE))
+    shown = words(page_of([run(text="1" * 20, image="1" * 10 + "0" * 10)], SUITE))
     assert "text 100.0% (84-100) 100.0%" in shown
     assert re.search(r"image 50\.0% \(30-70\) 50\.0% \+50\.0 \(\+\d+ to \+\d+\) worse", shown)
     assert "FAIL fail-under image:90% 50.0% (30-70)" in shown
@@ -73,14 +80,14 @@ def test_the_figures_are_those_of_the_table() -> None:
 
 def test_text_and_image_are_held_against_each_other() -> None:
     """Both right, one of them, or none, on the same problems."""
-    shown = words(page([run(text="1110", image="1001", both="e111")], SUITE))
+    shown = words(page_of([run(text="1110", image="1001", both="e111")], SUITE))
     assert "text right 1 both 2 text only text wrong 1 image only 0 neither" in shown
     assert "text right 2 both 0 text only text wrong 1 image+text only 0 neither" in shown
 
 
 def test_every_response_is_there_with_its_picture_and_grid() -> None:
     """Each problem and each picture once, in the order of the suite."""
-    data = data_of(page([run(text="10", image="01")], SUITE))
+    data = data_of(page_of([run(text="10", image="01")], SUITE))
     assert [problem["id"] for problem in data["problems"]] == ["mini-0001", "mini-0002"]
     assert data["problems"][0]["grid"] == [
         [cell.text for cell in row] for row in SUITE.tasks[0].content.rows
@@ -100,7 +107,7 @@ def test_every_response_is_there_with_its_picture_and_grid() -> None:
 
 def test_without_a_suite_there_are_neither() -> None:
     """And the note says why."""
-    html = page([run(text="1")], None, ["without pictures and grids: no suite here"])
+    html = page_of([run(text="1")], None, ["without pictures and grids: no suite here"])
     assert "without pictures and grids: no suite here" in words(html)
     data = data_of(html)
     assert data["pictures"] == {}
@@ -109,7 +116,7 @@ def test_without_a_suite_there_are_neither() -> None:
 
 def test_runs_are_compared_with_the_first() -> None:
     """What regressed and improved is listed, and marked on each response."""
-    html = page([run(image="110"), run("new.jsonl", image="011")], SUITE)
+    html = page_of([run(image="110"), run("new.jsonl", image="011")], SUITE)
     assert "m, image: 1 regressed, 1 improved" in words(html)
     data = data_of(html)
     changed = {
@@ -122,7 +129,7 @@ def test_runs_are_compared_with_the_first() -> None:
 
 def test_runs_that_are_no_pair_are_shown_beside_each_other() -> None:
     """With a word on why they are not compared."""
-    html = page([run(image="110"), run("new.jsonl", text="011")], SUITE)
+    html = page_of([run(image="110"), run("new.jsonl", text="011")], SUITE)
     assert "new.jsonl is not compared with run.jsonl: " in words(html)
     assert len(data_of(html)["results"]) == 6
 
@@ -131,7 +138,8 @@ def test_runs_that_are_no_pair_are_shown_beside_each_other() -> None:
 def test_nothing_hostile_is_markup(place: str) -> None:
     """Not a response, not a name: the page has the scripts and pictures that it had before."""
     plain, hostile = (
-        page([run(**{place: text, "text": "10", "image": "01"})], SUITE) for text in ("x", HOSTILE)
+        page_of([run(**{place: text, "text": "10", "image": "01"})], SUITE)
+        for text in ("x", HOSTILE)
     )
     for tag in ("<script", "</script", "<img", "<!--", "<svg"):
         assert hostile.count(tag) == plain.count(tag)
@@ -141,7 +149,7 @@ def test_nothing_hostile_is_markup(place: str) -> None:
 
 def test_the_policy_allows_the_own_script_and_style_only() -> None:
     """By their digests; and no request at all."""
-    html = page([run(text="1")], SUITE)
+    html = page_of([run(text="1")], SUITE)
     [policy] = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)
     assert policy.startswith("default-src 'none'; img-src data:;")
     for kind, text in (
@@ -156,7 +164,7 @@ def test_the_policy_allows_the_own_script_and_style_only() -> None:
 
 def test_a_lone_surrogate_is_no_error() -> None:
     """A model may write what no file can hold."""
-    page([run(text="1", response="a\ud800b")], SUITE).encode("utf-8")
+    page_of([run(text="1", response="a\ud800b")], SUITE).encode("utf-8")
 
 
 def test_a_huge_response_is_cut() -> None:
@@ -175,4 +183,4 @@ def test_a_gate_that_is_none_is_told(gates: Sequence[object]) -> None:
     """One line with the record's name."""
     broken = replace(run(text="1"), summary={"gates": gates})
     with pytest.raises(RecordError, match=r"run\.jsonl: the last line has a gate that is none"):
-        page([broken], SUITE)
+        page_of([broken], SUITE)

@@ -2,7 +2,7 @@
 
 ::
 
-    fingerprint(parse_spec("./checkpoints/step-2000"), Settings(), memo=Path(".crossmath"))
+    fingerprint(parse_spec("./checkpoints/step-2000"), Settings(), Digests(Path(".crossmath")))
     # 'sha256:5f1c…', the same for a copy of the folder, another after any change of it
 
 Two models of one fingerprint give one answer to one prompt, under equal settings
@@ -17,19 +17,12 @@ import hashlib
 import importlib.metadata
 import json
 import re
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from pytest_crossmath.errors import ModelError
-from pytest_crossmath.files import write_whole
 from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.digests import Digests
 from pytest_crossmath.models.spec import ADAPTER_FILE, ModelSpec, base_of_adapter, base_revision
-
-MEMO_FILE = "digests.json"
-"""Name of the memo in the folder that the caller gives."""
 
 _WEIGHTS = ".safetensors"
 _SUFFIXES = {_WEIGHTS, ".json", ".jinja", ".model", ".tiktoken", ".txt"}
@@ -43,27 +36,19 @@ _PACKAGES = (
     "pytest-crossmath", "transformers", "tokenizers", "torch", "torchvision", "pillow", "peft",
 )  # fmt: skip
 """Whoever makes tokens, pixels or logits. Without torchvision, Pillow makes the pixels."""
-_BIG = 1_000_000
-"""Bytes from which a digest is worth keeping."""
-_SETTLED = 2.0
-"""Seconds after which a change of a file is sure to have changed its time stamp."""
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def fingerprint(spec: ModelSpec, settings: Settings, *, memo: Path | None = None) -> str | None:
+def fingerprint(spec: ModelSpec, settings: Settings, digests: Digests) -> str | None:
     """``sha256:…`` over all files of a checkpoint that can change an answer, and over versions.
 
     An adapter is taken with its base, a repository of the Hub as it lies in the
     local cache. None where nothing can be said: for a repository that was not
     loaded yet, for saved responses and for the calibrator. Ask again after loading:
     only then is it certain which commit a branch of the Hub stands for.
-
-    `memo` is a folder to keep digests of big files in.
     """
     folders = checkpoint_folders(spec)
     if folders is None:
         return None
-    digests = Digests(memo)
     suffixes = _SUFFIXES | ({".py"} if settings.trust_remote_code else set())
     contents = [
         {
@@ -77,12 +62,12 @@ def fingerprint(spec: ModelSpec, settings: Settings, *, memo: Path | None = None
     return f"sha256:{hashlib.sha256(whole.encode()).hexdigest()}"
 
 
-def digest_of_weights(spec: ModelSpec, *, memo: Path | None = None) -> str | None:
+def digest_of_weights(spec: ModelSpec, digests: Digests) -> str | None:
     """``sha256:…`` over the weights alone, an adapter's with its base; None as in `fingerprint`."""
     folders = checkpoint_folders(spec)
     if folders is None:
         return None
-    digests, total = Digests(memo), hashlib.sha256()
+    total = hashlib.sha256()
     for file in (file for folder in folders for file in sorted(folder.glob(f"*{_WEIGHTS}"))):
         total.update(bytes.fromhex(digests.of(file)))
     digests.save()
@@ -99,66 +84,6 @@ def checkpoint_folders(spec: ModelSpec) -> list[Path] | None:
     base = base_of_adapter(folder)
     there = Path(base) if Path(base).is_dir() else _snapshot(base, base_revision(folder))
     return None if there is None else [folder, there]
-
-
-class Digests:
-    """SHA-256 of files, those of big ones kept from one run to the next.
-
-    A kept digest holds as long as path, size, time stamps and inode are what they were.
-    """
-
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
-        self._known = self._read()
-        self._fresh: dict[str, dict[str, Any]] = {}
-
-    def of(self, file: Path) -> str:
-        """The digest of a file's content, in hexadecimal. Raises `ModelError`."""
-        try:
-            return self._of(file)
-        except OSError as error:
-            raise ModelError(f"{file} cannot be read: {error.strerror}") from None
-
-    def _of(self, file: Path) -> str:
-        real = file.resolve()
-        if file.is_symlink() and real.parent.name == "blobs" and _SHA256.fullmatch(real.name):
-            # The Hub's cache names big files by this very digest.
-            return real.name
-        state = real.stat()
-        # The time of the last change too, since copying tools set that of the last writing.
-        stamp = {
-            "size": state.st_size, "mtime_ns": state.st_mtime_ns, "ctime_ns": state.st_ctime_ns,
-            "inode": state.st_ino,
-        }  # fmt: skip
-        kept = self._known.get(str(real))
-        known = str(kept.get("sha256")) if isinstance(kept, dict) else ""
-        if kept == stamp | {"sha256": known} and _SHA256.fullmatch(known):
-            return known
-        with real.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        changed = max(state.st_mtime, state.st_ctime)
-        if state.st_size >= _BIG and time.time() - changed > _SETTLED:
-            self._fresh[str(real)] = stamp | {"sha256": digest}
-        return digest
-
-    def save(self) -> None:
-        """Keep what is new. Whatever stands in the way costs time in the next run, no more."""
-        if self._folder is None or not self._fresh:
-            return
-        # Another process may have written since: its entries are kept too.
-        content = json.dumps(self._read() | self._fresh, indent=1)
-        with suppress(OSError):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            write_whole(self._folder / MEMO_FILE, content)
-
-    def _read(self) -> dict[str, Any]:
-        if self._folder is None:
-            return {}
-        try:
-            content = json.loads((self._folder / MEMO_FILE).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return content if isinstance(content, dict) else {}
 
 
 def _files(folder: Path, suffixes: set[str]) -> Iterator[Path]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from pytest_crossmath.models.backend import Backend, Settings
 from pytest_crossmath.models.checkpoint.files import check_directory
 from pytest_crossmath.models.checkpoint.fingerprint import digest_of_weights, fingerprint
+from pytest_crossmath.models.digests import Digests
 from pytest_crossmath.models.spec import ModelSpec, require
 
 
@@ -24,19 +25,19 @@ def load(spec: ModelSpec, settings: Settings) -> Backend:
     return HFBackend.load(spec.target, settings, spec.revision)
 
 
-def identify(spec: ModelSpec, settings: Settings, *, memo: Path, loaded: bool) -> str | None:
+def identify(spec: ModelSpec, settings: Settings, digests: Digests, *, loaded: bool) -> str | None:
     """The fingerprint of its files, with dtype, device and attention; see `registry.identify`."""
     if spec.kind == "hub" and not loaded:
         return None
-    files = fingerprint(spec, settings, memo=memo)
+    files = fingerprint(spec, settings, digests)
     if files is None:
         return None
     return f"{files} {settings.dtype} {_hardware(settings.device)} {settings.attention}"
 
 
-def weights_digest(spec: ModelSpec, *, memo: Path | None) -> str | None:
+def weights_digest(spec: ModelSpec, digests: Digests) -> str | None:
     """See `fingerprint.digest_of_weights`."""
-    return digest_of_weights(spec, memo=memo)
+    return digest_of_weights(spec, digests)
 
 
 def _hardware(device: str) -> str:

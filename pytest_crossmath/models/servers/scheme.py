@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from pytest_crossmath.models.backend import Backend, Settings
+from pytest_crossmath.models.digests import Digests
 from pytest_crossmath.models.spec import ModelSpec, require
 
 
@@ -21,7 +21,7 @@ def load(spec: ModelSpec, settings: Settings) -> Backend:
     return OpenAIBackend.connect(spec.target, settings)
 
 
-def identify(spec: ModelSpec, settings: Settings, *, memo: Path, loaded: bool) -> str | None:  # noqa: ARG001 - nothing is hashed
+def identify(spec: ModelSpec, settings: Settings, digests: Digests, *, loaded: bool) -> str | None:  # noqa: ARG001 - nothing is hashed
     """What the server says it serves.
 
     Other weights under the same name, path and URL cannot be told apart.
@@ -31,6 +31,6 @@ def identify(spec: ModelSpec, settings: Settings, *, memo: Path, loaded: bool) -
     return json.dumps(describe_server(spec.target, settings), sort_keys=True)
 
 
-def weights_digest(spec: ModelSpec, *, memo: Path | None) -> str | None:  # noqa: ARG001 - they are elsewhere
+def weights_digest(spec: ModelSpec, digests: Digests) -> str | None:  # noqa: ARG001 - they are elsewhere
     """None: the weights are on the server."""
     return None

@@ -35,6 +35,8 @@ class CrossmathFamily(ProvableFamily):
 
     name = "crossmath"
     unit = "blank"
+    data = "solved grid"
+    text_field = "table"
     legend = LEGEND
     presets = tuple(PRESETS)
     mixture = MIXED
@@ -121,7 +123,7 @@ class CrossmathFamily(ProvableFamily):
         here, there = (as_meant(one.content).fingerprint for one in (task, other))
         if here == there:
             return f"the same puzzle as {other.id}"
-        return f"the same solved grid as {other.id}, with other blanks"
+        return f"the same {self.data} as {other.id}, with other blanks"
 
     def explain(self, task: Task, *, seed: int, brief: bool = False) -> str:
         """Every step with its equation. Raises `ValueError` where propagation gets stuck."""

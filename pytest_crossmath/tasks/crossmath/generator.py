@@ -150,7 +150,7 @@ def _grow(spec: GeneratorSpec, rng: random.Random) -> Puzzle | None:
 def _candidate_line(lines: list[Line], rng: random.Random) -> Line:
     """A random line through a number of the grid, or the first line."""
     if not lines:
-        return rng.choice(list(Direction)), (0, 0)
+        return rng.choice(list(Direction)), (2, 2)
     direction, (row, column) = rng.choice(lines)
     along, shift = 2 * rng.randrange(3), 2 * rng.randrange(3)
     if direction is Direction.ACROSS:

@@ -8,7 +8,7 @@ from textwrap import wrap
 from pytest_crossmath.files import relative
 from pytest_crossmath.tasks.questions.question import LETTERS, Question
 from pytest_crossmath.tasks.score import Score
-from pytest_crossmath.tasks.task import Form, Task, TextPart
+from pytest_crossmath.tasks.task import Form, Task, pictures_in, text_in
 from pytest_crossmath.text import printable
 
 _SHOWN = 600
@@ -17,12 +17,12 @@ _SHOWN = 600
 
 def question_lines(task: Task, form: Form, score: Score) -> Iterator[str]:
     """The end of a question as it was shown, its pictures, the answer and the right one."""
-    text = "\n".join(part.text for part in task.shown[form] if isinstance(part, TextPart))
+    text = text_in(task.shown[form])
     cut = text if len(text) <= _SHOWN else f"… {text[-_SHOWN:]}"
     for line in cut.splitlines():
         yield from wrap(printable(line), 80) or [""]
-    pictures = task.pictures.get(form, ())
-    yield from (f"picture: {relative(picture.path)}" for picture in pictures)
+    for picture in pictures_in(task.shown[form]):
+        yield f"picture: {relative(picture.path)}"
     yield ""
     yield f"answered: {_named(task.content, score.answer) if score.answer else 'nothing'}"
     yield f"right:    {_named(task.content, score.target)}"

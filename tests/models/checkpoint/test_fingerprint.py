@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 
 from pytest_crossmath.errors import ModelError
+from pytest_crossmath.models import digests as memos
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.checkpoint import fingerprint as module
-from pytest_crossmath.models.checkpoint.fingerprint import MEMO_FILE, Digests, fingerprint
+from pytest_crossmath.models.checkpoint.fingerprint import fingerprint
+from pytest_crossmath.models.digests import MEMO_FILE, Digests
 from pytest_crossmath.models.registry import weights_digest
 from pytest_crossmath.models.spec import parse_spec
 
@@ -37,7 +39,7 @@ def write(folder: Path, **files: str) -> Path:
 
 def of(folder: Path | str, settings: Settings = SETTINGS) -> str | None:
     """The fingerprint of a model."""
-    return fingerprint(parse_spec(str(folder)), settings)
+    return fingerprint(parse_spec(str(folder)), settings, Digests())
 
 
 @pytest.fixture
@@ -174,7 +176,7 @@ def test_the_hub_is_read_from_its_cache(hub: Callable[..., Path], tmp_path: Path
     assert of("hf:org/name@v2") not in {None, of("hf:org/name")}
     assert of("hf:org/name@" + "b" * 40) == of("hf:org/name@v2")
     assert of("hf:org/name@v3") is None
-    assert weights_digest(parse_spec("hf:org/name")) is not None
+    assert weights_digest(parse_spec("hf:org/name"), Digests()) is not None
 
 
 def test_a_half_loaded_repository_has_none(hub: Callable[..., Path]) -> None:
@@ -231,7 +233,7 @@ def test_what_is_no_checkpoint_has_none(
 
 def big(file: Path, letter: str) -> Path:
     """A file that is worth remembering, written long ago."""
-    file.write_text(letter * module._BIG)
+    file.write_text(letter * memos._BIG)
     os.utime(file, (LONG_AGO, LONG_AGO))
     return file
 
@@ -240,7 +242,7 @@ def big(file: Path, letter: str) -> Path:
 def an_hour_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of this test were changed an hour ago."""
     real = time.time
-    monkeypatch.setattr(f"{fingerprint.__module__}.time.time", lambda: real() + 3600)
+    monkeypatch.setattr(f"{memos.__name__}.time.time", lambda: real() + 3600)
 
 
 def digest(file: Path, memo: Path) -> str:
@@ -258,8 +260,8 @@ def test_a_big_file_is_read_once(
     """The memo says the digest again, for fingerprints and for the weights' digest."""
     big(checkpoint / "model.safetensors", "a")
     spec, memo = parse_spec(str(checkpoint)), tmp_path / "memo"
-    first = fingerprint(spec, SETTINGS, memo=memo)
-    weights = weights_digest(spec)
+    first = fingerprint(spec, SETTINGS, Digests(memo))
+    weights = weights_digest(spec, Digests())
     entry = json.loads((memo / MEMO_FILE).read_text())
     assert list(entry) == [str(checkpoint / "model.safetensors")]
     real = hashlib.file_digest
@@ -269,8 +271,8 @@ def test_a_big_file_is_read_once(
         return real(stream, name)
 
     monkeypatch.setattr(hashlib, "file_digest", small_only)
-    assert fingerprint(spec, SETTINGS, memo=memo) == first
-    assert weights_digest(spec, memo=memo) == weights
+    assert fingerprint(spec, SETTINGS, Digests(memo)) == first
+    assert weights_digest(spec, Digests(memo)) == weights
 
 
 @pytest.mark.usefixtures("an_hour_later")
@@ -284,7 +286,7 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     os.utime(other, (LONG_AGO + 1, LONG_AGO + 1))
     third = digest(other.rename(file), memo)
     assert [first, second, third] == [
-        hashlib.sha256(letter * module._BIG).hexdigest() for letter in (b"a", b"b", b"c")
+        hashlib.sha256(letter * memos._BIG).hexdigest() for letter in (b"a", b"b", b"c")
     ]
 
 
@@ -311,7 +313,7 @@ def test_a_file_that_is_gone_is_told(checkpoint: Path) -> None:
     (checkpoint / "tokenizer.json").unlink(missing_ok=True)
     (checkpoint / "tokenizer.json").symlink_to("/nowhere")
     with pytest.raises(ModelError, match=r"tokenizer.json cannot be read: No such file"):
-        fingerprint(parse_spec(str(checkpoint)), SETTINGS)
+        fingerprint(parse_spec(str(checkpoint)), SETTINGS, Digests())
 
 
 @pytest.mark.usefixtures("an_hour_later")
@@ -320,8 +322,8 @@ def test_a_damaged_memo_is_ignored(tmp_path: Path, damage: str) -> None:
     """Whatever is in it, the digest is right, and the memo is whole afterwards."""
     file, memo = big(tmp_path / "w.safetensors", "a"), write(tmp_path / "memo")
     (memo / MEMO_FILE).write_text(damage.replace("FILE", str(file)))
-    assert digest(file, memo) == hashlib.sha256(b"a" * module._BIG).hexdigest()
-    assert json.loads((memo / MEMO_FILE).read_text())[str(file)]["size"] == module._BIG
+    assert digest(file, memo) == hashlib.sha256(b"a" * memos._BIG).hexdigest()
+    assert json.loads((memo / MEMO_FILE).read_text())[str(file)]["size"] == memos._BIG
 
 
 @pytest.mark.usefixtures("an_hour_later")
@@ -337,7 +339,7 @@ def test_a_memo_that_cannot_be_written_is_no_trouble(tmp_path: Path) -> None:
     """The digest is what counts."""
     file = big(tmp_path / "w.safetensors", "a")
     (tmp_path / "memo").touch()
-    assert digest(file, tmp_path / "memo") == hashlib.sha256(b"a" * module._BIG).hexdigest()
+    assert digest(file, tmp_path / "memo") == hashlib.sha256(b"a" * memos._BIG).hexdigest()
 
 
 @pytest.mark.usefixtures("an_hour_later")
@@ -360,9 +362,10 @@ def test_making_one_imports_no_torch(checkpoint: Path) -> None:
         "import sys\n"
         "from pytest_crossmath.models.backend import Settings\n"
         "from pytest_crossmath.models.checkpoint.fingerprint import fingerprint\n"
+        "from pytest_crossmath.models.digests import Digests\n"
         "from pytest_crossmath.models.spec import parse_spec\n"
-        f"fingerprint(parse_spec({str(checkpoint)!r}), Settings())\n"
-        "fingerprint(parse_spec('hf:org/name'), Settings())\n"
+        f"fingerprint(parse_spec({str(checkpoint)!r}), Settings(), Digests())\n"
+        "fingerprint(parse_spec('hf:org/name'), Settings(), Digests())\n"
         "print('LOADED', [m for m in ('torch', 'transformers') if m in sys.modules])\n"
     )
     done = subprocess.run(  # noqa: S603 - our own program

@@ -1,0 +1,84 @@
+"""Digests of files that are too big to be read whenever they are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pytest_crossmath.errors import ModelError
+from pytest_crossmath.files import write_whole
+
+MEMO_FILE = "digests.json"
+"""Name of the memo in the folder that the caller gives."""
+_BIG = 1_000_000
+"""Bytes from which a digest is worth keeping."""
+_SETTLED = 2.0
+"""Seconds after which a change of a file is sure to have changed its time stamp."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Digests:
+    """SHA-256 of files: each is read once in a run, and a big one once for all runs.
+
+    A digest holds as long as path, size, time stamps and inode are what they were.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Those of big files are kept in `folder`; without one for this run only."""
+        self._folder = folder
+        self._known = self._read()
+        self._fresh: dict[str, dict[str, Any]] = {}
+
+    def of(self, file: Path) -> str:
+        """The digest of a file's content, in hexadecimal. Raises `ModelError`."""
+        try:
+            return self._of(file)
+        except OSError as error:
+            raise ModelError(f"{file} cannot be read: {error.strerror}") from None
+
+    def _of(self, file: Path) -> str:
+        real = file.resolve()
+        if file.is_symlink() and real.parent.name == "blobs" and _SHA256.fullmatch(real.name):
+            # The Hub's cache names big files by this very digest.
+            return real.name
+        state = real.stat()
+        # The time of the last change too, since copying tools set that of the last writing.
+        stamp = {
+            "size": state.st_size, "mtime_ns": state.st_mtime_ns, "ctime_ns": state.st_ctime_ns,
+            "inode": state.st_ino,
+        }  # fmt: skip
+        kept = self._known.get(str(real))
+        known = str(kept.get("sha256")) if isinstance(kept, dict) else ""
+        if kept == stamp | {"sha256": known} and _SHA256.fullmatch(known):
+            return known
+        with real.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if time.time() - max(state.st_mtime, state.st_ctime) > _SETTLED:
+            self._known[str(real)] = stamp | {"sha256": digest}
+            if state.st_size >= _BIG:
+                self._fresh[str(real)] = self._known[str(real)]
+        return digest
+
+    def save(self) -> None:
+        """Keep what is new. Whatever stands in the way costs time in the next run, no more."""
+        if self._folder is None or not self._fresh:
+            return
+        # Another process may have written since: its entries are kept too.
+        content = json.dumps(self._read() | self._fresh, indent=1)
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_whole(self._folder / MEMO_FILE, content)
+
+    def _read(self) -> dict[str, Any]:
+        if self._folder is None:
+            return {}
+        try:
+            content = json.loads((self._folder / MEMO_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return content if isinstance(content, dict) else {}

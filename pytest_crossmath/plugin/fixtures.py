@@ -1,0 +1,159 @@
+"""The fixtures, and what they are parametrized with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_crossmath.inference.engine import Engine, Scored
+    from pytest_crossmath.models.backend import Response
+    from pytest_crossmath.plugin.session import Asking, Session
+    from pytest_crossmath.run.plan import FormSample
+    from pytest_crossmath.tasks.request import Request
+    from pytest_crossmath.tasks.score import Score
+    from pytest_crossmath.tasks.task import Modality, Task
+
+active: pytest.StashKey[Session] = pytest.StashKey()
+"""The session of this process, where anything was asked of the plugin."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize model x problem x form for every test that asks for them."""
+    session = metafunc.config.stash.get(active, None)
+    if session is None:
+        return
+    taken = {name for m in metafunc.definition.iter_markers("parametrize") for name in _names(m)}
+    asked = set(metafunc.fixturenames) - taken
+    plan, tasks = session.plan, session.run.suite.tasks
+    if "crossmath_model" in asked:
+        models = [
+            pytest.param(name, id=name, marks=pytest.mark.crossmath(model=name))
+            for name in plan.models
+        ]
+        metafunc.parametrize("crossmath_model", models, indirect=True, scope="session")
+    if {"crossmath_problem", "crossmath_modality"} <= asked:
+        # Together: a question need not have every form.
+        both = [
+            pytest.param(task, form, id=id, marks=(_of_problem(task), _of_form(form)))
+            for id, task, form in plan.asked(tasks)
+        ]
+        metafunc.parametrize(["crossmath_problem", "crossmath_modality"], both, indirect=True)
+    elif "crossmath_problem" in asked:
+        problems = [pytest.param(task, id=task.id, marks=_of_problem(task)) for task in tasks]
+        metafunc.parametrize("crossmath_problem", problems, indirect=True)
+    elif "crossmath_modality" in asked:
+        shown = [pytest.param(form, id=id, marks=_of_form(form)) for id, form in plan.forms]
+        metafunc.parametrize("crossmath_modality", shown, indirect=True)
+
+
+def _of_problem(problem: Task) -> pytest.MarkDecorator:
+    return pytest.mark.crossmath(
+        problem=problem.id, difficulty=problem.difficulty, family=problem.family
+    )
+
+
+def _of_form(asked: FormSample) -> pytest.MarkDecorator:
+    return pytest.mark.crossmath(modality=asked.form.modality.value, style=asked.form.style)
+
+
+def _names(mark: pytest.Mark) -> list[str]:
+    """The arguments that a mark of the user's parametrizes by itself."""
+    names = mark.args[0] if mark.args else mark.kwargs.get("argnames", "")
+    return [n.strip() for n in names.split(",")] if isinstance(names, str) else list(names)
+
+
+def _parameter(request: pytest.FixtureRequest) -> Any:
+    if active not in request.config.stash:
+        pytest.skip("no model to run: add --crossmath-model=pocket, or a model of yours")
+    if not hasattr(request, "param"):
+        pytest.fail(f"{request.fixturename} must be an argument of the test", pytrace=False)
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def crossmath_model(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """The model: an `Engine`, with its `name` and its loaded `backend`."""
+    name = _parameter(request)
+    engine = _asking(request).asker.engine(name)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def crossmath_problem(request: pytest.FixtureRequest) -> Task:
+    """The problem: its id, family, key, steps, difficulty and pictures; of a grid, equations."""
+    problem: Task = _parameter(request)
+    return problem
+
+
+@pytest.fixture
+def crossmath_modality(request: pytest.FixtureRequest) -> Modality:
+    """The form it is given in: ``text``, ``image`` or ``image+text``."""
+    modality: Modality = _parameter(request).form.modality
+    return modality
+
+
+@pytest.fixture
+def crossmath_style(request: pytest.FixtureRequest, crossmath_modality: Modality) -> str | None:  # noqa: ARG001 - asked for its parameter
+    """The image style; None without an image."""
+    style: str | None = request.node.callspec.params["crossmath_modality"].form.style
+    return style
+
+
+@pytest.fixture
+def _crossmath_request(
+    request: pytest.FixtureRequest,
+    crossmath_problem: Task,
+    crossmath_modality: Modality,  # noqa: ARG001 - asked for its parameter
+) -> Request:
+    """The problem in its form, as the plan has it."""
+    asked = request.node.callspec.params["crossmath_modality"]
+    return _asking(request).plan.request(crossmath_problem, asked)
+
+
+@pytest.fixture
+def _crossmath_scored(
+    request: pytest.FixtureRequest, crossmath_model: Engine, _crossmath_request: Request
+) -> Scored:
+    return _asking(request).ask(request.node, crossmath_model, _crossmath_request)
+
+
+@pytest.fixture
+def crossmath_response(_crossmath_scored: Scored) -> Response:
+    """What the model said: text, why it ended, tokens and seconds."""
+    return _crossmath_scored.response
+
+
+@pytest.fixture
+def crossmath_score(_crossmath_scored: Scored) -> Score:
+    """The response, scored: outcome, answer, for each value whether it is right, and why."""
+    return _crossmath_scored.score
+
+
+@pytest.fixture
+def crossmath_regressed(
+    request: pytest.FixtureRequest,
+    crossmath_model: Engine,
+    _crossmath_request: Request,
+    crossmath_score: Score,
+) -> bool:
+    """Whether the snapshot says that the problem was solved before, and now it is not."""
+    model = crossmath_model.name
+    return _asking(request).is_regressed(request.node, model, _crossmath_request, crossmath_score)
+
+
+@pytest.fixture
+def crossmath_strict(request: pytest.FixtureRequest) -> bool:
+    """Whether a missed problem is to fail: ``--crossmath-strict``."""
+    session = request.config.stash.get(active, None)
+    return session is not None and session.run.strict
+
+
+def _asking(request: pytest.FixtureRequest) -> Asking:
+    """The session, where tests run: the controller of xdist runs none."""
+    session: Any = request.config.stash[active]
+    asking: Asking = session
+    return asking

@@ -1,0 +1,115 @@
+"""The asker: the engines of one process, with what they need to answer.
+
+::
+
+    asker = Asker(config, root, digests, keep=collector.add, is_over=collector.is_over)
+    asker.plan([("llava", "stretch 0", request), …])
+    scored = asker.ask("llava", request)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from pytest_crossmath.inference.cache import ModelCache, ResponseStore
+from pytest_crossmath.inference.engine import Engine, Failure, Scored
+from pytest_crossmath.inference.result import Result
+from pytest_crossmath.inference.transcript import Transcript
+from pytest_crossmath.models.backend import Backend
+from pytest_crossmath.models.digests import Digests
+from pytest_crossmath.models.registry import identify, load_backend
+from pytest_crossmath.models.spec import ModelSpec
+from pytest_crossmath.run.config import RunConfig
+from pytest_crossmath.tasks.diagnosis import diagnose
+from pytest_crossmath.tasks.request import Request
+
+
+class Asker:
+    """Who asks the models of a run, in one process."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        root: Path,
+        digests: Digests,
+        *,
+        keep: Callable[[Result | Transcript], None],
+        is_over: Callable[[str], bool],
+        loading: Callable[[str], AbstractContextManager[object]] = lambda _: nullcontext(),
+    ) -> None:
+        """`keep` takes every line of the record the moment it is there.
+
+        `is_over` says which model is not to be asked any more, and `loading` is held while one
+        is loaded. The cache lies below `root`.
+        """
+        self._config = config
+        self._digests = digests
+        self._keep = keep
+        self._is_over = is_over
+        self._loading = loading
+        self._store = ResponseStore(root)
+        self._engines = {spec.name: self._engine(spec) for spec in config.models}
+
+    def engine(self, model: str) -> Engine:
+        """The engine of a model."""
+        return self._engines[model]
+
+    def plan(self, requests: Iterable[tuple[str, str | None, Request]]) -> None:
+        """Name the requests that will be made, each with its model and what runs together."""
+        together: dict[tuple[str, str | None], list[Request]] = {}
+        for model, stretch, request in requests:
+            together.setdefault((model, stretch), []).append(request)
+        for (model, _), some in together.items():
+            self._engines[model].plan(some)
+
+    def ask(self, model: str, request: Request) -> Scored | Failure | None:
+        """The scored response to a request; None where the model is not to be asked any more.
+
+        Raises `ModelError` when the model cannot be loaded.
+        """
+        engine = self._engines[model]
+        if not engine.is_settled(request) and self._is_over(model):
+            return None
+        settled = engine.ask(request)
+        if self._config.diagnose and isinstance(settled, Scored) and settled.is_missed_picture:
+            self._diagnose(engine, settled)
+        return settled
+
+    def close(self) -> list[str]:
+        """Let go of the cache. Gives what went wrong with it, in lines."""
+        self._store.close()
+        return [self._store.trouble] if self._store.trouble else []
+
+    def _diagnose(self, engine: Engine, scored: Scored) -> None:
+        """Ask what was seen in a picture that was missed, and keep why it was."""
+        said = engine.transcript(scored.request)
+        if said is not None:
+            cause = diagnose(scored.request.task, scored.score.answer or (), said)
+            self._keep(Transcript.of(scored.result, cause, said))
+
+    def _engine(self, spec: ModelSpec) -> Engine:
+        settings = self._config.settings
+
+        def load() -> Backend:
+            with self._loading(spec.name):
+                return load_backend(spec, settings)
+
+        return Engine(
+            spec.name, load=load, settings=settings, cache=self._cache(spec), on_result=self._keep
+        )
+
+    def _cache(self, spec: ModelSpec) -> ModelCache | None:
+        if self._config.cache == "off":
+            return None
+        settings = self._config.settings
+
+        def identity() -> str | None:
+            loaded = self._engines[spec.name].is_loaded
+            return identify(spec, settings, self._digests, loaded=loaded)
+
+        return ModelCache(
+            self._store, identify=identity, settings=settings,
+            refresh=self._config.cache == "refresh",
+        )  # fmt: skip

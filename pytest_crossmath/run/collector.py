@@ -1,0 +1,196 @@
+"""The collector: every result of a run, its record and its gates, and the report at its end.
+
+::
+
+    collector = Collector(config, root, digests)
+    collector.plan([("llava", request), …])
+    collector.start()
+    collector.add(result)                        # as they arrive, from any process
+    report = collector.finish()
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pytest_crossmath.files import relative
+from pytest_crossmath.gating.early import EarlyStop
+from pytest_crossmath.gating.gatekeeper import Gatekeeper
+from pytest_crossmath.gating.verdicts import Verdict, Word
+from pytest_crossmath.inference.result import Result, ResultId, pending
+from pytest_crossmath.inference.run import Run
+from pytest_crossmath.inference.transcript import Transcript
+from pytest_crossmath.models.digests import Digests
+from pytest_crossmath.reporting.record import RecordWriter, check_writable, default_path
+from pytest_crossmath.reporting.report import Comparison, Report
+from pytest_crossmath.reporting.summary import split_by_cause, summarize_run
+from pytest_crossmath.run.config import RunConfig
+from pytest_crossmath.run.header import asked_header, record_header
+from pytest_crossmath.run.outputs import check_files, write_files
+from pytest_crossmath.tasks.request import Request
+
+THIS_RUN = "this run"
+"""What messages call a run that has no record."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotNote:
+    """What became of outcomes since their snapshot, for record and report."""
+
+    lines: Sequence[str] = ()
+    """In lines, for a person."""
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By model, for the record."""
+
+
+class Collector:
+    """Who collects the results of a run, in the one process that sees them all."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        root: Path,
+        digests: Digests,
+        *,
+        arrived: Callable[[Result], None] = lambda _: None,
+    ) -> None:
+        """`arrived` is called with every result that is new. The record lies below `root`.
+
+        Raises `ComparisonError` where the run cannot be compared as asked.
+        """
+        self._config = config
+        self._root = root
+        self._digests = digests
+        self._arrived = arrived
+        self._results: dict[ResultId, Result] = {}
+        self._transcripts: dict[ResultId, Transcript] = {}
+        self._record: RecordWriter | None = None
+        self._started = time.perf_counter()
+        self._keeper = Gatekeeper(
+            config.gates, config.baseline, sequential=config.stop_early == "sequential"
+        )
+        asked = {**asked_header(config), "models": {}}
+        self._keeper.check_asked(asked, [spec.name for spec in config.models])
+        self._stopping = EarlyStop(self._keeper, self._results, config.stop_early)
+        self._flags: tempfile.TemporaryDirectory[str] | None = None
+        self._fails = False
+
+    def plan(self, requests: Iterable[tuple[str, Request]]) -> None:
+        """Tell the gates what will be asked. Raises `ComparisonError`."""
+        if self._config.gates or self._config.baseline:
+            self._keeper.plan(pending(model, request) for model, request in requests)
+
+    def start(self) -> None:
+        """Start the clock, and see that what is asked for can be written before anything is asked.
+
+        Raises `OptionError` where it cannot.
+        """
+        self._started = time.perf_counter()
+        if self._config.record is not None:
+            check_writable(self._config.record)
+        check_files(self._config)
+
+    def add(self, line: Result | Transcript) -> None:
+        """Take a line into the record, once: a request may be made again after a crash."""
+        known: dict[ResultId, Any] = (
+            self._results if isinstance(line, Result) else self._transcripts
+        )
+        if line.id in known:
+            return
+        # The text is in the record: a long run's would fill the memory.
+        known[line.id] = replace(line, response="")
+        self._open_record().append(line)
+        if isinstance(line, Result):
+            self._arrived(line)
+
+    def is_over(self, model: str) -> bool:
+        """Whether a model is not to be asked any more."""
+        return self._stopping.is_over(model)
+
+    def flags(self) -> Path:
+        """A folder where other processes see which models are not to be asked any more."""
+        self._flags = self._flags or tempfile.TemporaryDirectory(prefix="crossmath-")
+        return Path(self._flags.name)
+
+    def tell(self) -> None:
+        """Say in that folder which models these are by now."""
+        if self._flags is not None:
+            self._stopping.tell((spec.name for spec in self._config.models), self.flags())
+
+    def finish(
+        self, snapshots: SnapshotNote | None = None, troubles: Iterable[str] = ()
+    ) -> Report | None:
+        """Judge the gates, close the record with the figures, and write what was asked for.
+
+        `troubles` are what went wrong with the cache. None where nothing was answered.
+        """
+        if self._flags is not None:
+            self._flags.cleanup()
+        if not self._results:
+            return None
+        report = self._report(snapshots or SnapshotNote(), troubles)
+        self._open_record().finish(self._last_line(report, snapshots))
+        report = replace(report, troubles=[*self._record_troubles(), *report.troubles])
+        unwritten = write_files(report, self._config)
+        self._fails = self._fails or bool(unwritten) or self._has_failed(report.verdicts)
+        return replace(report, troubles=[*report.troubles, *unwritten])
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a gate fails the run, or a file that was asked for could not be written."""
+        return self._fails
+
+    def _has_failed(self, verdicts: Iterable[Verdict]) -> bool:
+        failing = {Word.FAIL, *([Word.INCONCLUSIVE] if self._inconclusive_fails else [])}
+        lost = self._config.record is not None and bool(self._record_troubles())
+        return lost or any(verdict.word in failing for verdict in verdicts)
+
+    @property
+    def _inconclusive_fails(self) -> bool:
+        return self._config.inconclusive == "fail"
+
+    def _report(self, snapshots: SnapshotNote, troubles: Iterable[str]) -> Report:
+        record = self._open_record()
+        path = None if record.trouble and not record.path.exists() else record.path
+        run = Run(
+            relative(path) if path else THIS_RUN, record.header,
+            tuple(self._results.values()), tuple(self._transcripts.values()), None,
+        )  # fmt: skip
+        return Report(
+            run=run,
+            summary=summarize_run(run.results),
+            splits=split_by_cause(run.results, run.transcripts),
+            verdicts=self._keeper.verdicts(self._results),
+            comparisons=[Comparison(*found) for found in self._keeper.changes(self._results)],
+            differences=list(dict.fromkeys(self._keeper.differences(record.header))),
+            inconclusive_fails=self._inconclusive_fails,
+            stopped=list(self._stopping.lines()),
+            snapshots=snapshots.lines,
+            seconds=time.perf_counter() - self._started,
+            record=relative(record.path),
+            troubles=[f"cache: {trouble}" for trouble in troubles],
+        )
+
+    def _last_line(self, report: Report, snapshots: SnapshotNote | None) -> dict[str, Any]:
+        return {
+            **report.summary.to_json(),
+            "gates": [verdict.to_json() for verdict in report.verdicts],
+            "stopped_early": self._stopping.to_json(),
+            "snapshots": snapshots.counts if snapshots else {},
+            "causes": [split.to_json() for split in report.splits],
+        }
+
+    def _record_troubles(self) -> list[str]:
+        trouble = self._record.trouble if self._record else None
+        return [f"  it is incomplete: {trouble}"] if trouble else []
+
+    def _open_record(self) -> RecordWriter:
+        if self._record is None:
+            path = self._config.record or default_path(self._root)
+            self._record = RecordWriter(path, record_header(self._config, self._digests))
+        return self._record

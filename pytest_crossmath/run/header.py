@@ -1,0 +1,47 @@
+"""What a run is asked, as the first line of its record, and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from pytest_crossmath.models.digests import Digests
+from pytest_crossmath.models.registry import weights_digest
+from pytest_crossmath.run.config import RunConfig
+from pytest_crossmath.tasks.request import instructions_of
+from pytest_crossmath.tasks.scoring import RULES
+
+
+def record_header(config: RunConfig, digests: Digests) -> Mapping[str, Any]:
+    """The first line of the record."""
+    return {
+        "models": {
+            spec.name: {
+                "kind": spec.kind,
+                "target": spec.target,
+                "revision": spec.revision,
+                "digest": weights_digest(spec, digests),
+            }
+            for spec in config.models
+        },
+        **asked_header(config),
+    }
+
+
+def asked_header(config: RunConfig) -> Mapping[str, Any]:
+    """The part of the record's header that says what is asked, and how."""
+    suite = config.suite
+    return {
+        "suite": {
+            "name": suite.name,
+            "digest": suite.digest,
+            "problems": [task.id for task in suite.tasks],
+        },
+        "modalities": [modality.value for modality in config.modalities],
+        "styles": list(config.styles),
+        "samples": config.samples,
+        "scoring": RULES,
+        "instruction": config.instruction or instructions_of(suite.tasks),
+        "settings": asdict(config.settings),
+    }
