@@ -6,6 +6,7 @@
     ├── OptionError      a value on the command line, in the ini file or in a prompt file
     ├── SuiteError       a suite file: which one, which line, what is wrong
     ├── GridError        a table that is no cross-math grid
+    ├── FamilyError      a family of tasks failed: which one, at what
     ├── ModelError       a model specification, a missing extra, a damaged checkpoint
     ├── RecordError      a run record: which one, which line, what is wrong
     ├── ComparisonError  two runs that are no pair: what differs
@@ -53,6 +54,10 @@ class SuiteError(CrossmathError):
     """A suite cannot be loaded: the message names file, line and field."""
 
 
+class FamilyError(CrossmathError):
+    """A family of tasks, mostly of another package, failed at something that it has to do."""
+
+
 class ModelError(CrossmathError):
     """A model cannot be found or loaded: nothing was inferred."""
 
@@ -70,4 +75,4 @@ class SnapshotError(CrossmathError):
 
 
 class BackendError(CrossmathError):
-    """A backend failed while it was generating; the affected samples have no score."""
+    """A backend failed while it was generating; the affected requests have no score."""

@@ -12,7 +12,7 @@ from pytest_crossmath.cli.compare import one_model
 from pytest_crossmath.cli.output import print_lines, write_json
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.gating.calibration import Churn, calibrate
-from pytest_crossmath.gating.comparison import check_comparable, differences, same_samples
+from pytest_crossmath.gating.comparison import check_comparable, differences, same_requests
 from pytest_crossmath.reporting.record import read_record
 
 HELP = "measure how much repeated runs of one model differ"
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     told: dict[str, None] = {}
     for (one, first), (other, second) in pairwise(zip(runs, results, strict=True)):
         check_comparable(one, other)
-        same_samples(one.name, first, other.name, second)
+        same_requests(one.name, first, other.name, second)
         models = first[0].model, second[0].model
         told |= dict.fromkeys(differences(one.header, other.header, models))
     churns = calibrate(results)
@@ -57,5 +57,5 @@ def _table(churns: tuple[Churn, ...]) -> Iterator[str]:
     ]
     headers = ("form", "problems", "churn", "widest difference", "noise up to")
     yield from tabulate(rows, headers=headers, disable_numparse=True).splitlines()
-    yield "churn: problems whose verdict differs between two runs; the others in points:"
+    yield "churn: problems whose outcome differs between two runs; the others in points:"
     yield "a drop above the noise comes by chance 1 time in 20"

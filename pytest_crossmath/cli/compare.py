@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,12 @@ from pytest_crossmath.errors import ComparisonError
 from pytest_crossmath.gating.comparison import check_comparable, of_model
 from pytest_crossmath.gating.gatekeeper import Baseline, Gatekeeper
 from pytest_crossmath.gating.gates import Kind, check_gates, parse_gate
-from pytest_crossmath.gating.verdicts import Verdict, Word
+from pytest_crossmath.gating.verdicts import any_fails
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.gates import change_lines, gate_table
 from pytest_crossmath.reporting.record import read_record
 from pytest_crossmath.tasks.score import Outcome
-from pytest_crossmath.tasks.task import Form
 
 HELP = "judge one run record against another"
 EXAMPLE = (
@@ -68,7 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
     changed: list[dict[str, Any]] = []
     for name, there, by_form in keeper.changes(results):
         lines += change_lines(name, there, by_form)
-        changed += [{"model": name, "base": there, **_listed(asdict(c))} for c in by_form]
+        changed += [
+            {"model": name, "base": there, **asdict(c), "form": str(c.form)} for c in by_form
+        ]
     differences = list(dict.fromkeys(keeper.differences(header)))
     lines += [f"  other than there: {difference}" for difference in differences]
     if verdicts:
@@ -78,7 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
     write_json(
         arguments.json, {"changes": changed, "differences": differences, "gates": gates_said}
     )
-    return 1 if _fails(verdicts, arguments.inconclusive) else 0
+    fails = any_fails(verdicts, inconclusive_fails=arguments.inconclusive == "fail")
+    return 1 if fails else 0
 
 
 def _split(base: str) -> tuple[str, str, str]:
@@ -94,15 +96,6 @@ def _planned(keeper: Gatekeeper, new: Run, stopped: Iterable[str]) -> list[Resul
             for result in keeper.base_of(model)
         ]
     return planned
-
-
-def _fails(verdicts: Sequence[Verdict], inconclusive: str) -> bool:
-    failing = {Word.FAIL} | ({Word.INCONCLUSIVE} if inconclusive == "fail" else set())
-    return any(verdict.word in failing for verdict in verdicts)
-
-
-def _listed(change: dict[str, Any]) -> dict[str, Any]:
-    return change | {"form": str(Form(**change["form"]))}
 
 
 def one_model(run: Run) -> tuple[Result, ...]:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.files import require_free_folder
-from pytest_crossmath.tasks.family import ProvableFamily, provable
 from pytest_crossmath.tasks.generating import MIXED, numbered
+from pytest_crossmath.tasks.provable import ProvableFamily, provable
 
 HELP = "make a suite of new problems"
 EXAMPLE = "crossmath generate --count 5 --seed 1 --out my-suite"
@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--difficulty", metavar="PRESET",
-        help="a preset of the family, or mixed (default: mixed, where it has several)",
+        help="of crossmath mini, easy, medium, hard or mixed (default); of another family one of"
+        " its presets (default: the first)",
     )  # fmt: skip
     parser.add_argument(
         "--style", nargs="+", default=["original"],
@@ -52,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make the suite, or go on with one that was broken off. Raises `CrossmathError`."""
+    """Make the suite, or resume one that was interrupted. Raises `CrossmathError`."""
     from tqdm import tqdm
 
     from pytest_crossmath.tasks.lines import check_id
@@ -73,7 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     name = arguments.name or out.resolve().name
     check_id("--name (default: the folder)", name)
     against = [load_provable(suite, "--against") for suite in arguments.against]
-    exclude = taken_fingerprints(*against, apart_from=name if arguments.rebuild else None)
+    taken = taken_fingerprints(*against, apart_from=name if arguments.rebuild else None)
+    exclude = {known for name, known in taken if name == family.name}
     about = {
         "name": name,
         "version": 1,
@@ -91,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
                 print(f"{writer.made} problems are there already: going on")
             endless = numbered(
                 family, preset, seed=arguments.seed, prefix=name,
-                exclude=exclude | writer.fingerprints, made=writer.made, index=writer.index,
+                exclude={*exclude, *writer.fingerprints}, made=writer.made, index=writer.index,
             )  # fmt: skip
             total = max(arguments.count, writer.made)
             left = islice(endless, total - writer.made)
@@ -108,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _preset(family: ProvableFamily, asked: str | None) -> str:
     presets = [*family.presets, *([MIXED] if family.mixture else [])]
-    preset = asked or presets[-1]
+    preset = asked or (MIXED if family.mixture else presets[0])
     if preset not in presets:
         raise OptionError(
             f"--difficulty cannot be {preset!r}; of {family.name} it takes: {', '.join(presets)}"

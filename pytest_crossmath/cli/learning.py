@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from pytest_crossmath.errors import OptionError
+from pytest_crossmath.tasks.provable import fingerprint_of
 from pytest_crossmath.tasks.request import load_instruction
 from pytest_crossmath.tasks.suite import (
     Suite,
@@ -19,7 +20,7 @@ from pytest_crossmath.tasks.suite import (
     taken_fingerprints,
 )
 from pytest_crossmath.tasks.task import Modality
-from pytest_crossmath.tasks.verify import fingerprints, verify_manifest, wrong_target
+from pytest_crossmath.tasks.verify import verify_manifest, wrong_target
 from pytest_crossmath.training.dataset import Completion, Example, examples
 
 
@@ -52,14 +53,7 @@ def load_learning_suite(name: str) -> Suite:
     """
     suite = load_provable(name, "a training set")
     taken = taken_fingerprints()
-    known = next(
-        (
-            task.id
-            for task, found in zip(suite.tasks, fingerprints(suite.tasks), strict=True)
-            if found in taken
-        ),
-        None,
-    )
+    known = next((task.id for task in suite.tasks if fingerprint_of(task) in taken), None)
     if known is not None:
         raise OptionError(
             f"suite {suite.name}: {known} is a problem of a bundled suite, which is for testing: a"

@@ -13,7 +13,8 @@ from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.html import page
 from pytest_crossmath.reporting.model_card import write_card
 from pytest_crossmath.reporting.record import read_record
-from pytest_crossmath.reporting.report import Report, side_by_side
+from pytest_crossmath.reporting.report import side_by_side
+from pytest_crossmath.reporting.summary import summarize_run
 from pytest_crossmath.tasks.suite import Suite, load_suite
 
 HELP = "show run records as a page"
@@ -45,10 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
             "nothing to write: add -o FILE.html, --json OUT or --model-card README.md"
         )
     runs = [read_record(path, texts=bool(arguments.out)) for path in arguments.runs]
-    reports, notes = side_by_side(runs)
     lines: list[str] = []
     if arguments.out:
         suite, lines = suite_of(runs, arguments.suite)
+        reports, notes = side_by_side(runs)
         write_page(arguments.out, page(reports, suite, [*lines, *notes]))
         lines = [*lines, f"report: {relative(arguments.out)}"]
     if arguments.model_card:
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         count = write_card(arguments.model_card, run, model)
         lines.append(f"model card: {relative(arguments.model_card)}, {count} figures of {model}")
     print_lines(lines)
-    write_json(arguments.json, {"runs": [_figures(report) for report in reports]})
+    write_json(arguments.json, {"runs": [_figures(run) for run in runs]})
     return 0
 
 
@@ -73,13 +74,13 @@ def _one_model(runs: list[Run], wanted: str | None) -> tuple[Run, str]:
     return models[0]
 
 
-def _figures(report: Report) -> dict[str, Any]:
+def _figures(run: Run) -> dict[str, Any]:
     """What a dashboard shows of a run."""
-    run, summary = report.run, report.run.summary or {}
+    summary = run.summary or {}
     return {
         "name": run.name,
         **{field: run.header.get(field) for field in ("started", "suite", "models", "settings")},
-        **report.summary.to_json(),
+        **summarize_run(run.results).to_json(),
         "gates": summary.get("gates", []),
         "snapshots": summary.get("snapshots", {}),
         "finished": run.summary is not None,

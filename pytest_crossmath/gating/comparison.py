@@ -31,7 +31,7 @@ _SHOWN = 60
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The problems whose verdict in one form changed."""
+    """The problems whose outcome in one form changed."""
 
     form: Form
     """The form."""
@@ -52,7 +52,7 @@ def check_comparable(base: Run, new: Run) -> None:
     check_headers(base, new.header, new.name)
 
 
-def same_samples(base_name: str, base: Sequence[Result], name: str, new: Sequence[Result]) -> None:
+def same_requests(base_name: str, base: Sequence[Result], name: str, new: Sequence[Result]) -> None:
     """Raise `ComparisonError` unless one model here was asked what one was asked there."""
     theirs, ours = ({result.id[1] for result in results} for results in (base, new))
     if ours != theirs:

@@ -22,7 +22,7 @@ from pytest_crossmath.gating.comparison import (
     differences,
     of_model,
     pick_model,
-    same_samples,
+    same_requests,
 )
 from pytest_crossmath.gating.gates import Gate, Kind
 from pytest_crossmath.gating.sequential import sequential_words
@@ -84,7 +84,7 @@ class Gatekeeper:
             return
         for model in dict.fromkeys(result.model for result in self._planned.values()):
             planned = of_model(tuple(self._planned.values()), model)
-            same_samples(self.baseline.run.name, self.base_of(model), self._name, planned)
+            same_requests(self.baseline.run.name, self.base_of(model), self._name, planned)
 
     def planned(self, model: str) -> int:
         """How many requests a model was going to get."""

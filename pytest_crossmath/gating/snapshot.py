@@ -31,7 +31,7 @@ _LONGEST = 120
 _MEND = "mend it, or delete the file and run pytest with --snapshot-update"
 
 
-class Change(StrEnum):
+class SnapshotChange(StrEnum):
     """An outcome beside that of the snapshot."""
 
     SAME = "same"
@@ -76,17 +76,17 @@ def entry(score: Score) -> str:
     return f"{score.outcome.value}\t{answer}".rstrip()
 
 
-def change(before: str | None, score: Score) -> Change:
+def change(before: str | None, score: Score) -> SnapshotChange:
     """What became of a request since its entry was written."""
     if before is None:
-        return Change.NEW
+        return SnapshotChange.NEW
     solved_before = _is_solved(before)
     solved_now = score.outcome is Outcome.SOLVED
     if solved_before and before != _solved(score):
-        return Change.NEW  # another problem under the same id
+        return SnapshotChange.NEW  # another problem under the same id
     if solved_before == solved_now:
-        return Change.SAME
-    return Change.IMPROVED if solved_now else Change.REGRESSED
+        return SnapshotChange.SAME
+    return SnapshotChange.IMPROVED if solved_now else SnapshotChange.REGRESSED
 
 
 def no_worse(before: str, now: str) -> bool:

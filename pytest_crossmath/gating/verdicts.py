@@ -16,7 +16,7 @@ a difference, the verdict is inconclusive.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from math import lcm, sqrt
@@ -129,6 +129,12 @@ class _Values:
     samples: int
     """Samples of a problem whose verdicts they come from: the values are multiples of one in so
     many."""
+
+
+def any_fails(verdicts: Iterable[Verdict], *, inconclusive_fails: bool) -> bool:
+    """Whether some verdict fails the run, which one that cannot tell may do too."""
+    failing = {Word.FAIL, *([Word.INCONCLUSIVE] if inconclusive_fails else [])}
+    return any(verdict.word in failing for verdict in verdicts)
 
 
 def judge(gates: Sequence[Gate], evidence: Mapping[str, Evidence]) -> tuple[Verdict, ...]:

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_crossmath.errors import BackendError, ModelError, setting
+from pytest_crossmath.errors import BackendError, FamilyError, ModelError, setting
 from pytest_crossmath.inference.cache import ModelCache
 from pytest_crossmath.inference.result import Result, failed, scored
 from pytest_crossmath.models.backend import Backend, OutOfMemoryError, Response, Settings
@@ -264,7 +264,11 @@ class Engine:
     def _keep(self, request: Request, response: Response, *, cached: bool = False) -> None:
         if self._cache and not cached:
             self._cache.save(request, response)
-        score = score_response(request.task, response.text, response.finish)
+        try:
+            score = score_response(request.task, response.text, response.finish)
+        except FamilyError as error:
+            self._fail(request, BackendError(str(error)))
+            return
         result = scored(self.name, request, response, score, cached=cached)
         self._settle(request, Scored(result, response, score, request))
         if not request.transcribes:

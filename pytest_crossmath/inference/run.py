@@ -23,7 +23,7 @@ class Run:
     header: Mapping[str, Any]
     """The first line of the record: models, suite, modalities, settings, versions."""
     results: tuple[Result, ...]
-    """One for each sample that has one."""
+    """One for each request that has one."""
     transcripts: tuple[Transcript, ...]
     """What the model saw in pictures that it missed, where that was asked."""
     summary: Mapping[str, Any] | None

@@ -44,7 +44,7 @@ class Settings:
     temperature: float = 0.0
     """0 is greedy decoding; else the softmax temperature of sampling."""
     batch_size: int | None = None
-    """Samples in a batch; None lets the backend choose."""
+    """Requests in a batch; None lets the backend choose."""
     dtype: str = "auto"
     """``auto``, ``float32``, ``bfloat16`` or ``float16``."""
     device: str = "auto"

@@ -15,13 +15,14 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from pytest_crossmath.errors import CrossmathError
+from pytest_crossmath.errors import BackendError, CrossmathError
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.digests import Digests
 from pytest_crossmath.models.spec import ModelSpec
 from pytest_crossmath.tasks.answers import marked
-from pytest_crossmath.tasks.family import ProvableFamily, provable
+from pytest_crossmath.tasks.family import guarded
 from pytest_crossmath.tasks.pictures import Picture
+from pytest_crossmath.tasks.provable import ProvableFamily, provable
 from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.score import Finish
 
@@ -41,12 +42,17 @@ class ReferenceBackend:
         settings: Settings,  # noqa: ARG002 - nothing is generated
         *,
         batch_size: int,  # noqa: ARG002 - one after the other
-    ) -> Iterator[tuple[int, Response]]:
+    ) -> Iterator[tuple[int, Response | BackendError]]:
         """Solve each request from what its prompt shows, and from nothing else."""
         for index, request in enumerate(requests):
             started = time.perf_counter()
-            text = _transcribe(request) if request.transcribes else _respond(request)
-            yield index, Response(text, Finish.STOP, 0, time.perf_counter() - started)
+            try:
+                with guarded(_family(request), f"read or solve {request.task.id}"):
+                    text = _transcribe(request) if request.transcribes else _respond(request)
+            except CrossmathError as error:
+                yield index, BackendError(str(error))
+            else:
+                yield index, Response(text, Finish.STOP, 0, time.perf_counter() - started)
 
 
 def check(spec: ModelSpec) -> None:
@@ -75,7 +81,7 @@ def _respond(request: Request) -> str:
     first, *others = contents
     if any(other != first for other in others):
         return "The text and the picture do not show the same."
-    found = family.solve(first) if first is not None else None
+    found = family.solve(first, request.task.question) if first is not None else None
     return marked(found.values) if found else "I cannot read or solve this."
 
 
@@ -94,7 +100,7 @@ def _contents(request: Request) -> Iterator[Any]:
     if request.form.modality.shows_text:
         try:
             # The data are the last paragraph.
-            yield family.from_text(request.text.rpartition("\n\n")[2])
+            yield family.from_text(request.text.rstrip().rpartition("\n\n")[2])
         except (CrossmathError, ValueError):
             yield None
 

@@ -161,7 +161,7 @@ def _stamp(file: Path) -> tuple[int, ...]:
         state = file.stat()
     except OSError:
         return ()
-    return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
+    return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino, state.st_dev
 
 
 def _parse(record: Mapping[str, Any]) -> SavedResponse:

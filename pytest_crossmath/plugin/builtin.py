@@ -6,9 +6,14 @@ from typing import NoReturn
 
 import pytest
 
-from pytest_crossmath.tasks.family import family_of
+from pytest_crossmath.errors import CrossmathError
+from pytest_crossmath.tasks.family import family_of, guarded
 from pytest_crossmath.tasks.score import Outcome, Score
 from pytest_crossmath.tasks.task import Form, Modality, Task
+from pytest_crossmath.text import cut, printable
+
+_LONGEST = 400
+"""Characters of a line that a family draws."""
 
 
 def test_problem(
@@ -35,4 +40,9 @@ def _fail(task: Task, form: Form, score: Score, reason: str) -> NoReturn:
     """Fail with the task and the answer shown."""
     family = family_of(task)
     title = f"{reason}; {family.legend}" if family.legend else reason
-    pytest.fail("\n".join([title, "", *family.show(task, form, score)]), pytrace=False)
+    try:
+        with guarded(family, f"show {task.id}"):
+            shown = [cut(printable(line), _LONGEST) for line in family.show(task, form, score)]
+    except CrossmathError as error:
+        shown = [str(error)]
+    pytest.fail("\n".join([title, "", *shown]), pytrace=False)

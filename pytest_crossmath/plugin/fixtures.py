@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from pytest_crossmath.inference.engine import Engine, Scored
     from pytest_crossmath.models.backend import Response
-    from pytest_crossmath.plugin.session import Asking, Session
+    from pytest_crossmath.plugin.session import AskerRole, Session
     from pytest_crossmath.run.plan import FormSample
     from pytest_crossmath.tasks.request import Request
     from pytest_crossmath.tasks.score import Score
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 active: pytest.StashKey[Session] = pytest.StashKey()
 """The session of this process, where anything was asked of the plugin."""
+
+asking: pytest.StashKey[AskerRole] = pytest.StashKey()
+"""The same, in a process that runs tests."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -38,7 +41,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         # Together: a question need not have every form.
         both = [
             pytest.param(task, form, id=id, marks=(_of_problem(task), _of_form(form)))
-            for id, task, form in plan.asked(tasks)
+            for id, task, form in plan.entries(tasks)
         ]
         metafunc.parametrize(["crossmath_problem", "crossmath_modality"], both, indirect=True)
     elif "crossmath_problem" in asked:
@@ -77,7 +80,7 @@ def _parameter(request: pytest.FixtureRequest) -> Any:
 def crossmath_model(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """The model: an `Engine`, with its `name` and its loaded `backend`."""
     name = _parameter(request)
-    engine = _asking(request).asker.engine(name)
+    engine = request.config.stash[asking].asker.engine(name)
     yield engine
     engine.close()
 
@@ -111,14 +114,17 @@ def _crossmath_request(
 ) -> Request:
     """The problem in its form, as the plan has it."""
     asked = request.node.callspec.params["crossmath_modality"]
-    return _asking(request).plan.request(crossmath_problem, asked)
+    _check_ours(crossmath_problem=hasattr(crossmath_problem, "shown"))
+    _check_ours(crossmath_modality=hasattr(asked, "form"))
+    return request.config.stash[asking].plan.request(crossmath_problem, asked)
 
 
 @pytest.fixture
 def _crossmath_scored(
     request: pytest.FixtureRequest, crossmath_model: Engine, _crossmath_request: Request
 ) -> Scored:
-    return _asking(request).ask(request.node, crossmath_model, _crossmath_request)
+    _check_ours(crossmath_model=hasattr(crossmath_model, "name"))
+    return request.config.stash[asking].ask(request.node, crossmath_model, _crossmath_request)
 
 
 @pytest.fixture
@@ -142,7 +148,9 @@ def crossmath_regressed(
 ) -> bool:
     """Whether the snapshot says that the problem was solved before, and now it is not."""
     model = crossmath_model.name
-    return _asking(request).is_regressed(request.node, model, _crossmath_request, crossmath_score)
+    return request.config.stash[asking].is_regressed(
+        request.node, model, _crossmath_request, crossmath_score
+    )
 
 
 @pytest.fixture
@@ -152,8 +160,12 @@ def crossmath_strict(request: pytest.FixtureRequest) -> bool:
     return session is not None and session.run.strict
 
 
-def _asking(request: pytest.FixtureRequest) -> Asking:
-    """The session, where tests run: the controller of xdist runs none."""
-    session: Any = request.config.stash[active]
-    asking: Asking = session
-    return asking
+def _check_ours(**fixtures: bool) -> None:
+    """Fail a test that asks a model, and parametrizes one of these with values of its own."""
+    for name, ours in fixtures.items():
+        if not ours:
+            pytest.fail(
+                f"{name} is parametrized by the plugin in a test that asks a model; select with -k"
+                " or -m, such as -m \"crossmath(modality='text')\"",
+                pytrace=False,
+            )

@@ -48,18 +48,20 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 def _start(config: pytest.Config) -> None:
-    # Before torch is imported, which asks once which GPUs there are.
     from pytest_crossmath.plugin.items import check_selection, take_selection
     from pytest_crossmath.plugin.xdist import prepare_worker
 
     take_selection(config)
+    # Before torch is imported, which asks once which GPUs there are.
     prepare_worker(getattr(config, "workerinput", {}))
 
-    from pytest_crossmath.plugin.fixtures import active
-    from pytest_crossmath.plugin.session import start, usage_errors
+    from pytest_crossmath.plugin.fixtures import active, asking
+    from pytest_crossmath.plugin.session import AskerRole, start, usage_errors
 
     with usage_errors():
         session = start(config, build_config(config))
     check_selection(config, session.plan.ids())
     config.stash[active] = session
-    config.pluginmanager.register(session, "crossmath-session")
+    if isinstance(session, AskerRole):
+        config.stash[asking] = session
+    config.pluginmanager.register(session)

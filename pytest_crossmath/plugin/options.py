@@ -95,7 +95,7 @@ OPTIONS = (
     Option("prompt", "FILE", "instruction to use instead of the built-in one", is_path=True),
     Option("max-new-tokens", "N", "longest response (default: the model's own limit)"),
     Option("temperature", "T", "sampling temperature; 0 is greedy (default: 0)"),
-    Option("batch-size", "N", "samples in a batch, or auto (default: auto)"),
+    Option("batch-size", "N", "requests in a batch, or auto (default: auto)"),
     Option("dtype", "DTYPE", f"{', '.join(DTYPES)} (default: auto, float32 on a CPU)"),
     Option("device", "DEVICE", "auto, cpu, cuda, cuda:1, mps, or sharded: over all GPUs"
            " (default: auto)"),

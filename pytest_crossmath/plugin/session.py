@@ -3,9 +3,9 @@
 Which of three roles a process has is picked once, when pytest is configured. Each is a pytest
 plugin with the hooks that it needs:
 
-    Local(asker, collector)        all in one process: it asks, and collects what comes
-    Worker(asker, outbox)          a worker of pytest-xdist: it asks, and sends what comes
-    Controller(collector, inbox)   the process that started the workers: it collects
+    Local        has an asker and a collector: all in one process
+    Worker       has an asker and an outbox: a worker of pytest-xdist, which sends what it gets
+    Controller   has a collector and an inbox: the process that started the workers
 
 Results travel on the test reports, the only thing that survives a worker that dies, and the
 last ones on what a worker says when it leaves.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ import pytest
 from pytest_crossmath.errors import CrossmathError, ModelError
 from pytest_crossmath.files import FOLDER
 from pytest_crossmath.gating.early import was_told
+from pytest_crossmath.gating.sequential import random_order
 from pytest_crossmath.inference.engine import Engine, Failure, Scored
 from pytest_crossmath.inference.result import failed
 from pytest_crossmath.models.digests import Digests
@@ -37,13 +39,14 @@ from pytest_crossmath.plugin.xdist import (
     make_scheduler,
     visible_gpus,
 )
-from pytest_crossmath.reporting.report import Report
+from pytest_crossmath.reporting.report import Report, suite_title
 from pytest_crossmath.run.asker import Asker
 from pytest_crossmath.run.collector import Collector, SnapshotNote
 from pytest_crossmath.run.config import RunConfig
-from pytest_crossmath.run.plan import Plan, Scopes
+from pytest_crossmath.run.plan import FormSample, Plan, Scopes
 from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.score import Score
+from pytest_crossmath.tasks.task import Task
 
 if TYPE_CHECKING:
     from pytest_crossmath.plugin.snapshots import Snapshots
@@ -57,8 +60,11 @@ MODEL_PROPERTY = "crossmath_model"
 PROBLEM_PROPERTY = "crossmath_problem"
 """Property of a test: the id of its problem."""
 
+_PARAMETERS = ("model", "problem", "modality")
+"""What a test that asks a model is parametrized with."""
+
 SNAPSHOT_PROPERTY = "crossmath_snapshot"
-"""Property of a test: what became of its outcome since the snapshot, a `Change`."""
+"""Property of a test: what became of its outcome since the snapshot, a `SnapshotChange`."""
 
 
 def start(config: pytest.Config, run: RunConfig) -> Session:
@@ -92,13 +98,12 @@ class Session:
 
     def pytest_report_header(self) -> str:
         """The line at the start of the run."""
-        count = len(self.run.suite.tasks)
-        suite = f"{self.run.suite.name} ({count} problem{'s' if count > 1 else ''})"
+        suite = suite_title(self.run.suite.name, len(self.run.suite.tasks))
         forms = ", ".join(modality.value for modality in self.run.modalities)
         return f"crossmath: {', '.join(self.plan.models)} on suite {suite} as {forms}"
 
 
-class Asking(Session):
+class AskerRole(Session):
     """The part of a role that runs tests, and asks models for them."""
 
     asker: Asker
@@ -134,20 +139,25 @@ class Asking(Session):
         """Tell the asker the requests that the items will make together."""
         scopes = self.stretches(items)
         self.asker.plan(
-            (model, scopes.get(item.nodeid), request) for item, model, request in self.asked(items)
+            (model, scopes.get(item.nodeid), request)
+            for item, model, request in self.requests_of(items)
         )
 
     def stretches(self, items: Sequence[pytest.Item]) -> Scopes:
         """What runs together, by test id; nothing where all does."""
         raise NotImplementedError
 
-    def asked(self, items: Sequence[pytest.Item]) -> Iterator[tuple[pytest.Item, str, Request]]:
+    def requests_of(
+        self, items: Sequence[pytest.Item]
+    ) -> Iterator[tuple[pytest.Item, str, Request]]:
         """The items that ask a model, with the model and the request."""
         for item in items:
             if _asks_a_model(item):
                 params = item.callspec.params  # type: ignore[attr-defined]  # parametrized by us
-                asked = params["crossmath_problem"], params["crossmath_modality"]
-                yield item, params["crossmath_model"], self.plan.request(*asked)
+                model, task, asked = (params.get(f"crossmath_{name}") for name in _PARAMETERS)
+                # One of a test's own fails that test, when it asks.
+                if model in self.plan.models:
+                    yield item, model, self.plan.request(task, asked)
 
     def ask(self, item: pytest.Item, engine: Engine, request: Request) -> Scored:
         """The scored response to a request; ends the test as an error when there is none."""
@@ -183,10 +193,10 @@ class Asking(Session):
 
     def _random_order(self, item: pytest.Item) -> tuple[str, bytes]:
         params = item.callspec.params  # type: ignore[attr-defined]  # parametrized by us
-        return self.plan.order(params["crossmath_model"], params["crossmath_problem"])
+        return params["crossmath_model"], random_order(params["crossmath_problem"].id)
 
 
-class Collecting(Session):
+class CollectorRole(Session):
     """The part of a role that sees all results, and says what follows from them."""
 
     collector: Collector
@@ -246,7 +256,7 @@ class Collecting(Session):
             show(self.report, terminalreporter)
 
 
-class Local(Asking, Collecting):
+class Local(AskerRole, CollectorRole):
     """All in one process."""
 
     def __init__(self, config: pytest.Config, run: RunConfig) -> None:
@@ -261,7 +271,7 @@ class Local(Asking, Collecting):
     def plan_items(self, items: Sequence[pytest.Item]) -> None:
         """Tell progress and gates too."""
         super().plan_items(items)
-        self.plan_results([(model, request) for _, model, request in self.asked(items)])
+        self.plan_results([(model, request) for _, model, request in self.requests_of(items)])
 
     def stretches(self, items: Sequence[pytest.Item]) -> Scopes:  # noqa: ARG002 - no need to look
         """Nothing: all runs together."""
@@ -272,24 +282,25 @@ class Local(Asking, Collecting):
         return self.asker.close()
 
 
-class Worker(Asking):
+class Worker(AskerRole):
     """A worker of pytest-xdist."""
 
     def __init__(self, config: pytest.Config, run: RunConfig) -> None:
         super().__init__(config, run)
         self._input: dict[str, Any] = config.workerinput  # type: ignore[attr-defined]  # set by xdist
         self.outbox = Outbox()
-        flags = Path(self._input[FLAGS])
-        stops = run.stop_early is not None
         self.asker = Asker(
-            run, config.rootpath, _digests(config), keep=self.outbox.put,
-            is_over=lambda model: stops and was_told(model, flags),
-        )  # fmt: skip
+            run, config.rootpath, _digests(config), keep=self.outbox.put, is_over=self._is_over
+        )
 
     def stretches(self, items: Sequence[pytest.Item]) -> Scopes:
         """As the controller hands them out."""
         ids = [item.nodeid for item in items]
         return self.plan.stretches(ids, self._input["workercount"])
+
+    def _is_over(self, model: str) -> bool:
+        stops = self.run.stop_early is not None
+        return stops and was_told(model, Path(self._input[FLAGS]))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -300,12 +311,12 @@ class Worker(Asking):
 
     @pytest.hookimpl(tryfirst=True)  # before xdist sends the last word
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Say what no report has carried."""
+        """Send the results that no report carried."""
         last = self.outbox.last_word(self.asker.close())
         session.config.workeroutput.update(last)  # type: ignore[attr-defined]  # set by xdist
 
 
-class Controller(Collecting):
+class Controller(CollectorRole):
     """The process that started the workers of pytest-xdist. It collects no tests."""
 
     def __init__(self, config: pytest.Config, run: RunConfig) -> None:
@@ -313,15 +324,12 @@ class Controller(Collecting):
         digests, root = _digests(config), config.rootpath
         self.collector = Collector(run, root, digests, arrived=self.progress.arrived)
         self.inbox = Inbox(self.collector.add)
-        # Where the user names a device, workers share it.
-        by_hand = run.settings.device not in {"auto", "cuda"}
-        self._gpus = GpuAssignment([] if by_hand else visible_gpus())
 
     def receive(self, report: pytest.TestReport) -> None:
         """Take the results too, and say which models are not to be asked any more."""
         self.inbox.take(report)
         super().receive(report)
-        self.collector.tell()
+        self.collector.publish_stops()
 
     def troubles(self) -> list[str]:
         """Those that the workers told of."""
@@ -352,13 +360,24 @@ class Controller(Collecting):
         for model, request in self.plan.find([crashitem]):
             self.collector.add(failed(model, request, "the worker died"))
 
+    @cached_property
+    def _gpus(self) -> GpuAssignment:
+        # Where the user names a device, workers share it.
+        by_hand = self.run.settings.device not in {"auto", "cuda"}
+        return GpuAssignment([] if by_hand else visible_gpus())
+
     def _handed_out(self, ids: Sequence[str], workers: int) -> Scopes:
         self.plan_results(list(self.plan.find(ids)))
         return self.plan.stretches(ids, workers)
 
 
 def _asks_a_model(item: pytest.Item) -> bool:
-    return SCORED_FIXTURE in getattr(item, "fixturenames", ())
+    """Whether a test asks a model, with what we parametrized it with."""
+    if SCORED_FIXTURE not in getattr(item, "fixturenames", ()):
+        return False
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    ours = isinstance(params.get("crossmath_modality"), FormSample)
+    return ours and isinstance(params.get("crossmath_problem"), Task)
 
 
 def _digests(config: pytest.Config) -> Digests:

@@ -32,8 +32,8 @@ from syrupy.utils import (
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.files import relative
 from pytest_crossmath.gating.snapshot import (
-    Change,
     Entries,
+    SnapshotChange,
     change,
     entry,
     format_snapshot,
@@ -53,10 +53,10 @@ FOLDER = "crossmath"
 """Folder of our files among the user's snapshots."""
 
 _WORDS = {
-    Change.REGRESSED: "regressed",
-    Change.IMPROVED: "improved",
-    Change.SAME: "as before",
-    Change.NEW: "new",
+    SnapshotChange.REGRESSED: "regressed",
+    SnapshotChange.IMPROVED: "improved",
+    SnapshotChange.SAME: "as before",
+    SnapshotChange.NEW: "new",
 }
 
 
@@ -174,7 +174,7 @@ class Snapshots:
         )
         _entries.cache_clear()
         self._entries = {model: read_snapshot(self._file(model)) for model in models}
-        self._counts: dict[str, Counter[Change]] = {}
+        self._counts: dict[str, Counter[SnapshotChange]] = {}
         self._ran: dict[str, set[str]] = {}
 
     def check_writable(self) -> None:
@@ -190,7 +190,7 @@ class Snapshots:
 
     def check(
         self, item: pytest.Item, model: str, request: Request, score: Score
-    ) -> tuple[Change, bool]:
+    ) -> tuple[SnapshotChange, bool]:
         """What became of an outcome, and whether the snapshot lets it pass.
 
         Where an update is asked for it is put into the snapshot, and passes.
@@ -199,7 +199,7 @@ class Snapshots:
         before = self._entries[model].get(request.id)
         what = change(before, score)
         is_asked = self._update or (self._new_only and before is None)
-        if what is Change.NEW and not is_asked:
+        if what is SnapshotChange.NEW and not is_asked:
             return what, True
         snapshot = SnapshotAssertion(
             update_snapshots=self._update,
@@ -216,7 +216,7 @@ class Snapshots:
 
     def count(self, model: str, problem: str, what: str) -> None:
         """Count what the report of a test says."""
-        self._counts.setdefault(model, Counter())[Change(what)] += 1
+        self._counts.setdefault(model, Counter())[SnapshotChange(what)] += 1
         self._ran.setdefault(model, set()).add(problem)
 
     def finish(self) -> None:

@@ -47,13 +47,13 @@ def check_proofs(suite: Suite, models: Sequence[ModelSpec], *, diagnose: bool) -
     if diagnose:
         raise OptionError(
             f"--crossmath-diagnose compares copies of a picture, and suite {suite.name} holds"
-            " questions: leave it out"
+            f" {suite.plural}: leave it out"
         )
     for spec in models:
         if spec.kind == "reference":
             raise OptionError(
                 f"model {spec.name} solves what can be proved, and suite {suite.name} holds"
-                " questions: name another model"
+                f" {suite.plural}: name another model"
             )
 
 

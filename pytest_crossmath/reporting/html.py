@@ -26,7 +26,7 @@ from pytest_crossmath.reporting.report import Report
 from pytest_crossmath.reporting.summary import Row
 from pytest_crossmath.reporting.terminal import CAUSES, form_name, gap_figures
 from pytest_crossmath.tasks.diagnosis import Cause
-from pytest_crossmath.tasks.family import family_of
+from pytest_crossmath.tasks.family import family_of, guarded, must_be
 from pytest_crossmath.tasks.score import Outcome
 from pytest_crossmath.tasks.suite import Suite
 from pytest_crossmath.tasks.task import Form, Modality, Task
@@ -276,8 +276,11 @@ def _problem(id: str, task: Task | None, forms: Iterable[Form], gallery: Gallery
     if task is None:
         return {"id": id}
     there = [form for form in forms if form in task.shown]
-    page = family_of(task).page(task, there, gallery.add)
-    return {"id": id, "family": task.family, "difficulty": task.difficulty, **page}
+    family = family_of(task)
+    with guarded(family, f"show {id} on a page"):
+        page = must_be(dict, family.page(task, there, gallery.add), "page")
+        json.dumps(page)
+    return {**page, "id": id, "family": task.family, "difficulty": task.difficulty}
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:

@@ -70,9 +70,7 @@ class Report:
     def suite(self) -> str:
         """Name and size of the suite, and how much of it was asked."""
         suite = self.run.header.get("suite", {})
-        count, asked = len(suite.get("problems", ())), self.summary.problems
-        of = f"{asked} of " if asked < count else ""
-        return f"{suite.get('name')} ({of}{count} problem{'s' if count > 1 else ''})"
+        return suite_title(suite.get("name"), len(suite.get("problems", ())), self.summary.problems)
 
     @property
     def decoding(self) -> str:
@@ -121,10 +119,19 @@ def side_by_side(runs: Sequence[Run]) -> tuple[list[Report], list[str]]:
     return reports, notes
 
 
+def suite_title(name: object, count: int, asked: int | None = None) -> str:
+    """Name and size of a suite, and how many of its problems were asked, where that is fewer."""
+    of = f"{asked} of " if asked is not None and asked < count else ""
+    return f"{name} ({of}{count} problem{'s' if count > 1 else ''})"
+
+
 def decoding_of(run: Run) -> str:
     """How the responses of a run were decoded."""
     temperature = run.header.get("settings", {}).get("temperature")
-    return f"temperature {temperature:g}" if temperature else "greedy decoding"
+    if not temperature:
+        return "greedy decoding"
+    is_number = isinstance(temperature, int | float)
+    return f"temperature {temperature:g}" if is_number else f"temperature {temperature}"
 
 
 def _comparisons(run: Run, base: Run) -> list[Comparison]:

@@ -40,7 +40,7 @@ class FormScores:
     missing: tuple[str, ...]
     """Problems that have this form without a response in some run: they count in none."""
     repeated: int
-    """Responses of which the file holds a later one to the same sample."""
+    """Responses of which the file holds a later one to the same request."""
 
     def to_json(self) -> dict[str, Any]:
         """The figures under their published names, fractions from 0 to 1."""
@@ -65,7 +65,7 @@ class FormScores:
 def score_saved(suite: Suite, responses: Iterable[SavedResponse]) -> tuple[FormScores, ...]:
     """Score saved responses against a suite.
 
-    Responses to problems of other suites are left out. Where one sample is there
+    Responses to problems of other suites are left out. Where one request is there
     twice, the last counts, as in a file that was appended to.
     """
     tasks = {task.id: task for task in suite.tasks}

@@ -27,7 +27,7 @@ from pytest_crossmath.tasks.request import Request
 
 
 class Asker:
-    """Who asks the models of a run, in one process."""
+    """Asks the models of a run, in one process."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Asker:
         return settled
 
     def close(self) -> list[str]:
-        """Let go of the cache. Gives what went wrong with it, in lines."""
+        """Close the cache. Gives what went wrong with it, in lines."""
         self._store.close()
         return [self._store.trouble] if self._store.trouble else []
 

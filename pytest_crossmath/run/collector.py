@@ -21,7 +21,7 @@ from typing import Any
 from pytest_crossmath.files import relative
 from pytest_crossmath.gating.early import EarlyStop
 from pytest_crossmath.gating.gatekeeper import Gatekeeper
-from pytest_crossmath.gating.verdicts import Verdict, Word
+from pytest_crossmath.gating.verdicts import Verdict, any_fails
 from pytest_crossmath.inference.result import Result, ResultId, pending
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.inference.transcript import Transcript
@@ -30,7 +30,7 @@ from pytest_crossmath.reporting.record import RecordWriter, check_writable, defa
 from pytest_crossmath.reporting.report import Comparison, Report
 from pytest_crossmath.reporting.summary import split_by_cause, summarize_run
 from pytest_crossmath.run.config import RunConfig
-from pytest_crossmath.run.header import asked_header, record_header
+from pytest_crossmath.run.header import planned_header, record_header
 from pytest_crossmath.run.outputs import check_files, write_files
 from pytest_crossmath.tasks.request import Request
 
@@ -49,7 +49,7 @@ class SnapshotNote:
 
 
 class Collector:
-    """Who collects the results of a run, in the one process that sees them all."""
+    """Collects the results of a run, in the one process that sees them all."""
 
     def __init__(
         self,
@@ -74,8 +74,8 @@ class Collector:
         self._keeper = Gatekeeper(
             config.gates, config.baseline, sequential=config.stop_early == "sequential"
         )
-        asked = {**asked_header(config), "models": {}}
-        self._keeper.check_asked(asked, [spec.name for spec in config.models])
+        planned = {**planned_header(config), "models": {}}
+        self._keeper.check_asked(planned, [spec.name for spec in config.models])
         self._stopping = EarlyStop(self._keeper, self._results, config.stop_early)
         self._flags: tempfile.TemporaryDirectory[str] | None = None
         self._fails = False
@@ -86,7 +86,7 @@ class Collector:
             self._keeper.plan(pending(model, request) for model, request in requests)
 
     def start(self) -> None:
-        """Start the clock, and see that what is asked for can be written before anything is asked.
+        """Start the clock, and check that the requested files can be written.
 
         Raises `OptionError` where it cannot.
         """
@@ -117,7 +117,7 @@ class Collector:
         self._flags = self._flags or tempfile.TemporaryDirectory(prefix="crossmath-")
         return Path(self._flags.name)
 
-    def tell(self) -> None:
+    def publish_stops(self) -> None:
         """Say in that folder which models these are by now."""
         if self._flags is not None:
             self._stopping.tell((spec.name for spec in self._config.models), self.flags())
@@ -146,9 +146,8 @@ class Collector:
         return self._fails
 
     def _has_failed(self, verdicts: Iterable[Verdict]) -> bool:
-        failing = {Word.FAIL, *([Word.INCONCLUSIVE] if self._inconclusive_fails else [])}
         lost = self._config.record is not None and bool(self._record_troubles())
-        return lost or any(verdict.word in failing for verdict in verdicts)
+        return lost or any_fails(verdicts, inconclusive_fails=self._inconclusive_fails)
 
     @property
     def _inconclusive_fails(self) -> bool:

@@ -25,11 +25,11 @@ def record_header(config: RunConfig, digests: Digests) -> Mapping[str, Any]:
             }
             for spec in config.models
         },
-        **asked_header(config),
+        **planned_header(config),
     }
 
 
-def asked_header(config: RunConfig) -> Mapping[str, Any]:
+def planned_header(config: RunConfig) -> Mapping[str, Any]:
     """The part of the record's header that says what is asked, and how."""
     suite = config.suite
     return {

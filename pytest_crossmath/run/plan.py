@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
-from pytest_crossmath.gating.sequential import random_order
 from pytest_crossmath.run.config import RunConfig
 from pytest_crossmath.tasks.request import Request, RequestId, make_request
 from pytest_crossmath.tasks.task import Form, Task
@@ -56,14 +55,16 @@ class Plan:
         """The plan of what was asked."""
         models = tuple(spec.name for spec in config.models)
         plan = cls(models, tuple(_forms(config)), config.instruction, {}, {})
-        requests = {id: plan.request(task, one) for id, task, one in plan.asked(config.suite.tasks)}
+        requests = {
+            id: plan.request(task, one) for id, task, one in plan.entries(config.suite.tasks)
+        }
         return replace(plan, requests=requests, _by_id={one.id: one for one in requests.values()})
 
     def ids(self) -> Iterator[str]:
         """The bracketed part of every built-in test id."""
         return (f"{model}-{id}" for model, id in product(self.models, self.requests))
 
-    def asked(self, tasks: Iterable[Task]) -> Iterator[tuple[str, Task, FormSample]]:
+    def entries(self, tasks: Iterable[Task]) -> Iterator[tuple[str, Task, FormSample]]:
         """Tasks in every form that they have, with that part of the test id, in a fixed order."""
         for task in tasks:
             for id, form in self.forms:
@@ -84,10 +85,6 @@ class Plan:
         if planned is not None and planned.task is task:
             return planned
         return make_request(task, asked.form, sample=asked.sample, instruction=self.instruction)
-
-    def order(self, model: str, task: Task) -> tuple[str, bytes]:
-        """What requests are sorted by where a sequential test looks at them on the way."""
-        return model, random_order(task.id)
 
     def stretches(self, test_ids: Sequence[str], workers: int) -> Scopes:
         """The stretch of every test: what goes to one worker together."""

@@ -23,7 +23,8 @@ from typing import Any
 
 from pytest_crossmath.errors import CrossmathError
 from pytest_crossmath.tasks.answers import same_number
-from pytest_crossmath.tasks.family import ProvableFamily, provable
+from pytest_crossmath.tasks.family import guarded
+from pytest_crossmath.tasks.provable import ProvableFamily, provable
 from pytest_crossmath.tasks.task import Task
 
 
@@ -42,17 +43,18 @@ def diagnose(task: Task, answer: Sequence[str], text: str) -> Cause:
     Raises `SuiteError` for a task of a family that cannot be proved.
     """
     family = provable(task.family, "a diagnosis")
-    seen = family.read_copy(text)
-    if seen is None:
-        return Cause.NO_GRID
-    if family.same(task.content, seen):
-        return Cause.READ_RIGHT
-    return Cause.MISREAD if _solves(answer, seen, family) else Cause.BOTH
+    with guarded(family, f"compare a copy of {task.id}"):
+        seen = family.read_copy(text)
+        if seen is None:
+            return Cause.NO_GRID
+        if family.same(task.content, seen):
+            return Cause.READ_RIGHT
+        return Cause.MISREAD if _solves(answer, seen, task, family) else Cause.BOTH
 
 
-def _solves(answer: Sequence[str], seen: Any, family: ProvableFamily) -> bool:
+def _solves(answer: Sequence[str], seen: Any, task: Task, family: ProvableFamily) -> bool:
     try:
-        found = family.solve(seen)
+        found = family.solve(seen, task.question)
     except CrossmathError:
         return False
     if found is None or not found.values or len(found.values) != len(answer):

@@ -17,8 +17,12 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice, repeat
 
-from pytest_crossmath.tasks.family import ProvableFamily
+from pytest_crossmath.errors import FamilyError
+from pytest_crossmath.tasks.provable import ProvableFamily, fingerprint_of
 from pytest_crossmath.tasks.task import Task
+
+_TRIES = 10_000
+"""Known tasks in a row after which there is nothing new to be had."""
 
 MIXED = "mixed"
 """The preset of a suite that has several, in the family's own shares."""
@@ -34,21 +38,27 @@ def numbered(
     made: int = 0,
     index: int = 0,
 ) -> Iterator[tuple[int, Task]]:
-    """Tasks of a preset, or `MIXED`, each with the place where the generator goes on.
+    """Tasks of a preset, or `MIXED`, each with the place where the generator resumes.
 
     `exclude` holds fingerprints: a task of one of these is never made. With `made` tasks and the
-    `index` that came with the last of them it goes on there; their fingerprints belong into
-    `exclude`. So a job that was interrupted makes the same tasks.
+    `index` that came with the last of them it resumes there; their fingerprints belong into
+    `exclude`. So a job that was interrupted makes the same tasks. Raises `FamilyError` where
+    nothing new can be had.
     """
     names = _mixed(family.mixture) if preset == MIXED else repeat(preset)
     seen = set(exclude)
     for number, name in enumerate(islice(names, made, None), start=made + 1):
-        while True:
+        for _ in range(_TRIES):
             task = family.new("", name, random.Random(f"{seed}/{index}"))
             index += 1
-            fingerprint = family.fingerprint(task)
+            _, fingerprint = fingerprint_of(task)
             if fingerprint not in seen:
                 break
+        else:
+            raise FamilyError(
+                f"the family {family.name!r} makes nothing new of {name!r} after {number - 1}"
+                f" tasks: ask for fewer"
+            )
         seen.add(fingerprint)
         yield index, replace(task, id=f"{prefix}-{number:04d}")
 

@@ -61,10 +61,14 @@ def checked_values(record: Mapping[str, Any], count: int | None, whose: str) -> 
 ]:  # fmt: skip
     """The fields `key` and `steps`, each `count` long; `whose` says what they belong to.
 
-    Without a count they need only be equally long. Raises `SuiteError`.
+    Without a count they need only be equally long, with whole numbers in `key`. Raises
+    `SuiteError`.
     """
     key, steps = record["key"], record["steps"]
     check_field(is_list(key, str), "key", "a list of strings", key)
+    if count is None:
+        fine = key and all(re.fullmatch(r"-?[0-9]{1,40}", value) for value in key)
+        check_field(fine, "key", "whole numbers as strings, one at least", key)
     check_field(is_list(steps, int), "steps", "a list of whole numbers", steps)
     wanted = len(key) if count is None else count
     for field, value in (("key", key), ("steps", steps)):

@@ -35,6 +35,11 @@ class Picture:
         return self.path.read_bytes()
 
     @property
+    def content(self) -> bytes:
+        """The file's bytes; none where there is no file, for hashes of what may be missing."""
+        return self.data if os.path.isfile(self.path) else b""
+
+    @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels. Raises `OSError`."""
         with self.opened() as image:
@@ -42,7 +47,7 @@ class Picture:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over size and pixels, as hex digits; ``unreadable`` where it is no picture."""
+        """SHA-256 over size and pixels, as hex digits; ``unreadable`` where it is not a picture."""
         return _digest(self.path)
 
     @contextmanager

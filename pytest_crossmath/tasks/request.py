@@ -20,8 +20,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_crossmath.errors import OptionError, SuiteError, setting
-from pytest_crossmath.tasks.family import family_of, provable
+from pytest_crossmath.tasks.family import family_of, guarded, must_be
 from pytest_crossmath.tasks.pictures import Picture
+from pytest_crossmath.tasks.provable import provable
 from pytest_crossmath.tasks.task import Form, ImagePart, Part, Task, TextPart, pictures_in, text_in
 
 
@@ -90,8 +91,12 @@ def make_request(
     if form not in task.shown:
         raise SuiteError(f"problem {task.id} has no form {form}")
     family = family_of(task)
-    asked = instruction if instruction is not None else family.instruction(task)
-    return Request(task, form, sample, family.message(task, form, asked))
+    with guarded(family, f"ask {task.id}"):
+        asked = instruction
+        if asked is None:
+            asked = must_be(str, family.instruction(task), "instruction")
+        content = must_be(tuple, family.message(task, form, asked), "message")
+        return Request(task, form, sample, content)
 
 
 def make_transcription(request: Request) -> Request:

@@ -17,14 +17,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_crossmath.errors import SuiteError
+from pytest_crossmath.errors import FamilyError, SuiteError
 from pytest_crossmath.files import taken
-from pytest_crossmath.tasks.family import ProvableFamily, provable
+from pytest_crossmath.tasks.family import guarded, must_be
 from pytest_crossmath.tasks.pictures import pixel_hash
+from pytest_crossmath.tasks.provable import ProvableFamily, fingerprint_of, provable
 from pytest_crossmath.tasks.suite import (
     MANIFEST_FILE,
     PROBLEMS_FILE,
     UNFINISHED_FILE,
+    parse_task,
     text_hash,
 )
 from pytest_crossmath.tasks.task import Task
@@ -74,12 +76,13 @@ class SuiteWriter:
         self._stream = self._file.open("a", encoding="utf-8", newline="\n")
 
     def add(self, task: Task, index: int = 0) -> None:
-        """Write a task and its pictures; `index` is where the generator goes on after it.
+        """Write a task and its pictures; `index` is where the generator resumes after it.
 
         Raises `SuiteError` for a task of a family that cannot be drawn.
         """
         family = provable(task.family, "a suite that is made")
         images = {style: f"{style}/{task.id}.png" for style in self._styles}
+        problem = self._written(family, task, images)
         pixels = {}
         for style, relative in images.items():
             (self.folder / relative).parent.mkdir(parents=True, exist_ok=True)
@@ -87,12 +90,12 @@ class SuiteWriter:
             # A background takes four times as long to squeeze, for a sixth of its file.
             picture.save(self.folder / relative, optimize=not family.varies(style))
             pixels[style] = pixel_hash(picture)
-        fingerprint = family.fingerprint(task)
+        _, fingerprint = fingerprint_of(task)
         line = {
             "index": index,
             "solution": fingerprint,
             "hashes": {"text": text_hash(task.text), "pixels": pixels},
-            "problem": family.to_json(task, images),
+            "problem": problem,
         }
         # The pictures come first: a line says that its task is whole.
         self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -122,10 +125,28 @@ class SuiteWriter:
         """Leave it unfinished."""
         self._stream.close()
 
+    def _written(
+        self, family: ProvableFamily, task: Task, images: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """The task as a line, which must be read as the same task again."""
+        with guarded(family, f"write {task.id}"):
+            line = family.to_json(task, images)
+            again = parse_task(json.loads(json.dumps(line)), self._file, task.id)
+            if (again.id, again.text, again.question, again.target, again.steps) != (
+                task.id, task.text, task.question, task.target, task.steps
+            ):  # fmt: skip
+                raise FamilyError(
+                    f"the family {family.name!r} does not read {task.id} as it wrote it"
+                )
+            return line
+
     def _drawn(self, family: ProvableFamily, task: Task, style: str) -> Image.Image:
         from PIL.Image import Dither
+        from PIL.Image import Image as ImageFile
 
-        picture = family.draw(task.content, style, f"{self._seed}/{task.id}/{style}")
+        with guarded(family, f"draw {task.id} in style {style}"):
+            picture = family.draw(task.content, style, f"{self._seed}/{task.id}/{style}")
+            must_be(ImageFile, picture, "draw")
         # With fewer colours a gradient falls into bands that may look like boxes.
         if self._palette is None or family.varies(style):
             return picture

@@ -56,3 +56,8 @@ class Score:
     """For each of them its step; 0 for that of a question."""
     reason: str
     """The outcome in a few words."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The right values, under the name that suite files and fixtures have for them."""
+        return self.target

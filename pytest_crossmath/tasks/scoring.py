@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from pytest_crossmath.tasks.family import family_of
+from pytest_crossmath.tasks.family import family_of, guarded, must_be
 from pytest_crossmath.tasks.score import Finish, Outcome, Score
 from pytest_crossmath.tasks.task import Task
 
@@ -46,12 +46,13 @@ class Metrics:
 
 
 def score_response(task: Task, text: str, finish: Finish = Finish.STOP) -> Score:
-    """Score one response to a task."""
+    """Score one response to a task. Raises `FamilyError` where its family cannot."""
     family = family_of(task)
     if finish is not Finish.REFUSED:
-        score = family.score(task, text, is_whole=finish is Finish.STOP)
-        if score is not None:
-            return score
+        with guarded(family, f"score a response to {task.id}"):
+            score = family.score(task, text, is_whole=finish is Finish.STOP)
+            if score is not None:
+                return must_be(Score, score, "score")
     wrong = (False,) * len(task.target)
     outcome, reason = {
         Finish.STOP: (Outcome.UNPARSED, f"unparsed: {family.unparsed}"),

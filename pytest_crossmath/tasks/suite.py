@@ -26,17 +26,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pytest_crossmath.errors import CrossmathError, OptionError, SuiteError
+from pytest_crossmath.errors import CrossmathError, FamilyError, OptionError, SuiteError
 from pytest_crossmath.tasks.catalogue import (
     DATASETS,
     dataset_forms,
     load_dataset,
     split_dataset,
 )
-from pytest_crossmath.tasks.family import family_named, family_of, provable
-from pytest_crossmath.tasks.lines import check_field, read_object
+from pytest_crossmath.tasks.family import family_named, family_of, guarded, must_be
+from pytest_crossmath.tasks.lines import check_field, check_id, read_object
+from pytest_crossmath.tasks.provable import fingerprint_of, is_provable
 from pytest_crossmath.tasks.task import Form, Modality, Task
-from pytest_crossmath.text import one_line
 
 PROBLEMS_FILE = "problems.jsonl"
 MANIFEST_FILE = "manifest.json"
@@ -46,7 +46,7 @@ UNFINISHED_FILE = "unfinished.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A loaded suite: of tasks that can be proved, or of questions."""
+    """A loaded suite: of tasks that can all be proved, or of others."""
 
     name: str
     """Name of a bundled suite or a dataset, else the folder or file it came from."""
@@ -66,7 +66,12 @@ class Suite:
 
         Their styles are drawings of one content; the styles of questions are what is asked.
         """
-        return all(family_named(name).can_be_proved for name in self.families)
+        return all(map(is_provable, self.families))
+
+    @property
+    def plural(self) -> str:
+        """What its tasks are called in messages."""
+        return " and ".join(family_named(name).plural for name in self.families)
 
     @property
     def styles(self) -> tuple[str, ...]:
@@ -124,11 +129,12 @@ def load_suite(suite: str, *, root: Path | None = None) -> Suite:
     file = find_suite(suite)
     tasks = _load_lines(file)
     name = suite if suite in bundled_suites() else _name_of(file)
-    by_kind = {family_of(task).can_be_proved: task for task in reversed(tasks)}
+    by_kind = {is_provable(task.family): task for task in reversed(tasks)}
     if len(by_kind) > 1:
+        proved, other = (family_of(by_kind[kind]).plural for kind in (True, False))
         raise SuiteError(
-            f"{by_kind[False].origin}: a suite holds grids or questions, not both: put the"
-            " questions into a file of their own"
+            f"{by_kind[False].origin}: a suite holds {proved} or {other}, not both: put the"
+            f" {other} into a file of their own"
         )
     return Suite(name, tasks, _digest(tasks))
 
@@ -138,7 +144,7 @@ def load_provable(suite: str, what: str) -> Suite:
     loaded = load_suite(suite)
     if not loaded.can_be_proved:
         raise SuiteError(
-            f"suite {loaded.name} holds questions: {what} is for tasks that can be proved"
+            f"suite {loaded.name} holds {loaded.plural}: {what} is for tasks that can be proved"
         )
     return loaded
 
@@ -168,13 +174,11 @@ def find_suite(suite: str) -> Path:
     return file
 
 
-def taken_fingerprints(*others: Suite, apart_from: str | None = None) -> frozenset[str]:
-    """Fingerprints of all tasks in bundled and other suites, which new ones avoid."""
+def taken_fingerprints(*others: Suite, apart_from: str | None = None) -> frozenset[tuple[str, str]]:
+    """Family and fingerprint of all tasks in bundled and other suites, which new ones avoid."""
     bundled = (load_suite(name) for name in bundled_suites() if name != apart_from)
     return frozenset(
-        provable(task.family, "a fingerprint").fingerprint(task)
-        for suite in chain(bundled, others)
-        for task in suite.tasks
+        fingerprint_of(task) for suite in chain(bundled, others) for task in suite.tasks
     )
 
 
@@ -235,18 +239,30 @@ def _load_lines(file: Path) -> tuple[Task, ...]:
             continue
         try:
             record = read_object(line)
-            task = family_named(_family_name(record)).parse(record, file, f"{file}:{number}")
+            task = parse_task(record, file, f"{file}:{number}")
         except (CrossmathError, ValueError) as error:
-            raise SuiteError(f"{file}:{number}: {error}") from None
-        except (LookupError, TypeError) as error:  # of a family of another package
-            what = f"no task of its family: {type(error).__name__}: {one_line(error)}"
-            raise SuiteError(f"{file}:{number}: {what}") from error
+            raise SuiteError(f"{file}:{number}: {error}") from error
         if task.id in tasks:
             raise SuiteError(f"{file}:{number}: the id {task.id!r} is there twice")
         tasks[task.id] = task
     if not tasks:
         raise SuiteError(f"{file} holds no problem")
     return tuple(tasks.values())
+
+
+def parse_task(record: Mapping[str, Any], file: Path, origin: str) -> Task:
+    """The task on a line of a suite. Raises `CrossmathError`; the caller adds the place."""
+    family = family_named(_family_name(record))
+    with guarded(family, "read this line"):
+        task = must_be(Task, family.parse(record, file, origin), "parse")
+        counts = len(task.target), len(task.steps)
+        if task.family != family.name or counts[0] != counts[1] or not task.target:
+            raise FamilyError(
+                f"the family {family.name!r} made a task of the family {task.family!r} with"
+                f" {counts[0]} values and {counts[1]} steps"
+            )
+        check_id("id", task.id)
+    return task
 
 
 def _family_name(record: Mapping[str, Any]) -> str:
@@ -259,6 +275,8 @@ def _family_name(record: Mapping[str, Any]) -> str:
 def _digest(tasks: Iterable[Task]) -> str:
     total = hashlib.sha256()
     for task in tasks:
-        for part in family_of(task).digest(task):
-            total.update(part)
+        family = family_of(task)
+        with guarded(family, f"tell {task.id} from others"):
+            for part in family.digest(task):
+                total.update(part)
     return total.hexdigest()

@@ -72,7 +72,7 @@ class Form:
 
     @classmethod
     def parse(cls, text: str) -> Form:
-        """The inverse of `str`. Raises `ValueError` for what is no form."""
+        """The inverse of `str`. Raises `ValueError` for what is not a form."""
         name, slash, style = text.partition("/")
         modality = Modality(name)
         if slash and not (style and modality.shows_image):
@@ -106,7 +106,7 @@ class Task:
     family: str
     """Name of the family that asks and scores it, see `tasks.family`."""
     content: Any = field(hash=False)
-    """What the family knows of it: of a crossword of equations the grid."""
+    """What the family knows of it: the data that move between text and picture."""
     target: tuple[str, ...]
     """The right values, in the order in which they are to be answered."""
     steps: tuple[int, ...]
@@ -117,6 +117,8 @@ class Task:
     """What each form shows beside the instruction, in the order in which it is shown."""
     origin: str = ""
     """Where it was read, as ``file:line``; empty for one just made."""
+    question: str = ""
+    """What is asked beside the instruction of its family, as text in every form."""
 
     @property
     def key(self) -> tuple[str, ...]:

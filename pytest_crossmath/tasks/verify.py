@@ -16,15 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_crossmath.errors import SuiteError
-from pytest_crossmath.tasks.family import ProvableFamily, provable
+from pytest_crossmath.tasks.family import guarded
 from pytest_crossmath.tasks.pictures import Picture, pixel_hash
 from pytest_crossmath.tasks.proof import Defect, Unread
+from pytest_crossmath.tasks.provable import ProvableFamily, fingerprint_of, provable
 from pytest_crossmath.tasks.suite import MANIFEST_FILE, PROBLEMS_FILE, text_hash
 from pytest_crossmath.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Findings:
     """What was found."""
 
     problems: int
@@ -40,7 +41,7 @@ def verify(
     *,
     against: Iterable[Task] = (),
     progress: Callable[[Sequence[Task]], Iterable[Task]] = iter,
-) -> Report:
+) -> Findings:
     """Prove every task, or say why it cannot be.
 
     `against` are tasks that must not be here, mirrored or not, such as those
@@ -49,26 +50,27 @@ def verify(
     """
     defects: list[Defect] = []
     unread: list[Unread] = []
-    foreign = {_known_by(task): task.id for task in against}
-    seen: dict[tuple[str, str], Task] = {}
+    foreign = {fingerprint_of(task): task.id for task in against}
+    seen: dict[tuple[str, str], list[Task]] = {}
     for task in progress(tasks):
         family = provable(task.family, "verify")
-        defects.extend(family.check(task))
-        for style, picture in task.images.items():
-            for found in _check_picture(family, task, style, picture):
-                if isinstance(found, Defect):
-                    defects.append(found)
-                else:
-                    unread.append(found)
-        other = seen.setdefault(_known_by(task), task)
-        if other is not task:
-            defects.append(
-                Defect(task.id, "duplicate", family.text_field, family.twin(task, other))
-            )
-        if stranger := foreign.get(_known_by(task)):
-            detail = f"the same {family.data} as {stranger} of the other"
-            defects.append(Defect(task.id, "leak", family.text_field, detail))
-    return Report(len(tasks), tuple(defects), tuple(unread))
+        with guarded(family, f"check {task.id}"):
+            defects.extend(family.check(task))
+            for style, picture in task.images.items():
+                for found in _check_picture(family, task, style, picture):
+                    if isinstance(found, Defect):
+                        defects.append(found)
+                    else:
+                        unread.append(found)
+            known = fingerprint_of(task)
+            if others := seen.setdefault(known, []):
+                twin = family.twin(task, others)
+                defects.append(Defect(task.id, "duplicate", family.text_field, twin))
+            others.append(task)
+            if stranger := foreign.get(known):
+                detail = f"the same {family.data} as {stranger} of the other"
+                defects.append(Defect(task.id, "leak", family.text_field, detail))
+    return Findings(len(tasks), tuple(defects), tuple(unread))
 
 
 def verify_manifest(file: Path, tasks: Sequence[Task]) -> Iterator[Defect]:
@@ -96,17 +98,9 @@ def verify_manifest(file: Path, tasks: Sequence[Task]) -> Iterator[Defect]:
 
 def wrong_target(task: Task) -> Defect | None:
     """The first way in which a task's target is wrong; None where it is right."""
-    return provable(task.family, "verify").wrong_target(task)
-
-
-def fingerprints(tasks: Iterable[Task]) -> Iterator[str]:
-    """The fingerprint of each task whose family has one."""
-    return (_known_by(task)[1] for task in tasks)
-
-
-def _known_by(task: Task) -> tuple[str, str]:
-    """What tells a task's data from others up to symmetry, with the name of its family."""
-    return task.family, provable(task.family, "verify").fingerprint(task)
+    family = provable(task.family, "verify")
+    with guarded(family, f"check {task.id}"):
+        return family.wrong_target(task)
 
 
 def _pixel_hash(picture: Picture) -> str | None:

@@ -20,10 +20,10 @@ from typing import Any
 
 from pytest_crossmath.errors import CrossmathError, ModelError
 from pytest_crossmath.tasks.answers import marked
-from pytest_crossmath.tasks.family import provable
 from pytest_crossmath.tasks.pictures import Picture
+from pytest_crossmath.tasks.provable import provable
 from pytest_crossmath.tasks.request import Request, make_request
-from pytest_crossmath.tasks.suite import Suite
+from pytest_crossmath.tasks.suite import Suite, check_styles
 from pytest_crossmath.tasks.task import Modality, Task
 
 IMAGES = "images"
@@ -84,8 +84,10 @@ def examples(
     """Each problem in each form: text once, a form with a picture once in each style.
 
     Without `instruction` they are asked in our own words. Raises `ValueError` for a problem that
-    has no worked solution, and `SuiteError` for one of a family that cannot be solved.
+    has no worked solution, `SuiteError` for one of a family that cannot be solved, and
+    `OptionError` for a style that the suite does not have.
     """
+    check_styles(suite, styles)
     forms = suite.chosen(modalities, styles)
     for task in suite.tasks:
         said = _said(task, completion, seed)

@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pytest_crossmath.tasks.family import provable
+from pytest_crossmath.tasks.provable import provable
 from pytest_crossmath.training.dataset import Example, make_dataset, row_of
 
 

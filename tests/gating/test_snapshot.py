@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_crossmath.errors import SnapshotError
 from pytest_crossmath.gating.snapshot import (
-    Change,
+    SnapshotChange,
     change,
     entry,
     format_snapshot,
@@ -44,25 +44,27 @@ UNPARSED = scored("I cannot tell.")
 @pytest.mark.parametrize(
     ("before", "now", "expected"),
     [
-        (None, SOLVED, Change.NEW),
-        (None, MISSED, Change.NEW),
-        (SOLVED, SOLVED, Change.SAME),
-        (MISSED, MISSED, Change.SAME),
-        (MISSED, UNPARSED, Change.SAME),
-        (SOLVED, MISSED, Change.REGRESSED),
-        (SOLVED, UNPARSED, Change.REGRESSED),
-        (MISSED, SOLVED, Change.IMPROVED),
-        (UNPARSED, SOLVED, Change.IMPROVED),
+        (None, SOLVED, SnapshotChange.NEW),
+        (None, MISSED, SnapshotChange.NEW),
+        (SOLVED, SOLVED, SnapshotChange.SAME),
+        (MISSED, MISSED, SnapshotChange.SAME),
+        (MISSED, UNPARSED, SnapshotChange.SAME),
+        (SOLVED, MISSED, SnapshotChange.REGRESSED),
+        (SOLVED, UNPARSED, SnapshotChange.REGRESSED),
+        (MISSED, SOLVED, SnapshotChange.IMPROVED),
+        (UNPARSED, SOLVED, SnapshotChange.IMPROVED),
     ],
 )
-def test_what_became_of_an_outcome(before: Score | None, now: Score, expected: Change) -> None:
+def test_what_became_of_an_outcome(
+    before: Score | None, now: Score, expected: SnapshotChange
+) -> None:
     """Only what was solved can regress, and a wrong answer is as good as another."""
     assert change(entry(before) if before else None, now) is expected
 
 
 def test_an_outcome_of_another_problem_of_the_same_id_is_none() -> None:
     """Its answer is not the key: the suite was changed, and nothing regressed."""
-    assert change(f"solved\t{', '.join(OTHER.key)}", MISSED) is Change.NEW
+    assert change(f"solved\t{', '.join(OTHER.key)}", MISSED) is SnapshotChange.NEW
 
 
 def test_a_solved_entry_has_the_key_however_it_was_written() -> None:

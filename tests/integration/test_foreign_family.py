@@ -12,6 +12,8 @@ import pytest
 
 from pytest_crossmath.cli.main import main
 from pytest_crossmath.tasks import family
+from pytest_crossmath.tasks.request import make_request
+from pytest_crossmath.tasks.suite import load_suite
 
 DOCS = Path(__file__).parents[2] / "docs" / "families.md"
 LARGEST = (
@@ -31,11 +33,18 @@ def install(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Itera
 
     def make(text: str = LARGEST, name: str = "largest", value: str = "toy_families") -> None:
         pytester.makepyfile(toy_families=text)
-        about = pytester.mkdir("toy_families-1.0.dist-info")
+        about = pytester.path / "toy_families-1.0.dist-info"
+        about.mkdir(exist_ok=True)
         (about / "METADATA").write_text("Name: toy-families\nVersion: 1.0\n")
         (about / "entry_points.txt").write_text(f"[{family.GROUP}]\n{name} = {value}\n")
 
     yield make
+    sys.modules.pop("toy_families", None)
+
+
+def forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a new process: another text of the package is read."""
+    monkeypatch.setattr(family, "_loaded", {})
     sys.modules.pop("toy_families", None)
 
 
@@ -136,6 +145,204 @@ def test_what_a_model_copied_is_compared(suite: str, pytester: pytest.Pytester) 
     done.stdout.fnmatch_lines(["why m missed 1 picture:", "  misread *1  100%*"])
 
 
+def broken(method: str, arguments: str) -> str:
+    """The family with a method that raises for the first task."""
+    passed = arguments.replace("*, is_whole", "is_whole=is_whole")
+    return LARGEST.replace(
+        "\n\nFAMILY =",
+        f"""
+    def {method}(self, {arguments}):
+        if first(locals()):
+            raise RuntimeError("broken")
+        return super().{method}({passed})
+
+
+def first(found):
+    return "-0001" in str(found.get("task", "-0001"))
+
+
+FAMILY =""",
+    )
+
+
+def test_a_family_that_cannot_score_a_response(
+    suite: str, install: Install, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is measured there, and the other tasks are as ever."""
+    forget(monkeypatch)
+    install(broken("score", "task, text, *, is_whole"))
+    done = pytester.runpytest(
+        "crossmath", "--crossmath-model=reference", f"--crossmath-suite={suite}",
+        "--crossmath-modality=text",
+    )  # fmt: skip
+    done.assert_outcomes(passed=4, errors=1)
+    said = "the family 'largest' cannot score a response to numbers-0001: RuntimeError: broken"
+    done.stdout.fnmatch_lines([f"*no measurement: {said}"])
+
+
+def test_a_family_that_cannot_solve(
+    suite: str, install: Install, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The calibrator has no answer, which is an error and no wrong answer."""
+    forget(monkeypatch)
+    install(LARGEST.replace("Solution((str(max(content)),), (1,))", "1 / 0"))
+    done = pytester.runpytest(
+        "crossmath", "--crossmath-model=reference", f"--crossmath-suite={suite}"
+    )
+    done.assert_outcomes(errors=15)
+    done.stdout.fnmatch_lines(["*cannot read or solve numbers-0001: ZeroDivisionError: *"])
+
+
+def test_a_family_that_cannot_show_a_task(
+    suite: str, install: Install, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page is not written, which is told, and the table is there."""
+    forget(monkeypatch)
+    install(broken("page", "task, forms, put"))
+    done = pytester.runpytest(
+        "crossmath", "--crossmath-model=reference", f"--crossmath-suite={suite}",
+        "--crossmath-html=run.html",
+    )  # fmt: skip
+    done.assert_outcomes(passed=15)
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    done.stdout.fnmatch_lines(
+        ["*suite numbers (5 problems)*",
+         "--crossmath-html: not written: *'largest' cannot show numbers-0001 on a page: *"]
+    )  # fmt: skip
+
+
+def giving(method: str, arguments: str, value: str) -> str:
+    """The family with a method that gives something else."""
+    more = f"\n\n    def {method}(self, {arguments}):\n        return {value}\n"
+    return LARGEST.replace("\n\n\nFAMILY =", f"{more}\n\nFAMILY =")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (giving("instruction", "task", "None"),
+         "*'largest' cannot ask numbers-0001: TypeError: instruction() gave None, not a str"),
+        (giving("parse", "record, file, origin", "{}"),
+         "*.jsonl:1: *cannot read this line: TypeError: parse() gave {}, not a Task"),
+        (giving("as_text", "content", "5"),
+         "*.jsonl:1: *cannot read this line: TypeError: as_text() gave 5, not a str"),
+        (giving("digest", "task", "[5]"),
+         "the family 'largest' cannot tell numbers-0001 from others: TypeError: *"),
+    ],
+    ids=["instruction", "parse", "as_text", "digest"],
+)  # fmt: skip
+def test_what_a_family_gives_is_checked(
+    text: str, said: str, suite: str, install: Install, pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Before anything is asked."""
+    forget(monkeypatch)
+    install(text)
+    done = pytester.runpytest(
+        "crossmath", "--crossmath-model=reference", f"--crossmath-suite={suite}"
+    )
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines([f"ERROR: crossmath: {said}"])
+
+
+def test_what_a_family_draws_cannot_steer_a_terminal(
+    suite: str, install: Install, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with what a model writes."""
+    forget(monkeypatch)
+    install(giving("show", "task, form, score", "[chr(27) + '[31m' + 'x' * 999]"))
+    task = lines(f"{suite}/problems.jsonl")[0]
+    said = {"id": task["id"], "modality": "text", "text": "<answer>-1</answer>"}
+    Path("said.jsonl").write_text(json.dumps(said), encoding="utf-8")
+    done = pytester.runpytest(
+        "crossmath", "--crossmath-model=m=replay:said.jsonl", f"--crossmath-suite={suite}",
+        "--crossmath-modality=text", "--crossmath-limit=1", "--crossmath-strict",
+    )  # fmt: skip
+    assert "\\x1b[31mxxx" in done.stdout.str()
+    assert "x" * 500 not in done.stdout.str()
+    assert "\x1b[31mx" not in done.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (giving("draw", "content, style, seed", "None"),
+         "the family 'largest' cannot draw numbers-0001 in style original: TypeError: draw() gave"),
+        (giving("fingerprint", "task", "[]"),
+         "the family 'largest' cannot tell a new task from others: TypeError: fingerprint()"),
+        (giving("ask", "content, rng", "7"),
+         "the field 'question' must be a text, not 7"),
+        (giving("fields", "content", "{'id': 'x', 'text': self.as_text(content)}"),
+         "the family 'largest' does not read numbers-0001 as it wrote it"),
+        (giving("solve", "content, question", "exit(0)"),
+         "the family 'largest' cannot generate a task of 'easy': SystemExit: 0"),
+        (LARGEST.replace("Solution((str(max(content)),), (1,))", "None"),
+         "the family 'largest' generated a task without one solution: "),
+        (LARGEST.replace("Solution((str(max(content)),), (1,))", "1 / 0"),
+         "the family 'largest' cannot generate a task of 'easy': ZeroDivisionError: "),
+        (LARGEST.replace("rng.sample(range(256), 5)", "[1, 2, 3]"),
+         "the family 'largest' makes nothing new of 'easy' after 1 tasks: ask for fewer"),
+    ],
+    ids=["draw", "fingerprint", "ask", "fields", "exit", "no solution", "an error", "nothing new"],
+)  # fmt: skip
+def test_a_family_that_cannot_generate(
+    text: str, said: str, install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, exit status 2."""
+    install(text)
+    made = ["--family", "largest", "--count", "5", "--seed", "1", "--out", "numbers"]
+    assert main(["generate", *made]) == 2
+    assert f"crossmath: {said}" in capsys.readouterr().err
+
+
+def test_a_family_that_cannot_check_a_task(
+    suite: str, install: Install, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """One line, exit status 2."""
+    forget(monkeypatch)
+    install(broken("check", "task"))
+    assert main(["verify", suite]) == 2
+    said = "crossmath: the family 'largest' cannot check numbers-0001: RuntimeError: broken\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_question_of_its_own_is_text_in_every_form(
+    install: Install, pytester: pytest.Pytester
+) -> None:
+    """It is drawn with the task, kept in the suite, asked, and given to the solver."""
+    install(
+        LARGEST.replace("def solve", "def ask(self, content, rng):\n"
+                        "        return rng.choice(['Or the smallest?', ''])\n\n    def solve")
+        .replace("max(content)", "(min if question else max)(content)")
+    )  # fmt: skip
+    made = ["--family", "largest", "--count", "8", "--seed", "1", "--out", "numbers"]
+    assert main(["generate", *made]) == 0
+    tasks = lines("numbers/problems.jsonl")
+    assert {task.get("question") for task in tasks} == {"Or the smallest?", None}
+    assert main(["verify", "numbers"]) == 0
+    done = pytester.runpytest(
+        "crossmath", "--crossmath-model=reference", "--crossmath-suite=numbers"
+    )
+    done.assert_outcomes(passed=24)
+    for form in load_suite("numbers").forms:
+        for task in load_suite("numbers").tasks:
+            assert (task.question in make_request(task, form).text) or not task.question
+
+
+def test_two_packages_with_one_family_are_told(install: Install, pytester: pytest.Pytester) -> None:
+    """Which of them would be used depends on the path."""
+    install()
+    other = pytester.mkdir("others-1.0.dist-info")
+    (other / "METADATA").write_text("Name: others\nVersion: 1.0\n")
+    (other / "entry_points.txt").write_text(f"[{family.GROUP}]\nlargest = others\n")
+    Path("s.jsonl").write_text('{"id": "a", "family": "largest"}', encoding="utf-8")
+    done = pytester.runpytest(
+        "crossmath", "--crossmath-model=reference", "--crossmath-suite=s.jsonl"
+    )
+    done.stderr.fnmatch_lines(["*two families are called 'largest': *others*"])
+
+
 @pytest.mark.parametrize(
     ("value", "text", "said"),
     [
@@ -167,6 +374,17 @@ def test_one_that_cannot_be_used_is_told_in_one_line(
         ('"family": "larges"', "there is no family 'larges'; there are: crossmath, question, *"),
         ('"family": 3', "the field 'family' must be the name of a family, not 3"),
         ('"family": "largest"', "the field 'key' is missing"),
+        (
+            '"family": "largest", "key": [], "steps": [], "difficulty": "easy", "images": {}',
+            "the field 'key' must be whole numbers as strings, one at least, not []",
+        ),
+        (
+            (
+                '"family": "largest", "text": "x", "key": ["1"], "steps": [1],'
+                ' "difficulty": "easy", "images": {}'
+            ),
+            "the family 'largest' cannot read this line: ValueError: invalid literal *",
+        ),
     ],
 )
 def test_a_line_that_cannot_be_read(

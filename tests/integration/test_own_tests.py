@@ -89,3 +89,54 @@ def test_a_users_own_parametrization_goes_first(
     result = pytester.runpytest(f"--crossmath-model={replay(text='1')}", str(file))
     result.assert_outcomes(passed=3, failed=1)
     result.stdout.fnmatch_lines(["*crossmath_problem must be an argument of the test*"])
+
+
+def test_a_problem_that_a_test_made_itself_is_asked(
+    pytester: pytest.Pytester, replay: Callable[..., str]
+) -> None:
+    """In the words of the run, though it is in no suite."""
+    file = pytester.makepyfile(
+        """
+        from dataclasses import replace
+
+        import pytest
+
+        from pytest_crossmath.tasks.suite import load_suite
+
+        mine = replace(load_suite("mini").tasks[0], target=("1", "2", "3"))
+
+        @pytest.mark.parametrize("crossmath_problem", [mine], indirect=True)
+        def test_mine(crossmath_problem, crossmath_score):
+            assert crossmath_score.target == ("1", "2", "3")
+            assert crossmath_score.outcome == "missed"
+        """
+    )
+    result = pytester.runpytest(
+        f"--crossmath-model={replay(text='1')}", "--crossmath-modality=text", str(file)
+    )
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("name", ["crossmath_modality", "crossmath_problem", "crossmath_model"])
+def test_values_of_a_users_own_cannot_be_asked(
+    pytester: pytest.Pytester, replay: Callable[..., str], name: str
+) -> None:
+    """The test is told so, and the others run."""
+    file = pytester.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.parametrize("{name}", ["text"])
+        def test_mine({name}, crossmath_score):
+            pass
+
+        def test_other():
+            pass
+        """
+    )
+    result = pytester.runpytest(
+        f"--crossmath-model={replay(text='1')}", "--crossmath-modality=text",
+        "--crossmath-limit=1", str(file),
+    )  # fmt: skip
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines([f"*{name} is parametrized by the plugin*"])

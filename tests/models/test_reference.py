@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.reference import ReferenceBackend
 from pytest_crossmath.tasks.crossmath.render import STYLES, render
 from pytest_crossmath.tasks.request import Request, make_request
@@ -23,6 +23,7 @@ PROBLEM = load_suite("mini").tasks[1]
 def outcome(request: Request) -> Outcome:
     """What the calibrator achieves on a request."""
     [(_, response)] = ReferenceBackend().generate([request], Settings(), batch_size=1)
+    assert isinstance(response, Response)
     return score_response(request.task, response.text).outcome
 
 

@@ -30,7 +30,8 @@ def broken_off(folder: Path, after: int, styles: Sequence[str] = ("original",)) 
     """Leave a suite as a kill after some problems leaves it."""
     made_by = "crossmath generate --difficulty mini --seed 5 --name s"
     writer = SuiteWriter(folder, styles=styles, palette=None, made_by=made_by, seed=5)
-    endless = numbered(FAMILY, "mini", seed=5, prefix="s", exclude=taken_fingerprints())
+    taken = {known for _, known in taken_fingerprints()}
+    endless = numbered(FAMILY, "mini", seed=5, prefix="s", exclude=taken)
     for index, problem in islice(endless, after):
         writer.add(problem, index)
     writer.close()

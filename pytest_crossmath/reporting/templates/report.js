@@ -67,6 +67,9 @@ const showMore = () => {
     + (shown < found.length ? `, the first ${shown} shown` : "");
 };
 
+// The form of a result, as problems name what they show in it.
+const formOf = (r) => value.modality(r) + (value.style(r) ? `/${value.style(r)}` : "");
+
 const card = (r) => {
   const problem = data.problems[r.problem];
   const made = element("article", "card");
@@ -79,7 +82,7 @@ const card = (r) => {
   if (r.tokens) about.push(`${r.tokens} tokens`);
   made.append(title, element("p", "dim", about.filter(Boolean).join(" · ")));
   const views = element("div", "views");
-  const picture = r.style === null ? undefined : data.pictures[`${problem.id}/${value.style(r)}`];
+  const picture = data.pictures[(problem.pictures || {})[formOf(r)]];
   if (picture) {
     const image = element("img");
     image.src = picture;
@@ -110,8 +113,7 @@ const card = (r) => {
 // A task as it was shown, and below it what was answered and what is right.
 const question = (problem, r) => {
   const box = element("div", "question");
-  const style = value.style(r);
-  for (const part of problem.shown[value.modality(r) + (style ? `/${style}` : "")] || []) {
+  for (const part of problem.shown[formOf(r)] || []) {
     if (typeof part === "string") {
       box.append(element("p", "", part));
     } else if (part.picture) {

@@ -6,7 +6,7 @@ Pillow and NumPy are imported when a picture is drawn or read, not when a suite 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,9 @@ from pytest_crossmath.tasks.crossmath.solver import propagate
 from pytest_crossmath.tasks.crossmath.table import format_table, parse_table
 from pytest_crossmath.tasks.crossmath.transcription import read_transcription
 from pytest_crossmath.tasks.crossmath.worked import brief_solution, worked_solution
-from pytest_crossmath.tasks.family import ProvableFamily
+from pytest_crossmath.tasks.family import PutPicture
 from pytest_crossmath.tasks.proof import Defect, Reading, Solution, Unread
+from pytest_crossmath.tasks.provable import ProvableFamily
 from pytest_crossmath.tasks.score import Score
 from pytest_crossmath.tasks.task import Form, Task
 
@@ -34,6 +35,7 @@ class CrossmathFamily(ProvableFamily):
     """Grids of equations with blanks; the content of a task is its `Puzzle`."""
 
     name = "crossmath"
+    plural = "grids"
     unit = "blank"
     data = "solved grid"
     text_field = "table"
@@ -102,7 +104,7 @@ class CrossmathFamily(ProvableFamily):
 
         return read_picture(image)
 
-    def solve(self, content: Puzzle) -> Solution | None:
+    def solve(self, content: Puzzle, question: str = "") -> Solution | None:  # noqa: ARG002 - it has none
         """What forward propagation finds; None where it leaves a blank.
 
         Each value is forced, so that there is no other solution.
@@ -118,12 +120,13 @@ class CrossmathFamily(ProvableFamily):
         filled: str = as_meant(task.content).filled(task.target).fingerprint
         return filled
 
-    def twin(self, task: Task, other: Task) -> str:
-        """Whether the blanks are the same too."""
-        here, there = (as_meant(one.content).fingerprint for one in (task, other))
-        if here == there:
-            return f"the same puzzle as {other.id}"
-        return f"the same {self.data} as {other.id}, with other blanks"
+    def twin(self, task: Task, others: Sequence[Task]) -> str:
+        """The one with the same blanks, or else the first with others."""
+        mine = as_meant(task.content).fingerprint
+        for other in others:
+            if as_meant(other.content).fingerprint == mine:
+                return f"the same puzzle as {other.id}"
+        return f"the same {self.data} as {others[0].id}, with other blanks"
 
     def explain(self, task: Task, *, seed: int, brief: bool = False) -> str:
         """Every step with its equation. Raises `ValueError` where propagation gets stuck."""
@@ -163,14 +166,23 @@ class CrossmathFamily(ProvableFamily):
         yield ""
         yield from map(str, task.content.equations)
 
-    def page(
-        self, task: Task, forms: Iterable[Form], picture: Callable[..., str | None]
-    ) -> dict[str, Any]:
-        """The grid, into which the page puts each answer, and the pictures."""
-        for form in forms:
-            for one in task.pictures.get(form, ()):
-                picture(one, f"{task.id}/{form.style}")
-        return {"grid": [[cell.text for cell in row] for row in task.content.rows]}
+    def digest(self, task: Task) -> Iterator[bytes]:
+        """Table, key and steps, and each picture once: both forms with a picture show the same."""
+        yield repr((task.id, task.text, task.target, task.steps)).encode()
+        for style, picture in task.images.items():
+            yield style.encode(errors="surrogatepass")
+            yield picture.content
+
+    def page(self, task: Task, forms: Iterable[Form], put: PutPicture) -> dict[str, Any]:
+        """The grid, and the picture beside it."""
+        shown = {form: task.pictures[form] for form in forms if form in task.pictures}
+        return {
+            "grid": [[cell.text for cell in row] for row in task.content.rows],
+            "pictures": {
+                str(form): put(picture, f"{task.id}/{form.style}")
+                for form, [picture] in shown.items()
+            },
+        }
 
 
 FAMILY = CrossmathFamily()

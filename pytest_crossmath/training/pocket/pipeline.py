@@ -13,6 +13,7 @@ import torch
 import transformers
 
 from pytest_crossmath.errors import ModelError
+from pytest_crossmath.tasks.crossmath.family import FAMILY
 from pytest_crossmath.tasks.suite import load_suite, taken_fingerprints
 from pytest_crossmath.tasks.task import Modality
 from pytest_crossmath.training.pocket.architecture import Size, build_model, build_processor
@@ -83,7 +84,8 @@ def start_training(
     folder.mkdir(parents=True, exist_ok=True)
     processor = build_processor(size)
     model = build_model(size, processor.tokenizer, seed).to(device)
-    batcher = Batcher(processor, taken_fingerprints(), Jitter(), device)
+    taken = {known for family, known in taken_fingerprints() if family == FAMILY.name}
+    batcher = Batcher(processor, taken, Jitter(), device)
     return Training(model, batcher, plan, seed, folder)
 
 
