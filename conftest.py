@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import importlib
 import json
+import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import pytest_crossmath.tasks
 from pytest_crossmath.tasks.suite import load_suite
 
 pytest_plugins = ["pytester"]
 
 # pytester forgets what a run imported, and neither enums nor NumPy survive a second import.
+# Families above all: they are loaded once in a process, and load what they need when they need it.
+for _found in pkgutil.walk_packages(pytest_crossmath.tasks.__path__, "pytest_crossmath.tasks."):
+    importlib.import_module(_found.name)
 for _module in (
     "models.replay",
     "plugin.builtin",

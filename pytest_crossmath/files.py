@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 from pytest_crossmath.errors import OptionError
@@ -60,6 +61,14 @@ def require_new_file(file: Path, what: str) -> None:
     """Raise `OptionError` where a file is there that must not be lost; `what` says whose name."""
     if os.path.lexists(file):
         raise OptionError(f"{what} {taken(file, 'file')}")
+
+
+def require_not_read(file: Path, read: Iterable[Path | None], what: str) -> None:
+    """Raise `OptionError` where an output would go over one of the files that are read for it."""
+    for other in read:
+        # Two names of one file are one file: links, "./", a file system that ignores case.
+        if other and os.path.exists(file) and os.path.exists(other) and file.samefile(other):
+            raise OptionError(f"{what} {file} is read here and would be lost: name another file")
 
 
 def relative(path: Path) -> str:

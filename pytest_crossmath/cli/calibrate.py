@@ -44,7 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     churns = calibrate(results)
     print_lines([*_table(churns), *(f"between the runs: {difference}" for difference in told)])
     figures = [asdict(churn) | {"form": str(churn.form)} for churn in churns]
-    write_json(arguments.json, {"runs": len(runs), "forms": figures, "differences": list(told)})
+    content = {"runs": len(runs), "forms": figures, "differences": list(told)}
+    write_json(arguments.json, content, read=arguments.runs)
     return 0
 
 

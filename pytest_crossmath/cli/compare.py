@@ -76,9 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
         lines += ["", *gate_table(verdicts)]
     print_lines(lines)
     gates_said = [verdict.to_json() for verdict in verdicts]
-    write_json(
-        arguments.json, {"changes": changed, "differences": differences, "gates": gates_said}
-    )
+    figures = {"changes": changed, "differences": differences, "gates": gates_said}
+    write_json(arguments.json, figures, read=(Path(file), arguments.new))
     fails = any_fails(verdicts, inconclusive_fails=arguments.inconclusive == "fail")
     return 1 if fails else 0
 

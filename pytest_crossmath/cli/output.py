@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pytest_crossmath.errors import OptionError
+from pytest_crossmath.files import require_not_read
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -15,10 +16,14 @@ def print_lines(lines: Iterable[str]) -> None:
         print(line)
 
 
-def write_json(file: Path | None, content: object) -> None:
-    """Write the figures where `--json` asks for them. Raises `OptionError`."""
+def write_json(file: Path | None, content: object, *, read: Iterable[Path | None] = ()) -> None:
+    """Write the figures where `--json` asks for them, but not over what was `read` for them.
+
+    Raises `OptionError`.
+    """
     if file is None:
         return
+    require_not_read(file, read, "--json")
     try:
         file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:

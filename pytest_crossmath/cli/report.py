@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_crossmath.cli.output import print_lines, write_json
 from pytest_crossmath.errors import OptionError, SuiteError
-from pytest_crossmath.files import relative
+from pytest_crossmath.files import relative, require_not_read
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.html import page
 from pytest_crossmath.reporting.model_card import write_card
@@ -49,15 +49,17 @@ def run(arguments: argparse.Namespace) -> int:
     lines: list[str] = []
     if arguments.out:
         suite, lines = suite_of(runs, arguments.suite)
+        require_not_read(arguments.out, [*arguments.runs, suite.file if suite else None], "-o")
         reports, notes = side_by_side(runs)
         write_page(arguments.out, page(reports, suite, [*lines, *notes]))
         lines = [*lines, f"report: {relative(arguments.out)}"]
     if arguments.model_card:
         run, model = _one_model(runs, arguments.model)
+        require_not_read(arguments.model_card, arguments.runs, "--model-card")
         count = write_card(arguments.model_card, run, model)
         lines.append(f"model card: {relative(arguments.model_card)}, {count} figures of {model}")
     print_lines(lines)
-    write_json(arguments.json, {"runs": [_figures(run) for run in runs]})
+    write_json(arguments.json, {"runs": [_figures(run) for run in runs]}, read=arguments.runs)
     return 0
 
 

@@ -65,5 +65,5 @@ def run(arguments: argparse.Namespace) -> int:
     headers = ("model", "form", "n", *(name.removesuffix("_acc") for name in names))
     cells = [(m, f, j["n_problems"], *(j[name] for name in names)) for m, f, j in rows]
     print(tabulate(cells, headers=headers, floatfmt=".1%", missingval="-"))
-    write_json(arguments.json, {"models": models})
+    write_json(arguments.json, {"models": models}, read=(arguments.responses, suite.file))
     return 0

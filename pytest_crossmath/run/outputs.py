@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pytest_crossmath.errors import CrossmathError, OptionError, setting
+from pytest_crossmath.files import require_not_read
 from pytest_crossmath.reporting.markdown import markdown
 from pytest_crossmath.reporting.record import read_record
 from pytest_crossmath.reporting.report import Report, report_of
@@ -16,6 +17,9 @@ _Writer = Callable[[Report, RunConfig], str]
 
 def check_files(config: RunConfig) -> None:
     """Raise `OptionError` for a file that could not be written at the end. Makes folders."""
+    read = [config.suite.file, config.baseline.file if config.baseline else None]
+    # Of a model, whatever it is: "replay:FILE#NAME" is a file too.
+    read += [Path(t) for m in config.models for t in (m.target, m.target.partition("#")[0]) if t]
     taken = {config.record.resolve(): "record"} if config.record else {}
     for name, path, _ in _files(config):
         other = taken.setdefault(path.resolve(), name)
@@ -23,6 +27,7 @@ def check_files(config: RunConfig) -> None:
             raise OptionError(
                 f"{setting(name)} and {setting(other)} name one file, {path}: name another"
             )
+        require_not_read(path, read, setting(name))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Opened and not asked: permissions do not say everything. Not emptied yet.

@@ -54,6 +54,8 @@ class Suite:
     """What a model is asked, in the order of the file."""
     digest: str
     """SHA-256 over every task's text, target and picture files, as hex digits."""
+    file: Path | None = None
+    """The JSONL file that it was read from; None for a dataset."""
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -136,7 +138,7 @@ def load_suite(suite: str, *, root: Path | None = None) -> Suite:
             f"{by_kind[False].origin}: a suite holds {proved} or {other}, not both: put the"
             f" {other} into a file of their own"
         )
-    return Suite(name, tasks, _digest(tasks))
+    return Suite(name, tasks, _digest(tasks), file)
 
 
 def load_provable(suite: str, what: str) -> Suite:

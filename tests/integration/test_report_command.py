@@ -58,6 +58,31 @@ def test_a_page_and_the_figures(pytester: pytest.Pytester, record: str) -> None:
     assert figures["finished"] is True
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "report RECORD -o RECORD",
+        "report RECORD --json RECORD",
+        "report RECORD --model-card RECORD",
+        "compare RECORD RECORD --json RECORD",
+        "calibrate RECORD RECORD --json RECORD",
+        "score --suite mini --responses RECORD --json RECORD",
+    ],
+)
+def test_no_command_writes_over_what_it_read(
+    command: str, pytester: pytest.Pytester, record: str
+) -> None:
+    """A record took hours, and is the only copy of what a model said."""
+    before = (pytester.path / record).read_bytes()
+    done = pytester.run(
+        sys.executable, "-m", "pytest_crossmath.cli.main",
+        *command.replace("RECORD", record).split(),
+    )  # fmt: skip
+    assert done.ret == 2
+    done.stderr.fnmatch_lines(["crossmath: * run.jsonl is read here and would be lost: *"])
+    assert (pytester.path / record).read_bytes() == before
+
+
 def test_a_suite_that_is_not_here_costs_the_pictures_only(
     pytester: pytest.Pytester, record: str
 ) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from conftest import Replay
+from pytest_crossmath.tasks.suite import find_suite
 
 
 def run(pytester: pytest.Pytester, replay: Replay, *arguments: str) -> pytest.RunResult:
@@ -96,6 +98,30 @@ def test_two_options_that_name_one_file_are_told_before_anything_is_asked(
     done = run(pytester, replay, *flags)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(["ERROR: *--crossmath-* and --crossmath-* name one file, *one.txt*"])
+
+
+@pytest.mark.parametrize("read", ["problems.jsonl", "old.jsonl", "m.jsonl"])
+def test_a_report_never_goes_over_what_the_run_reads(
+    read: str, pytester: pytest.Pytester, replay: Replay
+) -> None:
+    """Suite, baseline and responses are the user's, by whatever name the report calls them."""
+    model = replay("m", text="1")
+    shutil.copyfile(find_suite("mini"), pytester.path / "problems.jsonl")
+    arguments = [
+        "crossmath", f"--crossmath-model={model}", "--crossmath-suite=problems.jsonl",
+        "--crossmath-modality=text", "--crossmath-limit=1",
+    ]  # fmt: skip
+    assert pytester.runpytest(*arguments, "--crossmath-record=old.jsonl").ret == 0
+    [file] = pytester.path.rglob(read)
+    before = file.read_bytes()
+    (pytester.path / "alias.html").symlink_to(file)
+    for name in (str(file), "alias.html"):
+        done = pytester.runpytest(
+            *arguments, "--crossmath-compare=old.jsonl", f"--crossmath-html={name}"
+        )
+        assert done.ret == pytest.ExitCode.USAGE_ERROR
+        done.stderr.fnmatch_lines(["ERROR: *--crossmath-html * is read here and would be lost: *"])
+    assert file.read_bytes() == before
 
 
 def test_a_file_that_is_lost_on_the_way_fails_the_run(
