@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import pytest_crossmath.tasks
+from pytest_crossmath.tasks.crossmath import render
 from pytest_crossmath.tasks.suite import load_suite
 
 pytest_plugins = ["pytester"]
@@ -39,12 +40,15 @@ Replay = Callable[..., str]
 
 @pytest.fixture(autouse=True)
 def _on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs inside of tests are not part of the job, or of the worker, that runs the tests."""
+    """A test does not depend on the job or the worker that runs it, nor on the tests before it."""
+    # Runs inside of tests would take themselves for part of the job, or of the worker.
     for variable in (
         "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_XDIST_WORKER",
         "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID",
     ):  # fmt: skip
         monkeypatch.delenv(variable, raising=False)
+    # A style stays for the life of a process, which is here that of all tests.
+    monkeypatch.setattr(render, "STYLES", dict(render.STYLES))
 
 
 @pytest.fixture

@@ -124,9 +124,8 @@ def test_a_mirrored_puzzle_is_drawn_mirrored_cell_by_cell() -> None:
         assert here.tobytes() == there.tobytes()
 
 
-def test_a_style_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_style_of_ones_own() -> None:
     """It is found under its name; the name of another style cannot be taken."""
-    monkeypatch.setattr(render_module, "STYLES", dict(STYLES))
     night = replace(STYLE, background=(0, 0, 0))
     register_style("night", night)
     register_style("night", night)
