@@ -71,6 +71,12 @@ def require_not_read(file: Path, read: Iterable[Path | None], what: str) -> None
             raise OptionError(f"{what} {file} is read here and would be lost: name another file")
 
 
+def split_pick(text: str) -> tuple[str, str]:
+    """File and name of ``FILE#NAME``; the name is empty where the text is a file as it stands."""
+    file, _, name = (text, "", "") if os.path.isfile(text) else text.partition("#")
+    return file, name
+
+
 def relative(path: Path) -> str:
     """The path as short as the current directory allows."""
     try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_crossmath.cli.output import print_lines, write_json
 from pytest_crossmath.errors import ComparisonError
+from pytest_crossmath.files import split_pick
 from pytest_crossmath.gating.comparison import check_comparable, of_model
 from pytest_crossmath.gating.gatekeeper import Baseline, Gatekeeper
 from pytest_crossmath.gating.gates import Kind, check_gates, parse_gate
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises `CrossmathError` for records that cannot be read or compared.
     """
     gates = [parse_gate(Kind.COMPARE, text) for text in arguments.fail]
-    file, _, model = _split(arguments.base)
+    file, model = split_pick(arguments.base)
     base, new = read_record(Path(file)), read_record(arguments.new)
     check_comparable(base, new)
     header = new.header
@@ -80,10 +81,6 @@ def run(arguments: argparse.Namespace) -> int:
     write_json(arguments.json, figures, read=(Path(file), arguments.new))
     fails = any_fails(verdicts, inconclusive_fails=arguments.inconclusive == "fail")
     return 1 if fails else 0
-
-
-def _split(base: str) -> tuple[str, str, str]:
-    return (base, "", "") if Path(base).is_file() else base.partition("#")
 
 
 def _planned(keeper: Gatekeeper, new: Run, stopped: Iterable[str]) -> list[Result]:

@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A terminal that lacks a letter, or a name that is none, is no reason to fail.
+            # A character that the terminal cannot show must not end the command.
             stream.reconfigure(errors="backslashreplace")
     parsed = _parser().parse_args(arguments)
     command: Command = parsed.command

@@ -59,7 +59,7 @@ def parse_name(text: str) -> RequestId:
     task, form = text.split("\t")
     found = _FORM.fullmatch(form)
     if found is None or not task:
-        raise ValueError(f"{form!r} is no form of a problem")
+        raise ValueError(f"{form!r} is not a form of a problem")
     return RequestId(task, Form.parse(found["form"]), int(found["sample"] or 0))
 
 

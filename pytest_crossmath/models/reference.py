@@ -70,7 +70,7 @@ def identify(spec: ModelSpec, settings: Settings, digests: Digests, *, loaded: b
 
 
 def weights_digest(spec: ModelSpec, digests: Digests) -> str | None:  # noqa: ARG001 - there are none
-    """None: there are no weights."""
+    """None: this kind of model has no weights."""
     return None
 
 

@@ -12,7 +12,6 @@ picks one model of a file that holds several.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import BackendError, ModelError
+from pytest_crossmath.files import split_pick
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.digests import Digests
 from pytest_crossmath.models.spec import ModelSpec
@@ -64,7 +64,7 @@ class ReplayBackend:
         Raises `ModelError` with file and line for a line that cannot be
         understood, and when the file holds several models and none is picked.
         """
-        name, _, wanted = (target, "", "") if os.path.isfile(target) else target.partition("#")
+        name, wanted = split_pick(target)
         file = Path(name)
         found = _by_model(file, *_stamp(file))
         if wanted and wanted not in found:
@@ -117,7 +117,7 @@ def identify(spec: ModelSpec, settings: Settings, digests: Digests, *, loaded: b
 
 
 def weights_digest(spec: ModelSpec, digests: Digests) -> str | None:  # noqa: ARG001 - there are none
-    """None: there are no weights."""
+    """None: this kind of model has no weights."""
     return None
 
 

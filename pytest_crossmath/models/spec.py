@@ -6,7 +6,7 @@ ModelSpec(name='llava', kind='hub', target='llava-hf/llava-1.5-7b-hf', revision=
 'main'
 
 Nothing here imports a backend: a wrong name, a missing folder or a missing extra
-is told before anything heavy is loaded.
+is reported before anything heavy is loaded.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pytest_crossmath.errors import ModelError
+from pytest_crossmath.files import split_pick
 
 ALIASES: Mapping[str, str] = {
     "gemma3": "google/gemma-3-4b-it",
@@ -160,7 +161,7 @@ def recorded_suite(spec: ModelSpec) -> str | None:
     """Name of the suite that a run record to be replayed was made on; None for other models."""
     if spec.kind != "replay":
         return None
-    file = spec.target if os.path.isfile(spec.target) else spec.target.partition("#")[0]
+    file, _ = split_pick(spec.target)
     try:
         with Path(file).open(encoding="utf-8-sig") as stream:
             name = json.loads(stream.readline())["suite"]["name"]
@@ -205,7 +206,7 @@ def _resolve_hub(target: str) -> tuple[str, str, str | None, str]:
 
 
 def _resolve_replay(target: str) -> tuple[str, str, str | None, str]:
-    file = target if os.path.isfile(target) else target.partition("#")[0]
+    file, _ = split_pick(target)
     if not os.path.isfile(file):
         raise ModelError(f"replay:{file}: there is no such file")
     return "replay", target, None, Path(file).stem

@@ -6,7 +6,6 @@ in an ini file are the same; the command line wins.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -250,6 +249,7 @@ def parse_gates(values: Mapping[str, Any]) -> tuple[Gate, ...]:
 
 def parse_baseline(text: str | None, gates: Sequence[Gate]) -> Baseline | None:
     """The run in ``RUN.jsonl`` or ``RUN.jsonl#MODEL``."""
+    from pytest_crossmath.files import split_pick
     from pytest_crossmath.gating.gatekeeper import Baseline, needs_baseline
     from pytest_crossmath.reporting.record import read_record
 
@@ -260,7 +260,7 @@ def parse_baseline(text: str | None, gates: Sequence[Gate]) -> Baseline | None:
                 " the run to compare with"
             )
         return None
-    file, _, model = (text, "", "") if os.path.isfile(text) else text.partition("#")
+    file, model = split_pick(text)
     return Baseline(read_record(Path(file)), model or None, Path(file))
 
 

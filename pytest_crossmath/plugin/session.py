@@ -135,13 +135,12 @@ class AskerRole(Session):
             with usage_errors():
                 self.plan_items(session.items)
 
-    def plan_items(self, items: Sequence[pytest.Item]) -> None:
-        """Tell the asker the requests that the items will make together."""
+    def plan_items(self, items: Sequence[pytest.Item]) -> list[tuple[str, Request]]:
+        """Tell the asker the requests that the items will make together. Gives them."""
         scopes = self.stretches(items)
-        self.asker.plan(
-            (model, scopes.get(item.nodeid), request)
-            for item, model, request in self.requests_of(items)
-        )
+        asked = list(self.requests_of(items))
+        self.asker.plan((model, scopes.get(item.nodeid), request) for item, model, request in asked)
+        return [(model, request) for _, model, request in asked]
 
     def stretches(self, items: Sequence[pytest.Item]) -> Scopes:
         """What runs together, by test id; nothing where all does."""
@@ -268,10 +267,11 @@ class Local(AskerRole, CollectorRole):
             loading=self.progress.loading,
         )  # fmt: skip
 
-    def plan_items(self, items: Sequence[pytest.Item]) -> None:
+    def plan_items(self, items: Sequence[pytest.Item]) -> list[tuple[str, Request]]:
         """Tell progress and gates too."""
-        super().plan_items(items)
-        self.plan_results([(model, request) for _, model, request in self.requests_of(items)])
+        asked = super().plan_items(items)
+        self.plan_results(asked)
+        return asked
 
     def stretches(self, items: Sequence[pytest.Item]) -> Scopes:  # noqa: ARG002 - no need to look
         """Nothing: all runs together."""

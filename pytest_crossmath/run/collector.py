@@ -21,7 +21,7 @@ from typing import Any
 from pytest_crossmath.files import relative
 from pytest_crossmath.gating.early import EarlyStop
 from pytest_crossmath.gating.gatekeeper import Gatekeeper
-from pytest_crossmath.gating.verdicts import Verdict, any_fails
+from pytest_crossmath.gating.verdicts import any_fails
 from pytest_crossmath.inference.result import Result, ResultId, pending
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.inference.transcript import Transcript
@@ -78,7 +78,8 @@ class Collector:
         self._keeper.check_asked(planned, [spec.name for spec in config.models])
         self._stopping = EarlyStop(self._keeper, self._results, config.stop_early)
         self._flags: tempfile.TemporaryDirectory[str] | None = None
-        self._fails = False
+        self.has_failed = False
+        """Whether a gate fails the run, or a file that was asked for could not be written."""
 
     def plan(self, requests: Iterable[tuple[str, Request]]) -> None:
         """Tell the gates what will be asked. Raises `ComparisonError`."""
@@ -137,21 +138,10 @@ class Collector:
         self._open_record().finish(self._last_line(report, snapshots))
         report = replace(report, troubles=[*self._record_troubles(), *report.troubles])
         unwritten = write_files(report, self._config)
-        self._fails = self._fails or bool(unwritten) or self._has_failed(report.verdicts)
-        return replace(report, troubles=[*report.troubles, *unwritten])
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether a gate fails the run, or a file that was asked for could not be written."""
-        return self._fails
-
-    def _has_failed(self, verdicts: Iterable[Verdict]) -> bool:
         lost = self._config.record is not None and bool(self._record_troubles())
-        return lost or any_fails(verdicts, inconclusive_fails=self._inconclusive_fails)
-
-    @property
-    def _inconclusive_fails(self) -> bool:
-        return self._config.inconclusive == "fail"
+        gates_fail = any_fails(report.verdicts, inconclusive_fails=report.inconclusive_fails)
+        self.has_failed = lost or bool(unwritten) or gates_fail
+        return replace(report, troubles=[*report.troubles, *unwritten])
 
     def _report(self, snapshots: SnapshotNote, troubles: Iterable[str]) -> Report:
         record = self._open_record()
@@ -167,7 +157,7 @@ class Collector:
             verdicts=self._keeper.verdicts(self._results),
             comparisons=[Comparison(*found) for found in self._keeper.changes(self._results)],
             differences=list(dict.fromkeys(self._keeper.differences(record.header))),
-            inconclusive_fails=self._inconclusive_fails,
+            inconclusive_fails=self._config.inconclusive == "fail",
             stopped=list(self._stopping.lines()),
             snapshots=snapshots.lines,
             seconds=time.perf_counter() - self._started,

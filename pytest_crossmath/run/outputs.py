@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pytest_crossmath.errors import CrossmathError, OptionError, setting
-from pytest_crossmath.files import require_not_read
+from pytest_crossmath.files import require_not_read, split_pick
 from pytest_crossmath.reporting.markdown import markdown
 from pytest_crossmath.reporting.record import read_record
 from pytest_crossmath.reporting.report import Report, report_of
@@ -18,8 +18,8 @@ _Writer = Callable[[Report, RunConfig], str]
 def check_files(config: RunConfig) -> None:
     """Raise `OptionError` for a file that could not be written at the end. Makes folders."""
     read = [config.suite.file, config.baseline.file if config.baseline else None]
-    # Of a model, whatever it is: "replay:FILE#NAME" is a file too.
-    read += [Path(t) for m in config.models for t in (m.target, m.target.partition("#")[0]) if t]
+    # Whatever kind of model it is: what is not a file is passed over.
+    read += [Path(split_pick(spec.target)[0]) for spec in config.models]
     taken = {config.record.resolve(): "record"} if config.record else {}
     for name, path, _ in _files(config):
         other = taken.setdefault(path.resolve(), name)

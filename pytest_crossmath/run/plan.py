@@ -75,9 +75,8 @@ class Plan:
         """Model and request of those tests that are built in."""
         known = {f"{m}-{id}": (m, one) for m in self.models for id, one in self.requests.items()}
         for test_id in test_ids:
-            bracketed = test_id.partition("[")[2].removesuffix("]")
-            if bracketed in known:
-                yield known[bracketed]
+            if (parameters := _parameters(test_id)) in known:
+                yield known[parameters]
 
     def request(self, task: Task, asked: FormSample) -> Request:
         """The request for a task in a form; one that a test made itself is not in the plan."""
@@ -99,7 +98,7 @@ def stretches(
     find_model, find_problem = _finder(models), _finder(problems)
     asked: dict[str, tuple[str, str]] = {}
     for id in ids:
-        parameters = id.partition("[")[2].removesuffix("]")
+        parameters = _parameters(id)
         model, problem = find_model(parameters), find_problem(parameters)
         if model is not None and problem is not None:
             asked[id] = model, problem
@@ -123,6 +122,11 @@ def _forms(config: RunConfig) -> Iterator[tuple[str, FormSample]]:
             id += f"-{form.style}" if several_styles and form.style else ""
             id += f"-s{sample}" if several else ""
             yield id, FormSample(form, sample)
+
+
+def _parameters(test_id: str) -> str:
+    """What stands in the brackets of a test id; empty without any."""
+    return test_id.partition("[")[2].removesuffix("]")
 
 
 def _finder(names: Iterable[str]) -> Callable[[str], str | None]:

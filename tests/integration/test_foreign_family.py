@@ -27,11 +27,13 @@ Install = Callable[..., None]
 @pytest.fixture
 def install(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Install a package that has families, as pip would."""
-    monkeypatch.setattr(family, "_loaded", {})
     pytester.syspathinsert()
     monkeypatch.setenv("PYTHONPATH", str(pytester.path), prepend=os.pathsep)
 
     def make(text: str = LARGEST, name: str = "largest", value: str = "toy_families") -> None:
+        # As in a new process: another text of the package is read.
+        monkeypatch.setattr(family, "_loaded", {})
+        sys.modules.pop("toy_families", None)
         pytester.makepyfile(toy_families=text)
         about = pytester.path / "toy_families-1.0.dist-info"
         about.mkdir(exist_ok=True)
@@ -39,12 +41,6 @@ def install(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Itera
         (about / "entry_points.txt").write_text(f"[{family.GROUP}]\n{name} = {value}\n")
 
     yield make
-    sys.modules.pop("toy_families", None)
-
-
-def forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a new process: another text of the package is read."""
-    monkeypatch.setattr(family, "_loaded", {})
     sys.modules.pop("toy_families", None)
 
 
@@ -166,10 +162,9 @@ FAMILY =""",
 
 
 def test_a_family_that_cannot_score_a_response(
-    suite: str, install: Install, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    suite: str, install: Install, pytester: pytest.Pytester
 ) -> None:
     """Nothing is measured there, and the other tasks are as ever."""
-    forget(monkeypatch)
     install(broken("score", "task, text, *, is_whole"))
     done = pytester.runpytest(
         "crossmath", "--crossmath-model=reference", f"--crossmath-suite={suite}",
@@ -181,10 +176,9 @@ def test_a_family_that_cannot_score_a_response(
 
 
 def test_a_family_that_cannot_solve(
-    suite: str, install: Install, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    suite: str, install: Install, pytester: pytest.Pytester
 ) -> None:
     """The calibrator has no answer, which is an error and no wrong answer."""
-    forget(monkeypatch)
     install(LARGEST.replace("Solution((str(max(content)),), (1,))", "1 / 0"))
     done = pytester.runpytest(
         "crossmath", "--crossmath-model=reference", f"--crossmath-suite={suite}"
@@ -194,10 +188,9 @@ def test_a_family_that_cannot_solve(
 
 
 def test_a_family_that_cannot_show_a_task(
-    suite: str, install: Install, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    suite: str, install: Install, pytester: pytest.Pytester
 ) -> None:
     """The page is not written, which is told, and the table is there."""
-    forget(monkeypatch)
     install(broken("page", "task, forms, put"))
     done = pytester.runpytest(
         "crossmath", "--crossmath-model=reference", f"--crossmath-suite={suite}",
@@ -233,10 +226,8 @@ def giving(method: str, arguments: str, value: str) -> str:
 )  # fmt: skip
 def test_what_a_family_gives_is_checked(
     text: str, said: str, suite: str, install: Install, pytester: pytest.Pytester,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """Before anything is asked."""
-    forget(monkeypatch)
     install(text)
     done = pytester.runpytest(
         "crossmath", "--crossmath-model=reference", f"--crossmath-suite={suite}"
@@ -246,10 +237,9 @@ def test_what_a_family_gives_is_checked(
 
 
 def test_what_a_family_draws_cannot_steer_a_terminal(
-    suite: str, install: Install, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    suite: str, install: Install, pytester: pytest.Pytester
 ) -> None:
     """As with what a model writes."""
-    forget(monkeypatch)
     install(giving("show", "task, form, score", "[chr(27) + '[31m' + 'x' * 999]"))
     task = lines(f"{suite}/problems.jsonl")[0]
     said = {"id": task["id"], "modality": "text", "text": "<answer>-1</answer>"}
@@ -297,10 +287,8 @@ def test_a_family_that_cannot_generate(
 
 def test_a_family_that_cannot_check_a_task(
     suite: str, install: Install, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """One line, exit status 2."""
-    forget(monkeypatch)
     install(broken("check", "task"))
     assert main(["verify", suite]) == 2
     said = "crossmath: the family 'largest' cannot check numbers-0001: RuntimeError: broken\n"

@@ -14,18 +14,15 @@ Source of the fields: https://github.com/ZrrSkywalker/MathVerse and the dataset 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.tasks.datasets.pairing import Row, paired, picture_first, text_parts
 from pytest_crossmath.tasks.datasets.tables import (
-    SUFFIXES,
     Record,
     Store,
-    files_below,
+    dataset_files,
     read_rows,
 )
 from pytest_crossmath.tasks.questions.choices import named_letters
@@ -59,16 +56,13 @@ def load(path: Path, root: Path) -> tuple[Task, ...]:
 
     Raises `SuiteError` with file, row and field for whatever is wrong.
     """
-    files = [path]
-    if os.path.isdir(path):
-        files = [f for f in files_below(path) if "testmini" in str(f.relative_to(path))]
-    elif path.suffix not in SUFFIXES or not os.path.isfile(path):
-        raise SuiteError(
-            f"mathverse:{path}: there is no such file or folder; it takes testmini.json,"
-            " testmini.parquet, or a folder with them"
-        )
-    if not files:
-        raise SuiteError(f"mathverse:{path}: the folder holds no testmini*.json or .parquet")
+    files = dataset_files(
+        "mathverse",
+        path,
+        lambda below: [file for file in below if "testmini" in str(file.relative_to(path))],
+        takes="testmini.json, testmini.parquet, or a folder with them",
+        holds="testmini*.json or .parquet",
+    )
     return paired(row for file in files for row in _rows(file, Store(root)))
 
 

@@ -15,19 +15,16 @@ Source of the fields: the datasets MMMU/MMMU and MMMU/MMMU_Pro.
 from __future__ import annotations
 
 import ast
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.tasks.datasets.pairing import Row, paired
 from pytest_crossmath.tasks.datasets.tables import (
-    SUFFIXES,
     Record,
     Store,
-    files_below,
+    dataset_files,
     read_rows,
 )
 from pytest_crossmath.tasks.questions.markers import MarkerError, interleaved
@@ -52,19 +49,16 @@ def load(path: Path, root: Path) -> tuple[Task, ...]:
 
     Raises `SuiteError` with file, row and field for whatever is wrong.
     """
-    files = [path]
-    if os.path.isdir(path):
-        below = files_below(path)
-        by_split = ([f for f in below if f.name.startswith(split)] for split in _SPLITS)
-        files = next((found for found in by_split if found), [])
-    elif path.suffix not in SUFFIXES or not os.path.isfile(path):
-        raise SuiteError(
-            f"mmmu:{path}: there is no such file or folder; it takes a parquet file, or a folder"
-            " of them"
-        )
-    if not files:
-        raise SuiteError(f"mmmu:{path}: the folder holds no validation-*.parquet, nor test-*")
+    files = dataset_files(
+        "mmmu", path, _first_split,
+        takes="a parquet file, or a folder of them", holds="validation-*.parquet, nor test-*",
+    )  # fmt: skip
     return paired(row for file in files for row in _rows(file, Store(root)))
+
+
+def _first_split(files: list[Path]) -> list[Path]:
+    by_split = ([file for file in files if file.name.startswith(split)] for split in _SPLITS)
+    return next((found for found in by_split if found), [])
 
 
 def _rows(file: Path, store: Store) -> Iterator[Row]:

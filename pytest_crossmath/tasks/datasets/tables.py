@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,6 +130,24 @@ def read_rows(file: Path, columns: Sequence[str]) -> Iterator[Record]:
         yield Record(row, origin)
     if empty:
         raise SuiteError(f"{file} holds no rows")
+
+
+def dataset_files(
+    dataset: str, path: Path, choose: Callable[[list[Path]], list[Path]], *, takes: str, holds: str
+) -> list[Path]:
+    """The file at a path, or those of a folder that `choose` picks.
+
+    Raises `SuiteError` where there are none: `takes` says what the path may be, and `holds`
+    which files were looked for.
+    """
+    if os.path.isdir(path):
+        files = choose(files_below(path))
+        if not files:
+            raise SuiteError(f"{dataset}:{path}: the folder holds no {holds}")
+        return files
+    if path.suffix not in SUFFIXES or not os.path.isfile(path):
+        raise SuiteError(f"{dataset}:{path}: there is no such file or folder; it takes {takes}")
+    return [path]
 
 
 def files_below(folder: Path) -> list[Path]:

@@ -42,12 +42,6 @@ def logits(backend: HFBackend) -> Any:
         return backend.model(**backend._inputs(REQUESTS[1:2], CPU)).logits
 
 
-@pytest.fixture
-def copied(tiny_llava: Path, tmp_path: Path) -> Path:
-    """A copy of the checkpoint, to be changed."""
-    return Path(shutil.copytree(tiny_llava, tmp_path / "copy"))
-
-
 def edit_json(file: Path, **fields: object) -> None:
     """Set fields of a JSON file."""
     file.write_text(json.dumps(json.loads(file.read_text()) | fields))
@@ -92,22 +86,6 @@ def test_a_revision_that_is_not_there(hub: Path) -> None:
 
 
 # -- adapters ------------------------------------------------------------------------
-
-
-@pytest.fixture
-def adapter(tiny_llava: Path, tmp_path: Path) -> Path:
-    """A LoRA adapter that changes what the base says."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    base = HFBackend.load(str(tiny_llava), CPU)
-    tuned = get_peft_model(base.model, LoraConfig(target_modules=["q_proj", "v_proj"], r=4))
-    torch.manual_seed(1)
-    for name, weight in tuned.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=2.0)
-    tuned.save_pretrained(str(tmp_path / "adapter"))
-    return tmp_path / "adapter"
 
 
 def test_an_adapter_says_what_it_says_merged(
