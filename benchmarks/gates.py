@@ -16,7 +16,9 @@ from statistics import fmean
 import numpy as np
 from tabulate import tabulate
 
-from pytest_crossmath.gating.gates import Gate, Kind, parse_gate
+from pytest_crossmath.gating.gate import Gate, Word
+from pytest_crossmath.gating.gates import parse_gate
+from pytest_crossmath.gating.kinds import Drop, Gap, Share
 from pytest_crossmath.gating.sequential import random_order, sequential_words
 from pytest_crossmath.gating.stats import (
     Interval,
@@ -27,9 +29,7 @@ from pytest_crossmath.gating.stats import (
 )
 from pytest_crossmath.gating.verdicts import (
     Evidence,
-    Word,
     decided,
-    detectable_of,
     judge,
     word_of,
 )
@@ -60,17 +60,17 @@ def share_of_fails(
 def false_alarms(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
     """Every gate where the truth is at its limit, or nothing changed."""
     for limit in (0.5, 0.8, 0.95):
-        gate = Gate(Kind.FAIL_UNDER, IMAGE, limit)
+        gate = Share(IMAGE, limit)
         shares = (share_of_fails(gate, n, (limit, 0.0, 1 - limit), runs, rng) for n in SIZES)
         yield (f"fail-under {limit:.0%}, truth {limit:.0%}", *(f"{s:.1%}" for s in shares))
     for limit, back in ((0.05, 0.02), (0.2, 0.05)):
-        gate = Gate(Kind.MAX_GAP, IMAGE, limit)
+        gate = Gap(IMAGE, limit)
         chances = (limit + back, back, 1 - limit - 2 * back)
         shares = (share_of_fails(gate, n, chances, runs, rng) for n in SIZES)
         yield (f"max-gap {limit:.0%}, truth {limit:.0%}", *(f"{s:.1%}" for s in shares))
     for churn in (0.05, 0.15, 0.3):
         for limit in (0.0, 0.05):
-            gate = Gate(Kind.COMPARE, IMAGE, limit)
+            gate = Drop(IMAGE, limit)
             chances = (churn / 2, churn / 2, 1 - churn)
             shares = (share_of_fails(gate, n, chances, runs, rng) for n in SIZES)
             yield (
@@ -82,7 +82,7 @@ def false_alarms(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...
 def power(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
     """How often a drop is failed, at a churn of 10 % besides."""
     for limit in (0.0, 0.02, 0.05):
-        gate = Gate(Kind.COMPARE, IMAGE, limit)
+        gate = Drop(IMAGE, limit)
         for n in SIZES:
             shares = (
                 share_of_fails(gate, n, (drop + 0.05, 0.05, 0.9 - drop), runs, rng)
@@ -94,17 +94,17 @@ def power(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
 def detectables(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
     """The power at the drop that a run says it sees, which is to be 80 %."""
     for limit in (0.0, 0.05):
-        gate = Gate(Kind.COMPARE, IMAGE, limit)
+        gate = Drop(IMAGE, limit)
         for n in SIZES:
             quiet = [1.0] * round(0.05 * n) + [-1.0] * round(0.05 * n)
-            drop = detectable_of(gate, [*quiet, *[0.0] * (n - len(quiet))])
+            drop = gate.detectable([*quiet, *[0.0] * (n - len(quiet))])
             # Churn as it was seen in that run, moved by the drop.
             lost = max(0.05 + drop / 2, drop)
             share = share_of_fails(gate, n, (lost, lost - drop, 1 - 2 * lost + drop), runs, rng)
             yield (f"compare-fail {limit:.0%}", str(n), f"{100 * drop:.1f} points", f"{share:.0%}")
-    gate = Gate(Kind.FAIL_UNDER, IMAGE, 0.8)
+    gate = Share(IMAGE, 0.8)
     for n in SIZES:
-        truth = 0.8 - detectable_of(gate, [1.0] * n)
+        truth = 0.8 - gate.detectable([1.0] * n)
         share = share_of_fails(gate, n, (truth, 0.0, 1 - truth), runs, rng)
         yield ("fail-under 80%", str(n), f"{100 * (0.8 - truth):.1f} points", f"{share:.0%}")
 
@@ -123,8 +123,8 @@ def early_stops(
 ) -> Iterator[tuple[str, ...]]:
     """Share of samples asked, and whether the verdict is that of the full run."""
     gates = {
-        "fail-under 50%": parse_gate(Kind.FAIL_UNDER, "image:50%"),
-        "compare-fail 5%": parse_gate(Kind.COMPARE, "image:5%"),
+        "fail-under 50%": parse_gate("fail-under", "image:50%"),
+        "compare-fail 5%": parse_gate("compare-fail", "image:5%"),
     }
     cases = {
         "fail-under 50%": {f"solves {p:.0%}": (p, p) for p in (0.2, 0.5, 0.8)},

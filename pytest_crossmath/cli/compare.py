@@ -13,13 +13,14 @@ from pytest_crossmath.errors import ComparisonError
 from pytest_crossmath.files import split_pick
 from pytest_crossmath.gating.comparison import check_comparable, of_model
 from pytest_crossmath.gating.gatekeeper import Baseline, Gatekeeper
-from pytest_crossmath.gating.gates import Kind, check_gates, parse_gate
+from pytest_crossmath.gating.gates import check_gates, parse_gate
 from pytest_crossmath.gating.verdicts import any_fails
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.gates import change_lines, gate_table
 from pytest_crossmath.reporting.record import read_record
 from pytest_crossmath.tasks.score import Outcome
+from pytest_crossmath.tasks.task import Form
 
 HELP = "judge one run record against another"
 EXAMPLE = (
@@ -49,12 +50,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises `CrossmathError` for records that cannot be read or compared.
     """
-    gates = [parse_gate(Kind.COMPARE, text) for text in arguments.fail]
+    gates = [parse_gate("compare-fail", text) for text in arguments.fail]
     file, model = split_pick(arguments.base)
     base, new = read_record(Path(file)), read_record(arguments.new)
     check_comparable(base, new)
     header = new.header
-    check_gates(gates, modalities=header.get("modalities", ()), styles=header.get("styles", ()))
+    check_gates(
+        gates, modalities=header.get("modalities", ()), styles=header.get("styles", ()),
+        forms=_forms(new),
+    )  # fmt: skip
     stopped = (new.summary or {}).get("stopped_early") or {}
     keeper = Gatekeeper(
         gates, Baseline(base, model or None), sequential=stopped.get("how") == "sequential",
@@ -92,6 +96,14 @@ def _planned(keeper: Gatekeeper, new: Run, stopped: Iterable[str]) -> list[Resul
             for result in keeper.base_of(model)
         ]
     return planned
+
+
+def _forms(run: Run) -> dict[str, set[Form]]:
+    """The forms that were asked, by family; in older records of no family."""
+    found: dict[str, set[Form]] = {}
+    for result in run.results:
+        found.setdefault(result.family or "", set()).add(result.form)
+    return found
 
 
 def one_model(run: Run) -> tuple[Result, ...]:

@@ -16,16 +16,8 @@ def run(_: argparse.Namespace) -> int:
     """Print them."""
     from tabulate import tabulate
 
-    from pytest_crossmath.models.spec import ALIASES, POCKET, REFERENCE
+    from pytest_crossmath.models.registry import model_names, usages
 
-    rows = [
-        (POCKET, "bundled with pytest-crossmath: tiny and real"),
-        (REFERENCE, "the exact solver, with a reader for pictures: always right"),
-        *sorted(ALIASES.items()),
-    ]
-    print(tabulate(rows, headers=("name", "model"), tablefmt="simple"))
-    print(
-        "\nor ./DIRECTORY, hf:ORG/NAME[@REVISION], openai:NAME@URL, replay:FILE.jsonl;"
-        " NAME=SPEC gives your own name"
-    )
+    print(tabulate(model_names().items(), headers=("name", "model"), tablefmt="simple"))
+    print(f"\nor {', '.join(usages())}; NAME=SPEC gives your own name")
     return 0

@@ -19,8 +19,8 @@ from pytest_crossmath.cli.training_options import (
 )
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.models.backend import Settings
-from pytest_crossmath.models.registry import check_spec
-from pytest_crossmath.models.spec import ModelSpec, is_pocket, parse_spec
+from pytest_crossmath.models.registry import check_spec, default_suite, parse_spec
+from pytest_crossmath.models.spec import ModelSpec
 from pytest_crossmath.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def chosen_callbacks(arguments: argparse.Namespace, spec: ModelSpec) -> list[Cro
 
     return [
         CrossmathCallback(
-            arguments.eval_suite or ("mini" if is_pocket(spec) else "standard"),
+            arguments.eval_suite or default_suite([spec]),
             every=arguments.eval_every,
             limit=arguments.eval_limit,
             settings=replace(settings_of(arguments), max_new_tokens=arguments.eval_max_new_tokens),

@@ -23,7 +23,7 @@ from pytest_crossmath.errors import ModelError, OptionError
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.digests import Digests
 from pytest_crossmath.models.registry import weights_digest
-from pytest_crossmath.models.spec import ADAPTER_FILE, ModelSpec
+from pytest_crossmath.models.spec import ADAPTER_FILE, LOCAL, ModelSpec
 from pytest_crossmath.tasks.request import instructions_of
 from pytest_crossmath.tasks.suite import Suite
 from pytest_crossmath.tasks.task import Modality
@@ -234,9 +234,7 @@ def _asked(arguments: argparse.Namespace, spec: ModelSpec, suite: Suite) -> dict
     batch = arguments.batch_size * arguments.accumulate
     instruction = chosen_instruction(arguments) or instructions_of(suite.tasks)
     model = (
-        weights_digest(spec, Digests())
-        if spec.kind == "local"
-        else f"{spec.target}@{spec.revision}"
+        weights_digest(spec, Digests()) if spec.kind == LOCAL else f"{spec.target}@{spec.revision}"
     )
     return {
         **options, "suite": suite.digest, "model": model, "prompt": instruction,

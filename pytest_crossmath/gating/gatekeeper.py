@@ -24,7 +24,7 @@ from pytest_crossmath.gating.comparison import (
     pick_model,
     same_requests,
 )
-from pytest_crossmath.gating.gates import Gate, Kind
+from pytest_crossmath.gating.gate import Gate
 from pytest_crossmath.gating.sequential import sequential_words
 from pytest_crossmath.gating.verdicts import Evidence, Verdict, decided, judge
 from pytest_crossmath.inference.result import Result, ResultId
@@ -158,8 +158,3 @@ class Gatekeeper:
             picked = pick_model(run, model, self.baseline.model)
             self._base[model] = of_model(run.results, picked)
         return self._base[model]
-
-
-def needs_baseline(gates: Iterable[Gate]) -> bool:
-    """Whether some gate compares with another run."""
-    return any(gate.kind is Kind.COMPARE for gate in gates)

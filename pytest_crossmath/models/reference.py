@@ -11,13 +11,13 @@ shows is a fault of the suite::
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
-from pytest_crossmath.errors import BackendError, CrossmathError
+from pytest_crossmath.errors import BackendError, CrossmathError, OptionError
 from pytest_crossmath.models.backend import Response, Settings
-from pytest_crossmath.models.digests import Digests
+from pytest_crossmath.models.scheme import Scheme
 from pytest_crossmath.models.spec import ModelSpec
 from pytest_crossmath.tasks.answers import marked
 from pytest_crossmath.tasks.family import guarded
@@ -25,6 +25,10 @@ from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.provable import ProvableFamily, provable
 from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.score import Finish
+from pytest_crossmath.tasks.suite import Suite
+
+REFERENCE = "reference"
+"""Name of the calibrator, and its kind."""
 
 
 class ReferenceBackend:
@@ -55,23 +59,34 @@ class ReferenceBackend:
                 yield index, Response(text, Finish.STOP, 0, time.perf_counter() - started)
 
 
-def check(spec: ModelSpec) -> None:
-    """Nothing can be wrong with it."""
+class ReferenceScheme(Scheme):
+    """The calibrator, by its name."""
+
+    kinds = (REFERENCE,)
+    prefix = ""
+    usage = ""
+    names: ClassVar[Mapping[str, str]] = {
+        REFERENCE: "the exact solver, with a reader for pictures: always right"
+    }
+
+    def named(self, text: str) -> ModelSpec | None:
+        """The one name that it has."""
+        return ModelSpec(REFERENCE, REFERENCE, REFERENCE) if text == REFERENCE else None
+
+    def check_suite(self, spec: ModelSpec, suite: Suite) -> None:
+        """It solves nothing but what can be proved."""
+        if not suite.can_be_proved:
+            raise OptionError(
+                f"model {spec.name} solves what can be proved, and suite {suite.name} holds"
+                f" {suite.plural}: name another model"
+            )
+
+    def load(self, spec: ModelSpec, settings: Settings) -> ReferenceBackend:  # noqa: ARG002 - nothing is generated
+        """The solver and the reader."""
+        return ReferenceBackend()
 
 
-def load(spec: ModelSpec, settings: Settings) -> ReferenceBackend:  # noqa: ARG001 - nothing is generated
-    """The calibrator."""
-    return ReferenceBackend()
-
-
-def identify(spec: ModelSpec, settings: Settings, digests: Digests, *, loaded: bool) -> str | None:  # noqa: ARG001 - costs nothing to ask again
-    """None: what costs nothing to ask again is not cached."""
-    return None
-
-
-def weights_digest(spec: ModelSpec, digests: Digests) -> str | None:  # noqa: ARG001 - there are none
-    """None: this kind of model has no weights."""
-    return None
+SCHEME = ReferenceScheme()
 
 
 def _respond(request: Request) -> str:

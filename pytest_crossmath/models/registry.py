@@ -1,51 +1,71 @@
-"""The backends: which module runs which kind of model.
+"""The backends: which one a model is written for, and what each does with it.
 
-A backend is a module with four functions. They are looked up by the module's name, so that
-only the one that is asked for is imported::
+>>> parse_spec("llava")
+ModelSpec(name='llava', kind='hub', target='llava-hf/llava-1.5-7b-hf', revision=None)
+>>> parse_spec("tuned=hf:Qwen/Qwen2.5-VL-3B-Instruct@main").revision
+'main'
 
-    check(spec)                                  # what can be seen to be wrong without loading
-    load(spec, settings)                         # the model as a `Backend`
-    identify(spec, settings, digests, loaded=…)   # what can change an answer, for the cache
-    weights_digest(spec, digests)               # the weights alone, for the record
+They are listed by the name of their module, which has a `SCHEME`. None of these modules imports
+anything heavy before a model is loaded, so that a wrong name, a missing folder or a missing
+extra is reported at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cache
 from importlib import import_module
-from typing import Protocol, cast
 
+from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.backend import Backend, Settings
 from pytest_crossmath.models.digests import Digests
+from pytest_crossmath.models.scheme import Scheme
 from pytest_crossmath.models.spec import ModelSpec
+from pytest_crossmath.tasks.suite import Suite
 
-BACKENDS: Mapping[str, str] = {
-    "local": "pytest_crossmath.models.checkpoint.scheme",
-    "hub": "pytest_crossmath.models.checkpoint.scheme",
-    "openai": "pytest_crossmath.models.servers.scheme",
-    "replay": "pytest_crossmath.models.replay",
-    "reference": "pytest_crossmath.models.reference",
-}
-"""The module of each kind of model."""
+BACKENDS = (
+    "pytest_crossmath.models.checkpoint.scheme",
+    "pytest_crossmath.models.reference",
+    "pytest_crossmath.models.servers.scheme",
+    "pytest_crossmath.models.replay",
+)
+"""The module of each backend."""
+
+STANDARD_SUITE = "standard"
+"""The suite that most models are asked by default."""
+
+_NAMED = re.compile(r"(?P<name>[\w.+-]+)=(?P<spec>.+)", re.DOTALL | re.ASCII)
 
 
-class _Scheme(Protocol):
-    """What a module of a backend has."""
+def parse_spec(text: str) -> ModelSpec:
+    """What ``SPEC`` or ``NAME=SPEC`` stands for.
 
-    def check(self, spec: ModelSpec) -> None: ...
-
-    def load(self, spec: ModelSpec, settings: Settings) -> Backend: ...
-
-    def identify(
-        self, spec: ModelSpec, settings: Settings, digests: Digests, *, loaded: bool
-    ) -> str | None: ...
-
-    def weights_digest(self, spec: ModelSpec, digests: Digests) -> str | None: ...
+    Raises `ModelError` for an unknown name (with the closest ones), and for a
+    directory or file that is not there.
+    """
+    given = _NAMED.fullmatch(text.strip())
+    name, spec = (given["name"], given["spec"]) if given else (None, text.strip())
+    found = _parse(spec)
+    return replace(found, name=name or re.sub(r"[^\w.+-]+", "-", found.name, flags=re.ASCII))
 
 
 def check_spec(spec: ModelSpec) -> None:
     """Raise `ModelError` for whatever can be seen to be wrong without loading the model."""
     _scheme(spec).check(spec)
+
+
+def check_suite(spec: ModelSpec, suite: Suite) -> None:
+    """Raise `OptionError` for a suite that a model cannot be asked."""
+    _scheme(spec).check_suite(spec, suite)
+
+
+def default_suite(specs: Iterable[ModelSpec]) -> str:
+    """The bundled suite that models are asked together where the user names none."""
+    suites = {_scheme(spec).default_suite(spec) or STANDARD_SUITE for spec in specs}
+    return suites.pop() if len(suites) == 1 else STANDARD_SUITE
 
 
 def load_backend(spec: ModelSpec, settings: Settings) -> Backend:
@@ -54,12 +74,7 @@ def load_backend(spec: ModelSpec, settings: Settings) -> Backend:
 
 
 def identify(spec: ModelSpec, settings: Settings, digests: Digests, *, loaded: bool) -> str | None:
-    """A text equal for two models exactly if they answer alike; None where that cannot be said.
-
-    That is so for saved responses and the calibrator, which cost nothing to ask again, and
-    for a model of the Hub before it is `loaded`: nobody knows yet which commit its branch
-    stands for.
-    """
+    """A text equal for two models exactly if they answer alike; see `Scheme.identify`."""
     return _scheme(spec).identify(spec, settings, digests, loaded=loaded)
 
 
@@ -71,5 +86,41 @@ def weights_digest(spec: ModelSpec, digests: Digests) -> str | None:
     return _scheme(spec).weights_digest(spec, digests)
 
 
-def _scheme(spec: ModelSpec) -> _Scheme:
-    return cast(_Scheme, import_module(BACKENDS[spec.kind]))
+def model_names() -> Mapping[str, str]:
+    """Models that have a name of their own, with what each stands for."""
+    return {name: what for scheme in _schemes() for name, what in scheme.names.items()}
+
+
+def usages() -> tuple[str, ...]:
+    """How models are written, beside their names."""
+    return tuple(scheme.usage for scheme in _schemes() if scheme.usage)
+
+
+def path_prefixes() -> tuple[str, ...]:
+    """The prefixes that a file or folder follows."""
+    return tuple(scheme.prefix for scheme in _schemes() if scheme.takes_path)
+
+
+def _parse(spec: str) -> ModelSpec:
+    prefix, _, target = spec.partition(":")
+    for scheme in _schemes():
+        if target and prefix and scheme.prefix == prefix:
+            return scheme.parse(target)
+    for scheme in _schemes():
+        if (found := scheme.named(spec)) is not None:
+            return found
+    close = difflib.get_close_matches(spec.casefold(), list(model_names()), n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}? " if close else ""
+    raise ModelError(
+        f"unknown model {spec!r}: {hint}A model is a name that `crossmath models` lists,"
+        f" {', '.join(usages()[:-1])} or {usages()[-1]}"
+    )
+
+
+@cache
+def _schemes() -> tuple[Scheme, ...]:
+    return tuple(import_module(module).SCHEME for module in BACKENDS)
+
+
+def _scheme(spec: ModelSpec) -> Scheme:
+    return next(scheme for scheme in _schemes() if spec.kind in scheme.kinds)

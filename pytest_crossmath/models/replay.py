@@ -12,6 +12,7 @@ picks one model of a file that holds several.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -21,10 +22,11 @@ from typing import Any
 from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.files import split_pick
 from pytest_crossmath.models.backend import Response, Settings
-from pytest_crossmath.models.digests import Digests
+from pytest_crossmath.models.scheme import Scheme
 from pytest_crossmath.models.spec import ModelSpec
 from pytest_crossmath.tasks.request import Request, RequestId
 from pytest_crossmath.tasks.score import Finish, Outcome
+from pytest_crossmath.tasks.suite import bundled_suites
 from pytest_crossmath.tasks.task import Form, Modality
 
 _FINISH = {Outcome.TRUNCATED: Finish.LENGTH, Outcome.REFUSED: Finish.REFUSED}
@@ -101,24 +103,41 @@ class ReplayBackend:
                 yield index, saved
 
 
-def check(spec: ModelSpec) -> None:
-    """Read the file. Raises `ModelError` for whatever is wrong with it."""
-    ReplayBackend.open(spec.target)
+class ReplayScheme(Scheme):
+    """A file of responses, one of its models where it holds several."""
+
+    kinds = ("replay",)
+    prefix = "replay"
+    usage = "replay:FILE.jsonl[#NAME]"
+    takes_path = True
+
+    def parse(self, target: str) -> ModelSpec:
+        """A file that is there."""
+        file, _ = split_pick(target)
+        if not os.path.isfile(file):
+            raise ModelError(f"replay:{file}: there is no such file")
+        return ModelSpec(Path(file).stem, "replay", target)
+
+    def check(self, spec: ModelSpec) -> None:
+        """Read the file. Raises `ModelError` for whatever is wrong with it."""
+        ReplayBackend.open(spec.target)
+
+    def default_suite(self, spec: ModelSpec) -> str | None:
+        """The suite that a run record was made on, if it is a bundled one."""
+        file, _ = split_pick(spec.target)
+        try:
+            with Path(file).open(encoding="utf-8-sig") as stream:
+                name = json.loads(stream.readline())["suite"]["name"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return name if isinstance(name, str) and name in bundled_suites() else None
+
+    def load(self, spec: ModelSpec, settings: Settings) -> ReplayBackend:  # noqa: ARG002 - nothing is generated
+        """The responses of one model in the file. Raises `ModelError`."""
+        return ReplayBackend.open(spec.target)
 
 
-def load(spec: ModelSpec, settings: Settings) -> ReplayBackend:  # noqa: ARG001 - nothing is generated
-    """The responses of one model in the file. Raises `ModelError`."""
-    return ReplayBackend.open(spec.target)
-
-
-def identify(spec: ModelSpec, settings: Settings, digests: Digests, *, loaded: bool) -> str | None:  # noqa: ARG001 - costs nothing to ask again
-    """None: what costs nothing to ask again is not cached."""
-    return None
-
-
-def weights_digest(spec: ModelSpec, digests: Digests) -> str | None:  # noqa: ARG001 - there are none
-    """None: this kind of model has no weights."""
-    return None
+SCHEME = ReplayScheme()
 
 
 def read_responses(file: Path) -> Iterator[SavedResponse]:

@@ -31,8 +31,8 @@ from pytest_crossmath.plugin.values import (
 )
 
 if TYPE_CHECKING:
+    from pytest_crossmath.gating.gate import Gate
     from pytest_crossmath.gating.gatekeeper import Baseline
-    from pytest_crossmath.gating.gates import Gate
     from pytest_crossmath.models.spec import ModelSpec
     from pytest_crossmath.run.config import RunConfig
 
@@ -168,7 +168,7 @@ def build_config(config: pytest.Config) -> RunConfig:
     from pytest_crossmath.gating.gates import check_gates
     from pytest_crossmath.models.backend import API_KEY_ENV, Settings
     from pytest_crossmath.plugin.suite_options import (
-        check_proofs,
+        check_asked,
         chosen_modalities,
         chosen_styles,
         chosen_suite,
@@ -185,8 +185,11 @@ def build_config(config: pytest.Config) -> RunConfig:
     suite = chosen_suite(values, models, config.rootpath)
     modalities = chosen_modalities(values["modality"], suite)
     styles = chosen_styles(values["style"], suite, modalities)
-    check_gates(gates, modalities=modalities, styles=styles, forms=suite.forms)
-    check_proofs(suite, models, diagnose=bool(values["diagnose"]))
+    check_gates(
+        gates, modalities=modalities, styles=styles,
+        forms=suite.forms_by_family(modalities, styles),
+    )  # fmt: skip
+    check_asked(suite, models, diagnose=bool(values["diagnose"]))
     prompt = values["prompt"]
     record, html, markdown = (
         Path(values[name]) if values[name] else None for name in ("record", "html", "markdown")
@@ -226,8 +229,7 @@ def build_config(config: pytest.Config) -> RunConfig:
 
 def parse_models(texts: Sequence[str]) -> tuple[ModelSpec, ...]:
     """The models, checked as far as can be without loading them; their names must differ."""
-    from pytest_crossmath.models.registry import check_spec
-    from pytest_crossmath.models.spec import parse_spec
+    from pytest_crossmath.models.registry import check_spec, parse_spec
 
     specs = [parse_spec(text) for text in texts]
     for i, spec in enumerate(specs):
@@ -240,17 +242,19 @@ def parse_models(texts: Sequence[str]) -> tuple[ModelSpec, ...]:
 
 
 def parse_gates(values: Mapping[str, Any]) -> tuple[Gate, ...]:
-    """The gates of all three options, each once."""
-    from pytest_crossmath.gating.gates import Kind, parse_gate
+    """The gates of all options that take some, each once."""
+    from pytest_crossmath.gating.gates import parse_gate
+    from pytest_crossmath.gating.kinds import gate_options
 
-    gates = (parse_gate(kind, text) for kind in Kind for text in values[kind.value] or ())
+    gates = (parse_gate(option, text) for option in gate_options() for text in values[option] or ())
     return tuple(dict.fromkeys(gates))
 
 
 def parse_baseline(text: str | None, gates: Sequence[Gate]) -> Baseline | None:
     """The run in ``RUN.jsonl`` or ``RUN.jsonl#MODEL``."""
     from pytest_crossmath.files import split_pick
-    from pytest_crossmath.gating.gatekeeper import Baseline, needs_baseline
+    from pytest_crossmath.gating.gatekeeper import Baseline
+    from pytest_crossmath.gating.gates import needs_baseline
     from pytest_crossmath.reporting.record import read_record
 
     if text is None:
@@ -306,9 +310,10 @@ def _from_ini_file(config: pytest.Config, option: Option, text: str) -> str:
     """The value with its path, where it is one, taken from the ini file's folder."""
     if not option.is_path or config.inipath is None:
         return text
+    from pytest_crossmath.models.registry import path_prefixes
     from pytest_crossmath.tasks.catalogue import DATASETS
 
-    schemes = "|".join(("replay", *DATASETS))
+    schemes = "|".join(map(re.escape, (*path_prefixes(), *DATASETS)))
     head, path = re.match(rf"((?:[\w.+-]+=)?(?:(?:{schemes}):)?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]  # matches anything
     there = config.inipath.parent / path
     is_ours = option.name in {"record", "prompt", "compare", "html", "markdown"} or there.exists()

@@ -7,21 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import OptionError
-from pytest_crossmath.models.spec import ModelSpec, is_pocket, recorded_suite
+from pytest_crossmath.models.registry import check_suite, default_suite
+from pytest_crossmath.models.spec import ModelSpec
 from pytest_crossmath.plugin.values import parse_list, parse_modalities, parse_positive
-from pytest_crossmath.tasks.suite import Suite, bundled_suites, check_pictures, load_suite
+from pytest_crossmath.tasks.suite import Suite, check_pictures, load_suite
 from pytest_crossmath.tasks.task import Modality
-
-_DEFAULT_SUITE, _POCKET_SUITE = "standard", "mini"
 
 
 def chosen_suite(values: Mapping[str, Any], models: Sequence[ModelSpec], root: Path) -> Suite:
     """The suite that is asked for, cut to the limit. Raises `CrossmathError`."""
-    default = _POCKET_SUITE if all(map(is_pocket, models)) else _DEFAULT_SUITE
-    recorded = {recorded_suite(spec) for spec in models}
-    if len(recorded) == 1 and (name := recorded.pop()) in bundled_suites():
-        default = str(name)
-    suite = load_suite(values["suite"] or default, root=root)
+    suite = load_suite(values["suite"] or default_suite(models), root=root)
     return suite.cut(parse_positive("limit", values["limit"]))
 
 
@@ -40,21 +35,15 @@ def chosen_modalities(text: str | None, suite: Suite) -> tuple[Modality, ...]:
     return asked
 
 
-def check_proofs(suite: Suite, models: Sequence[ModelSpec], *, diagnose: bool) -> None:
-    """Raise `OptionError` for what makes sense only of tasks that can be proved."""
-    if suite.can_be_proved:
-        return
-    if diagnose:
+def check_asked(suite: Suite, models: Sequence[ModelSpec], *, diagnose: bool) -> None:
+    """Raise `OptionError` for what a suite, or a model, is not for."""
+    if diagnose and not suite.can_be_proved:
         raise OptionError(
             f"--crossmath-diagnose compares copies of a picture, and suite {suite.name} holds"
             f" {suite.plural}: leave it out"
         )
     for spec in models:
-        if spec.kind == "reference":
-            raise OptionError(
-                f"model {spec.name} solves what can be proved, and suite {suite.name} holds"
-                f" {suite.plural}: name another model"
-            )
+        check_suite(spec, suite)
 
 
 def chosen_styles(

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 
 from pytest_crossmath.gating.comparison import Change
-from pytest_crossmath.gating.gates import Kind
-from pytest_crossmath.gating.stats import Interval
-from pytest_crossmath.gating.verdicts import Verdict, Word
+from pytest_crossmath.gating.gate import Word
+from pytest_crossmath.gating.kinds import kind_named
+from pytest_crossmath.gating.verdicts import Verdict
 
 WORDS = {Word.PASS: "pass", Word.FAIL: "FAIL", Word.INCONCLUSIVE: "cannot tell"}
 """Verdicts as a reader sees them."""
+
+DETECTS = "detects from"
+"""Header of the column with the smallest change that a run would most likely detect."""
 
 SHOWN = 12
 """Problems that a list has where nobody asked for all."""
@@ -23,13 +26,14 @@ def gate_table(verdicts: Sequence[Verdict]) -> Iterator[str]:
 
     several = len({verdict.model for verdict in verdicts}) > 1
     rows = [
-        [*([v.model] if several else []), v.gate, WORDS[v.word], measured(v), sees(v)]
+        [*([v.model] if several else []), v.gate, WORDS[v.word], measured(v), detects(v)]
         for v in verdicts
     ]
-    headers = [*(["model"] if several else []), "gate", "verdict", "measured", "sees from"]
+    headers = [*(["model"] if several else []), "gate", "verdict", "measured", DETECTS]
     table = tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)
     yield from (line.rstrip() for line in table.splitlines())
-    yield "verdicts at 95 %, Holm's correction; sees from: what this run would miss 1 time in 5"
+    yield "verdicts at 95 %, Holm's correction; detects from: the smallest change that this run"
+    yield "would detect 80 % of the time"
     for verdict in verdicts:
         for note in verdict.notes:
             yield from wrap(f"{verdict.gate}: {note}", 80, initial_indent="  ",
@@ -70,39 +74,15 @@ def problem_lines(word: str, problems: Sequence[str], *, shown: int | None) -> I
                     subsequent_indent="    ")  # fmt: skip
 
 
-def points_range(interval: Interval) -> str:
-    """An interval of a difference in whole points."""
-    # Of whole numbers, so that what rounds to nothing has one sign.
-    return f"({round(100 * interval.low):+d} to {round(100 * interval.high):+d})"
-
-
 def measured(verdict: Verdict) -> str:
     """The figure with its interval."""
     if verdict.figure is None or verdict.interval is None:
         return "nothing measured"
-    kind = _kind(verdict)
-    if kind is Kind.FAIL_UNDER:
-        low, high = 100 * verdict.interval.low, 100 * verdict.interval.high
-        return f"{verdict.figure:.1%} ({low:.0f}-{high:.0f})"
-    return f"{_figure(verdict)} {100 * verdict.figure:+.1f} {points_range(verdict.interval)}"
+    return kind_named(verdict.kind).phrase(verdict.figure, verdict.interval)
 
 
-def sees(verdict: Verdict) -> str:
+def detects(verdict: Verdict) -> str:
     """The smallest true breach that this run would most likely have failed."""
     if verdict.detectable is None:
         return ""
-    kind = _kind(verdict)
-    if kind is Kind.FAIL_UNDER:
-        return f"{verdict.limit - verdict.detectable:.0%} solved"
-    beyond = verdict.limit if kind is Kind.MAX_GAP else 0.0
-    return f"{_figure(verdict)} {100 * (beyond + verdict.detectable):+.1f}"
-
-
-def _figure(verdict: Verdict) -> str:
-    """What is measured, in one word."""
-    change = "growth" if " gap:" in verdict.gate else "drop"
-    return "gap" if _kind(verdict) is Kind.MAX_GAP else change
-
-
-def _kind(verdict: Verdict) -> Kind:
-    return Kind(verdict.gate.partition(" ")[0])
+    return kind_named(verdict.kind).detects(verdict.limit, verdict.detectable)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_crossmath.gating.verdicts import Word
+from pytest_crossmath.gating.gate import Word
 from pytest_crossmath.reporting.gates import loud
 from pytest_crossmath.reporting.report import Report
 

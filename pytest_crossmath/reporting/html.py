@@ -21,10 +21,10 @@ from pytest_crossmath.gating.verdicts import Verdict
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.transcript import Transcript
 from pytest_crossmath.reporting.gallery import Gallery
-from pytest_crossmath.reporting.gates import WORDS, measured, sees
+from pytest_crossmath.reporting.gates import WORDS, detects, measured
 from pytest_crossmath.reporting.report import Report
 from pytest_crossmath.reporting.summary import Row
-from pytest_crossmath.reporting.terminal import CAUSES, form_name, gap_figures
+from pytest_crossmath.reporting.terminal import CAUSES, form_name, gap_figures, solved_cell
 from pytest_crossmath.tasks.diagnosis import Cause
 from pytest_crossmath.tasks.family import family_of, guarded, must_be
 from pytest_crossmath.tasks.score import Outcome
@@ -128,7 +128,7 @@ def _row(row: Row, *, with_style: bool) -> dict[str, Any]:
         "bar": round(_BAR * row.solved, 1),
         "low": round(_BAR * low, 1),
         "high": round(_BAR * high, 1),
-        "solved": f"{row.solved:.1%} ({100 * low:.0f}-{100 * high:.0f})",
+        "solved": solved_cell(row),
         "blanks": f"{row.blanks:.1%}",
         "gap": gap_figures(row.gap) if row.gap else None,
         "gap_word": row.gap.word.replace(" ", "-") if row.gap else "",
@@ -179,7 +179,7 @@ def _verdict(verdict: Verdict) -> dict[str, str]:
         "model": verdict.model,
         "gate": verdict.gate,
         "measured": measured(verdict),
-        "sees": sees(verdict),
+        "detects": detects(verdict),
     }
 
 

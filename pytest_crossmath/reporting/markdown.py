@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_crossmath.gating.comparison import Change
-from pytest_crossmath.reporting.gates import WORDS, loud, measured, sees
+from pytest_crossmath.reporting.gates import DETECTS, WORDS, detects, loud, measured
 from pytest_crossmath.reporting.report import Report
 from pytest_crossmath.reporting.terminal import (
     cause_lines,
@@ -56,8 +56,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     if report.verdicts:
         yield from _table(
-            ["model", "gate", "verdict", "measured", "sees from"],
-            ([v.model, v.gate, WORDS[v.word], measured(v), sees(v)] for v in report.verdicts),
+            ["model", "gate", "verdict", "measured", DETECTS],
+            ([v.model, v.gate, WORDS[v.word], measured(v), detects(v)] for v in report.verdicts),
         )
         yield from (f"- {_plain(v.gate)}: {_plain(n)}" for v in report.verdicts for n in v.notes)
     for comparison in report.comparisons:

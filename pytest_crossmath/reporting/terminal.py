@@ -9,12 +9,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from textwrap import wrap
 
-from pytest_crossmath.gating.stats import Interval
 from pytest_crossmath.reporting.gates import (
     SHOWN,
     change_lines,
     gate_table,
-    points_range,
     problem_lines,
 )
 from pytest_crossmath.reporting.report import Report
@@ -175,7 +173,7 @@ def form_name(row: Row, *, with_style: bool) -> str:
 
 def solved_cell(row: Row) -> str:
     """The share solved with its interval."""
-    return f"{row.solved:.1%} {_percent_range(row.solved_interval)}"
+    return f"{row.solved:.1%} {row.solved_interval.in_percent}"
 
 
 def gap_cell(row: Row) -> str:
@@ -187,7 +185,7 @@ def gap_cell(row: Row) -> str:
 
 def gap_figures(gap: Gap) -> str:
     """A gap in points with its interval."""
-    return f"{100 * gap.points:+.1f} {points_range(gap.interval)}"
+    return f"{100 * gap.points:+.1f} {gap.interval.in_points}"
 
 
 def _table(summary: Summary, *, several_styles: bool) -> Iterator[str]:
@@ -223,7 +221,3 @@ def _table(summary: Summary, *, several_styles: bool) -> Iterator[str]:
 
 def _label(row: Row, *, is_styled: bool) -> str:
     return f"    {row.style or 'no style'}" if is_styled else f"  {row.modality}"
-
-
-def _percent_range(interval: Interval) -> str:
-    return f"({100 * interval.low:.0f}-{100 * interval.high:.0f})"

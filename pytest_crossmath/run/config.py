@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_crossmath.gating.gate import Gate
 from pytest_crossmath.gating.gatekeeper import Baseline
-from pytest_crossmath.gating.gates import Gate
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.spec import ModelSpec
 from pytest_crossmath.tasks.suite import Suite

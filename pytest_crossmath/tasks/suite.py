@@ -104,6 +104,16 @@ class Suite:
         wanted = (Form(m, style) for m in modalities for style in (None, *styles))
         return tuple(form for form in wanted if form in offered)
 
+    def forms_by_family(
+        self, modalities: Iterable[Modality], styles: Iterable[str]
+    ) -> dict[str, set[Form]]:
+        """For each family the chosen forms that some task of it has."""
+        chosen = set(self.chosen(modalities, styles))
+        found: dict[str, set[Form]] = {family: set() for family in self.families}
+        for task in self.tasks:
+            found[task.family].update(chosen.intersection(task.forms))
+        return found
+
     def cut(self, limit: int | None) -> Suite:
         """The first `limit` tasks, all of them for None."""
         return replace(self, tasks=self.tasks[:limit])

@@ -43,7 +43,7 @@ def load_trainee(
     Raises `ModelError` for a model that cannot be had, is too big for this machine, or does
     not take what it is to learn from.
     """
-    if spec.kind not in {"local", "hub"}:
+    if not spec.is_checkpoint:
         raise ModelError(f"model {spec.name!r} has no weights here that could be trained")
     _check_size(spec, settings)
     if recipe.lora_rank == 0 and settings.dtype == "auto":

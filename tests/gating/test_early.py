@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_crossmath.gating.early import EarlyStop, was_told
 from pytest_crossmath.gating.gatekeeper import Gatekeeper
-from pytest_crossmath.gating.gates import Kind, parse_gate
+from pytest_crossmath.gating.gates import parse_gate
 from pytest_crossmath.inference.result import Result, ResultId
 from pytest_crossmath.tasks.score import Outcome
 from tests.gating.made_up import results
@@ -17,7 +17,7 @@ def stop(
     text: str, how: str | None = "exact"
 ) -> tuple[EarlyStop, dict[ResultId, Result], list[Result]]:
     """Who stops a run with a gate at 50 %; the results so far, and those to come."""
-    keeper = Gatekeeper((parse_gate(Kind.FAIL_UNDER, "image:50%"),), None, sequential=False)
+    keeper = Gatekeeper((parse_gate("fail-under", "image:50%"),), None, sequential=False)
     to_come = results(image=text)
     keeper.plan(replace(result, outcome=Outcome.PENDING) for result in to_come)
     so_far: dict[ResultId, Result] = {}

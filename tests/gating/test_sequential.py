@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_crossmath.gating.gates import Kind, parse_gate
+from pytest_crossmath.gating.gate import Word
+from pytest_crossmath.gating.gates import parse_gate
 from pytest_crossmath.gating.sequential import ALPHA, random_order, sequential_words
-from pytest_crossmath.gating.verdicts import Evidence, Word
+from pytest_crossmath.gating.verdicts import Evidence
 from pytest_crossmath.tasks.score import Outcome
 from tests.gating.made_up import results
 
-HALF = parse_gate(Kind.FAIL_UNDER, "image:50%")
-DROP = parse_gate(Kind.COMPARE, "image:5%")
+HALF = parse_gate("fail-under", "image:50%")
+DROP = parse_gate("compare-fail", "image:5%")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_the_order_is_not_that_of_the_suite() -> None:
 def test_false_decisions_are_as_rare_as_stated() -> None:
     """A model right at the limit is decided, either way, in at most 1 run of 100 each."""
     draw = random.Random(7)
-    gate = parse_gate(Kind.FAIL_UNDER, "image:70%")
+    gate = parse_gate("fail-under", "image:70%")
     runs = 400
     words = [
         sequential_words(

@@ -14,6 +14,7 @@ from pytest_crossmath.gating.stats import (
     Interval,
     bootstrap_interval,
     detectable,
+    detectable_share,
     gap_interval,
     holm,
     mean_tails,
@@ -219,3 +220,21 @@ def test_more_problems_see_less(problems: int, spread: float) -> None:
     here = detectable(spread, problems, alpha=0.05)
     assert 0 < detectable(spread, 4 * problems, alpha=0.05) < here
     assert here < detectable(2 * spread, problems, alpha=0.05) <= 1
+
+
+@pytest.mark.parametrize("trials", [1, 2, 7, 60, 250, 5000])
+@pytest.mark.parametrize("limit", [0.0, 0.02, 0.5, 0.9, 1.0])
+def test_a_second_implementation_agrees(trials: int, limit: float) -> None:
+    """The intervals and tests of a share are those of `scipy.stats`."""
+    from scipy.stats import beta, binom, binomtest
+
+    for successes in sorted({0, 1, trials // 3, trials - 1, trials}):
+        tails = proportion_tails(successes, trials, limit)
+        assert tails.above == pytest.approx(binom.sf(successes - 1, trials, limit))
+        assert tails.below == pytest.approx(binom.cdf(successes, trials, limit))
+        theirs = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+        ours = wilson(successes, trials)
+        assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+    most = max((k for k in range(trials + 1) if binom.cdf(k, trials, limit) <= 0.05), default=-1)
+    share = beta.ppf(0.2, most + 1, trials - most) if most >= 0 else 0.0
+    assert detectable_share(limit, trials, alpha=0.05) == pytest.approx(share)

@@ -8,14 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_crossmath.gating.gates import Gate, Kind, parse_gate
-from pytest_crossmath.gating.verdicts import Evidence, Verdict, Word, decided, judge
+from pytest_crossmath.gating.gate import Word
+from pytest_crossmath.gating.gates import parse_gate
+from pytest_crossmath.gating.kinds import Drop
+from pytest_crossmath.gating.verdicts import Evidence, Verdict, decided, judge
+from pytest_crossmath.tasks.task import Form
 from tests.gating.made_up import results
 
 FAST = settings(deadline=None, max_examples=60)
 
 
-def verdict(kind: Kind, text: str, evidence: Evidence) -> Verdict:
+def verdict(kind: str, text: str, evidence: Evidence) -> Verdict:
     """What one gate says."""
     [found] = judge([parse_gate(kind, text)], {"m": evidence})
     return found
@@ -36,7 +39,7 @@ def verdict(kind: Kind, text: str, evidence: Evidence) -> Verdict:
 def test_fail_under(solved: int, text: str, word: Word) -> None:
     """Of 100 problems: shown to be over, shown to be under, or neither."""
     found = verdict(
-        Kind.FAIL_UNDER, text, Evidence(results(image="1" * solved + "0" * (100 - solved)))
+        "fail-under", text, Evidence(results(image="1" * solved + "0" * (100 - solved)))
     )
     assert found.word is word
     assert found.figure == solved / 100
@@ -51,7 +54,7 @@ def test_fail_under(solved: int, text: str, word: Word) -> None:
 def test_max_gap(lost: int, limit: str, word: Word) -> None:
     """The gap is text minus the form, by problem."""
     image = "0" * lost + "1" * (100 - lost)
-    found = verdict(Kind.MAX_GAP, f"image:{limit}", Evidence(results(text="1" * 100, image=image)))
+    found = verdict("max-gap", f"image:{limit}", Evidence(results(text="1" * 100, image=image)))
     assert found.word is word
     assert found.figure == pytest.approx(lost / 100)
 
@@ -74,7 +77,7 @@ def test_compare(lost: int, gained: int, word: Word) -> None:
     same = 100 - lost - gained
     base = results(image="1" * lost + "0" * gained + "1" * same)
     new = results(image="0" * lost + "1" * gained + "1" * same)
-    found = verdict(Kind.COMPARE, "image:5%", Evidence(new, base))
+    found = verdict("compare-fail", "image:5%", Evidence(new, base))
     assert found.word is word
     assert found.figure == pytest.approx((lost - gained) / 100)
 
@@ -84,16 +87,16 @@ def test_the_gap_may_grow_while_the_form_stays() -> None:
     base = results(text="0" * 30 + "1" * 70, image="0" * 30 + "1" * 70)
     new = results(text="1" * 100, image="0" * 30 + "1" * 70)
     evidence = Evidence(new, base)
-    assert verdict(Kind.COMPARE, "image:5%", evidence).word is Word.PASS
-    assert verdict(Kind.COMPARE, "gap:image:5%", evidence).word is Word.FAIL
+    assert verdict("compare-fail", "image:5%", evidence).word is Word.PASS
+    assert verdict("compare-fail", "gap:image:5%", evidence).word is Word.FAIL
 
 
 def test_several_gates_are_corrected() -> None:
     """A loss that one gate alone would fail is not shown where three were looked at."""
     base = results(text="1" * 100, image="1" * 100, both="1" * 100)
     new = results(text="1" * 100, image="0" * 5 + "1" * 95, both="1" * 100)
-    gate = parse_gate(Kind.COMPARE, "image:2%")
-    three = [*(parse_gate(Kind.COMPARE, f"{form}:2%") for form in ("text", "image+text")), gate]
+    gate = parse_gate("compare-fail", "image:2%")
+    three = [*(parse_gate("compare-fail", f"{form}:2%") for form in ("text", "image+text")), gate]
     evidence = {"m": Evidence(new, base)}
     assert [v.word for v in judge([gate], evidence)] == [Word.FAIL]
     assert judge(three, evidence)[2].word is Word.INCONCLUSIVE
@@ -105,7 +108,7 @@ def test_samples_of_a_problem_are_one_piece_of_evidence() -> None:
     once = Evidence(results(image=new), results(image=base))
     four = Evidence(results(image=" ".join([new] * 4)), results(image=" ".join([base] * 4)))
     for evidence in (once, four):
-        found = verdict(Kind.COMPARE, "image:2%", evidence)
+        found = verdict("compare-fail", "image:2%", evidence)
         assert (found.word, found.problems) == (Word.INCONCLUSIVE, 100)
         assert found.figure == pytest.approx(0.04)
 
@@ -115,39 +118,37 @@ def test_styles_are_pooled_unless_one_is_named() -> None:
     styles = ("original", "beige")
     new = [r for r in results(image="1" * 50, styles=styles) if r.style == "original"]
     new += [r for r in results(image="0" * 50, styles=styles) if r.style == "beige"]
-    assert verdict(Kind.FAIL_UNDER, "image:40%", Evidence(new)).figure == 0.5
-    assert verdict(Kind.FAIL_UNDER, "image/beige:40%", Evidence(new)).word is Word.FAIL
+    assert verdict("fail-under", "image:40%", Evidence(new)).figure == 0.5
+    assert verdict("fail-under", "image/beige:40%", Evidence(new)).word is Word.FAIL
 
 
 def test_what_has_no_measurement_is_counted_both_ways() -> None:
     """A server that died cannot pass a gate, nor fail one, unless nothing hangs on the rest."""
-    clear = verdict(Kind.FAIL_UNDER, "image:50%", Evidence(results(image="1" * 95 + "e" * 5)))
+    clear = verdict("fail-under", "image:50%", Evidence(results(image="1" * 95 + "e" * 5)))
     assert clear.word is Word.PASS
-    open_ = verdict(Kind.FAIL_UNDER, "image:50%", Evidence(results(image="1" * 50 + "e" * 50)))
+    open_ = verdict("fail-under", "image:50%", Evidence(results(image="1" * 50 + "e" * 50)))
     assert open_.word is Word.INCONCLUSIVE
     assert open_.notes == ("50 samples have no measurement: they were counted both ways",)
-    nothing = verdict(Kind.FAIL_UNDER, "image:50%", Evidence(results(image="e" * 9)))
+    nothing = verdict("fail-under", "image:50%", Evidence(results(image="e" * 9)))
     assert (nothing.word, nothing.figure) == (Word.INCONCLUSIVE, None)
     assert "no problem has a measurement" in nothing.notes
 
 
 def test_truncated_responses_that_decide_are_told() -> None:
     """They count as missed, and the verdict says when that is what turns it."""
-    found = verdict(Kind.FAIL_UNDER, "image:50%", Evidence(results(image="1" * 40 + "t" * 60)))
+    found = verdict("fail-under", "image:50%", Evidence(results(image="1" * 40 + "t" * 60)))
     assert found.word is Word.FAIL
     assert found.notes == (
         "truncated and unparsed responses decide: counted as solved, it would be pass",
     )
-    alike = verdict(
-        Kind.FAIL_UNDER, "image:50%", Evidence(results(image="1" * 20 + "0" * 79 + "u"))
-    )
+    alike = verdict("fail-under", "image:50%", Evidence(results(image="1" * 20 + "0" * 79 + "u")))
     assert (alike.word, alike.notes) == (Word.FAIL, ())
 
 
 def test_truncated_responses_of_the_other_run_are_told_too() -> None:
     """A gain over a run that was cut off may be none."""
     base, new = results(image="t" * 30 + "1" * 70), results(image="0" * 30 + "1" * 70)
-    found = verdict(Kind.COMPARE, "image:5%", Evidence(new, base))
+    found = verdict("compare-fail", "image:5%", Evidence(new, base))
     assert found.word is Word.PASS
     assert found.notes == (
         "truncated and unparsed responses decide: counted as solved, it would be fail",
@@ -156,15 +157,15 @@ def test_truncated_responses_of_the_other_run_are_told_too() -> None:
 
 def test_a_verdict_as_json() -> None:
     """Builtin types only."""
-    found = verdict(Kind.FAIL_UNDER, "image:50%", Evidence(results(image="10")))
+    found = verdict("fail-under", "image:50%", Evidence(results(image="10")))
     json = found.to_json()
     assert json["word"] == "inconclusive"
     assert json["interval"] == {"low": found.interval.low, "high": found.interval.high}  # type: ignore[union-attr]  # measured
 
 
 GATES = [
-    parse_gate(Kind.FAIL_UNDER, "image:50%"), parse_gate(Kind.MAX_GAP, "image:10%"),
-    parse_gate(Kind.COMPARE, "image:5%"), parse_gate(Kind.COMPARE, "gap:image:5%"),
+    parse_gate("fail-under", "image:50%"), parse_gate("max-gap", "image:10%"),
+    parse_gate("compare-fail", "image:5%"), parse_gate("compare-fail", "gap:image:5%"),
 ]  # fmt: skip
 OUTCOMES = st.text("01", min_size=12, max_size=12)
 
@@ -208,7 +209,7 @@ def test_a_gate_never_turns_for_the_worse_when_more_is_solved(limit: float, prob
         same = problems - lost - gained
         base = results(image="1" * lost + "0" * gained + "1" * same)
         new = results(image="0" * lost + "1" * gained + "1" * same)
-        gate = Gate(Kind.COMPARE, parse_gate(Kind.COMPARE, "image:0").form, limit)
+        gate = Drop(Form.parse("image"), limit)
         return rank[judge([gate], {"m": Evidence(new, base)})[0].word]
 
     words = {

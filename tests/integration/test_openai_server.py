@@ -15,8 +15,8 @@ import pytest
 from pytest_crossmath.errors import BackendError
 from pytest_crossmath.models.backend import Backend, Response, Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
-from pytest_crossmath.models.registry import load_backend
-from pytest_crossmath.models.spec import parse_spec, pocket_directory
+from pytest_crossmath.models.registry import load_backend, parse_spec
+from pytest_crossmath.models.spec import pocket_directory
 from pytest_crossmath.tasks.request import Request, make_request
 from pytest_crossmath.tasks.score import Finish
 from pytest_crossmath.tasks.suite import load_suite

@@ -12,8 +12,9 @@ from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models import spec as specs
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.digests import Digests
-from pytest_crossmath.models.registry import check_spec, load_backend, weights_digest
-from pytest_crossmath.models.spec import ModelSpec, parse_spec, split_server
+from pytest_crossmath.models.registry import check_spec, load_backend, parse_spec, weights_digest
+from pytest_crossmath.models.servers.address import split_server
+from pytest_crossmath.models.spec import ModelSpec
 
 
 def safetensors(header: bytes, body: bytes = b"") -> bytes:
@@ -146,7 +147,7 @@ def test_a_whole_checkpoint_passes(checkpoint: Path) -> None:
     [
         ("config.json", None, "is no checkpoint: it has neither config.json"),
         ("config.json", b"{", "config.json cannot be read"),
-        ("config.json", b"[]", "config.json is no JSON object"),
+        ("config.json", b"[]", "config.json is not a JSON object"),
         ("model.safetensors", None, r"holds no \*.safetensors"),
         ("model.safetensors", b"", "is damaged"),
         ("model.safetensors", b"\x80\x02cpickle", "is damaged"),
@@ -157,7 +158,7 @@ def test_a_whole_checkpoint_passes(checkpoint: Path) -> None:
         ("model.safetensors", safetensors(b"{"), "is damaged: its header cannot be read"),
         ("model.safetensors", safetensors(b"[" * 9**6), "is damaged: its header cannot be read"),
         ("config.json", b"[" * 9**6, "config.json cannot be read"),
-        (INDEX, b"[1]", f"{INDEX} is no JSON object"),
+        (INDEX, b"[1]", f"{INDEX} is not a JSON object"),
         (INDEX, b'{"weight_map": [1]}', f"{INDEX} is damaged"),
         (INDEX, b'{"weight_map": {"w": "b.safetensors"}}', "lacks b.safetensors, which .* names"),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_crossmath.gating.comparison import Change
-from pytest_crossmath.gating.gates import Kind, parse_gate
+from pytest_crossmath.gating.gates import parse_gate
 from pytest_crossmath.gating.verdicts import Evidence, judge
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.report import Comparison, Report
@@ -16,9 +16,9 @@ def report(model: str = "m", lost: tuple[str, ...] = ("p001",), image: str = "10
     """A report of one model with a gate that fails and one that cannot tell."""
     found = results(model, text="1" * 40, image=image)
     gates = [
-        parse_gate(Kind.FAIL_UNDER, "image:95%"),
-        parse_gate(Kind.FAIL_UNDER, "image:50%"),
-        parse_gate(Kind.FAIL_UNDER, "text:50%"),
+        parse_gate("fail-under", "image:95%"),
+        parse_gate("fail-under", "image:50%"),
+        parse_gate("fail-under", "text:50%"),
     ]
     header = {"suite": {"name": "mini", "problems": [f"p{n:03}" for n in range(40)]}}
     return Report(

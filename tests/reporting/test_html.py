@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pytest_crossmath.errors import RecordError
-from pytest_crossmath.gating.gates import Kind, parse_gate
+from pytest_crossmath.gating.gates import parse_gate
 from pytest_crossmath.gating.verdicts import Evidence, judge
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
@@ -32,7 +32,7 @@ def run(name: str = "run.jsonl", model: str = "m", response: str = "", **forms: 
         _of_mini(replace(result, response=response or result.response))
         for result in results(model, **forms)
     ]
-    gates = judge([parse_gate(Kind.FAIL_UNDER, "image:90%")], {model: Evidence(found)})
+    gates = judge([parse_gate("fail-under", "image:90%")], {model: Evidence(found)})
     header = {
         "suite": {"name": "mini", "digest": SUITE.digest, "problems": []},
         "modalities": list(dict.fromkeys(r.modality for r in found)),

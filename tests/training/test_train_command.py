@@ -23,7 +23,8 @@ from pytest_crossmath.cli.main import main
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
 from pytest_crossmath.models.checkpoint.loading import load_checkpoint
-from pytest_crossmath.models.spec import ALIASES, is_pocket, parse_spec, pocket_directory
+from pytest_crossmath.models.registry import parse_spec
+from pytest_crossmath.models.spec import ALIASES, is_pocket, pocket_directory
 from pytest_crossmath.tasks.crossmath.layouts import to_json
 from pytest_crossmath.tasks.request import make_request
 from pytest_crossmath.tasks.suite import load_suite

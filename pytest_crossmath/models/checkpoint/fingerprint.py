@@ -22,7 +22,13 @@ from pathlib import Path
 
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.digests import Digests
-from pytest_crossmath.models.spec import ADAPTER_FILE, ModelSpec, base_of_adapter, base_revision
+from pytest_crossmath.models.spec import (
+    ADAPTER_FILE,
+    LOCAL,
+    ModelSpec,
+    base_of_adapter,
+    base_revision,
+)
 
 _WEIGHTS = ".safetensors"
 _SUFFIXES = {_WEIGHTS, ".json", ".jinja", ".model", ".tiktoken", ".txt"}
@@ -76,9 +82,9 @@ def digest_of_weights(spec: ModelSpec, digests: Digests) -> str | None:
 
 def checkpoint_folders(spec: ModelSpec) -> list[Path] | None:
     """The folder of a checkpoint, or those of an adapter and its base; None if one is not here."""
-    if spec.kind not in {"local", "hub"}:
+    if not spec.is_checkpoint:
         return None
-    folder = Path(spec.target) if spec.kind == "local" else _snapshot(spec.target, spec.revision)
+    folder = Path(spec.target) if spec.kind == LOCAL else _snapshot(spec.target, spec.revision)
     if folder is None or not (folder / ADAPTER_FILE).is_file():
         return None if folder is None else [folder]
     base = base_of_adapter(folder)

@@ -29,8 +29,8 @@ import openai
 
 from pytest_crossmath.errors import BackendError, ModelError, setting
 from pytest_crossmath.models.backend import API_KEY_ENV, Response, Settings
+from pytest_crossmath.models.servers.address import check_url, split_server
 from pytest_crossmath.models.servers.chat_completion import chat_arguments, read_completion
-from pytest_crossmath.models.spec import check_url, split_server
 from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.text import one_line
 

@@ -10,8 +10,7 @@ import pytest
 from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
-from pytest_crossmath.models.registry import load_backend
-from pytest_crossmath.models.spec import parse_spec
+from pytest_crossmath.models.registry import load_backend, parse_spec
 from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.request import Request, make_request
 from pytest_crossmath.tasks.score import Finish

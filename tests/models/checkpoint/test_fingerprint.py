@@ -21,8 +21,7 @@ from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.checkpoint import fingerprint as module
 from pytest_crossmath.models.checkpoint.fingerprint import fingerprint
 from pytest_crossmath.models.digests import MEMO_FILE, Digests
-from pytest_crossmath.models.registry import weights_digest
-from pytest_crossmath.models.spec import parse_spec
+from pytest_crossmath.models.registry import parse_spec, weights_digest
 
 SETTINGS = Settings()
 TRUSTED = Settings(trust_remote_code=True)
@@ -363,7 +362,7 @@ def test_making_one_imports_no_torch(checkpoint: Path) -> None:
         "from pytest_crossmath.models.backend import Settings\n"
         "from pytest_crossmath.models.checkpoint.fingerprint import fingerprint\n"
         "from pytest_crossmath.models.digests import Digests\n"
-        "from pytest_crossmath.models.spec import parse_spec\n"
+        "from pytest_crossmath.models.registry import parse_spec\n"
         f"fingerprint(parse_spec({str(checkpoint)!r}), Settings(), Digests())\n"
         "fingerprint(parse_spec('hf:org/name'), Settings(), Digests())\n"
         "print('LOADED', [m for m in ('torch', 'transformers') if m in sys.modules])\n"

@@ -16,8 +16,7 @@ import pytest
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
-from pytest_crossmath.models.registry import load_backend
-from pytest_crossmath.models.spec import parse_spec
+from pytest_crossmath.models.registry import load_backend, parse_spec
 from pytest_crossmath.tasks.request import make_request
 from pytest_crossmath.tasks.suite import load_suite
 
