@@ -5,17 +5,20 @@
     CrossmathError
     ├── OptionError      a value on the command line, in the ini file or in a prompt file
     ├── SuiteError       a suite file: which one, which line, what is wrong
-    ├── GridError        a table that is no cross-math grid
-    ├── FamilyError      a family of tasks failed: which one, at what
+    ├── GridError        a table that is not a cross-math grid
     ├── ModelError       a model specification, a missing extra, a damaged checkpoint
     ├── RecordError      a run record: which one, which line, what is wrong
-    ├── ComparisonError  two runs that are no pair: what differs
+    ├── ComparisonError  two runs that cannot be compared: what differs
     ├── SnapshotError    a snapshot of outcomes: which one, which line, what is wrong
-    └── BackendError     inference failed: no measurement was made
+    └── NoResultError    what was asked for could not be measured, judged or written
+        ├── BackendError     inference failed: no measurement was made
+        ├── FamilyError      a family of tasks failed: which one, at what
+        └── OutputError      a file could not be written at the end
 
-Each message is one line that says what is wrong, where, and what to do. The
-plugin turns all but the last into `pytest.UsageError` (exit status 4); that
-makes the item an *error*, never a wrong answer.
+Each message is one line that says what is wrong, where, and what to do. All but the last kind
+are mistakes in what was asked: pytest ends with status 4, and a command with 2. The last kind
+are not: an item becomes an *error*, never a wrong answer, and if nothing worse is known pytest
+ends with status 6, and a command with 3.
 """
 
 from __future__ import annotations
@@ -54,7 +57,11 @@ class SuiteError(CrossmathError):
     """A suite cannot be loaded: the message names file, line and field."""
 
 
-class FamilyError(CrossmathError):
+class NoResultError(CrossmathError):
+    """What was asked for could not be measured, judged or written, and nobody asked wrongly."""
+
+
+class FamilyError(NoResultError):
     """A family of tasks, mostly of another package, failed at something that it has to do."""
 
 
@@ -74,5 +81,9 @@ class SnapshotError(CrossmathError):
     """A snapshot cannot be read: the message names file and line."""
 
 
-class BackendError(CrossmathError):
+class OutputError(NoResultError):
+    """A file that was asked for could not be written at the end."""
+
+
+class BackendError(NoResultError):
     """A backend failed while it was generating; the affected requests have no score."""

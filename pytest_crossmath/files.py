@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-from pytest_crossmath.errors import OptionError
+from pytest_crossmath.errors import OptionError, OutputError
 
 FOLDER = ".crossmath"
 """Folder of run records, the cache of responses and pictures, under pytest's root directory."""
@@ -69,6 +69,40 @@ def require_not_read(file: Path, read: Iterable[Path | None], what: str) -> None
         # Two names of one file are one file: links, "./", a file system that ignores case.
         if other and os.path.exists(file) and os.path.exists(other) and file.samefile(other):
             raise OptionError(f"{what} {file} is read here and would be lost: name another file")
+
+
+def require_apart(outputs: Iterable[tuple[str, Path]]) -> None:
+    """Raise `OptionError` where two outputs, each with what it is called, name one file."""
+    taken: dict[Path, str] = {}
+    for what, file in outputs:
+        other = taken.setdefault(file.resolve(), what)
+        if other != what:
+            raise OptionError(f"{what} and {other} name one file, {file}: name another")
+
+
+def require_writable(file: Path, read: Iterable[Path | None], what: str) -> None:
+    """Raise `OptionError` for an output that could not be written at the end. Makes its folder.
+
+    `read` are the files that it must not go over, and `what` says which output it is.
+    """
+    require_not_read(file, read, what)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not os.path.lexists(file)
+        # Opened and not asked: permissions do not say everything. What is there stays.
+        file.open("a").close()
+        if is_new:
+            file.unlink()
+    except OSError as error:
+        raise OptionError(f"{what}: {file} cannot be written: {error}") from None
+
+
+def write_output(file: Path, text: str, what: str) -> None:
+    """Write an output, over what was there. Raises `OutputError`; `what` says which it is."""
+    try:
+        file.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise OutputError(f"{what}: not written: {error}") from None
 
 
 def split_pick(text: str) -> tuple[str, str]:

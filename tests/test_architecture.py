@@ -185,6 +185,8 @@ def test_starting_pytest_imports_nothing_heavy(tmp_path: Path) -> None:
                 "plugin.hooks",
                 "plugin.options",
                 "plugin.values",
+                "reporting",
+                "reporting.writers",
             )
         ),
     ]

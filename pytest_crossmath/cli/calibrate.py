@@ -9,8 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from pytest_crossmath.cli.compare import one_model
-from pytest_crossmath.cli.output import print_lines, write_json
-from pytest_crossmath.errors import OptionError
+from pytest_crossmath.cli.output import check_json, print_lines, write_json
+from pytest_crossmath.errors import NoResultError, OptionError
 from pytest_crossmath.gating.calibration import Churn, calibrate
 from pytest_crossmath.gating.comparison import check_comparable, differences, same_requests
 from pytest_crossmath.reporting.record import read_record
@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     if len(arguments.runs) < 2:
         raise OptionError("calibrate compares two or more runs of one model")
     runs = [read_record(path) for path in arguments.runs]
+    check_json(arguments.json, read=arguments.runs)
     results = [one_model(run) for run in runs]
     told: dict[str, None] = {}
     for (one, first), (other, second) in pairwise(zip(runs, results, strict=True)):
@@ -45,7 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     print_lines([*_table(churns), *(f"between the runs: {difference}" for difference in told)])
     figures = [asdict(churn) | {"form": str(churn.form)} for churn in churns]
     content = {"runs": len(runs), "forms": figures, "differences": list(told)}
-    write_json(arguments.json, content, read=arguments.runs)
+    write_json(arguments.json, content)
+    if not all(churn.problems for churn in churns):
+        raise NoResultError("no problem was measured in every run")
     return 0
 
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_crossmath.cli.output import print_lines, write_json
-from pytest_crossmath.errors import ComparisonError
+from pytest_crossmath.cli.output import check_json, print_lines, write_json
+from pytest_crossmath.errors import ComparisonError, NoResultError
 from pytest_crossmath.files import split_pick
 from pytest_crossmath.gating.comparison import check_comparable, of_model
 from pytest_crossmath.gating.gatekeeper import Baseline, Gatekeeper
@@ -48,11 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print what changed and the verdicts; 1 where a gate fails.
 
-    Raises `CrossmathError` for records that cannot be read or compared.
+    Raises `CrossmathError` for records that cannot be read or compared, and `NoResultError` for a
+    gate that nothing was measured for.
     """
     gates = [parse_gate("compare-fail", text) for text in arguments.fail]
     file, model = split_pick(arguments.base)
     base, new = read_record(Path(file)), read_record(arguments.new)
+    check_json(arguments.json, read=(Path(file), arguments.new))
     check_comparable(base, new)
     header = new.header
     check_gates(
@@ -64,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         gates, Baseline(base, model or None), sequential=stopped.get("how") == "sequential",
         name=new.name,
     )  # fmt: skip
-    keeper.check_asked(header, new.models)
+    keeper.check_asked(header, list(header.get("models") or new.models))
     keeper.plan(_planned(keeper, new, stopped.get("models") or ()))
     results = {result.id: result for result in new.results}
     verdicts = keeper.verdicts(results)
@@ -82,9 +84,13 @@ def run(arguments: argparse.Namespace) -> int:
     print_lines(lines)
     gates_said = [verdict.to_json() for verdict in verdicts]
     figures = {"changes": changed, "differences": differences, "gates": gates_said}
-    write_json(arguments.json, figures, read=(Path(file), arguments.new))
-    fails = any_fails(verdicts, inconclusive_fails=arguments.inconclusive == "fail")
-    return 1 if fails else 0
+    write_json(arguments.json, figures)
+    if any_fails(verdicts, inconclusive_fails=arguments.inconclusive == "fail"):
+        return 1
+    unjudged = [verdict for verdict in verdicts if not verdict.is_judged]
+    if unjudged:
+        raise NoResultError(f"{unjudged[0].gate} of {unjudged[0].model}: nothing was measured")
+    return 0
 
 
 def _planned(keeper: Gatekeeper, new: Run, stopped: Iterable[str]) -> list[Result]:

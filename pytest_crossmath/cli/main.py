@@ -1,8 +1,9 @@
 """The `crossmath` command: the jobs that are not tests.
 
 Each command is a module with `HELP`, `EXAMPLE`, `add_arguments(parser)` and `run(arguments)`,
-which gives the exit status: 0 when all is well, 1 when a check failed. A mistake of the
-user's is a `CrossmathError` and ends with 2.
+which gives the exit status: 0 when all is well, 1 when a check found something, 3 when
+something could not be measured, judged or written. A `CrossmathError` ends with 2, and its
+subclass `NoResultError` with 3.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ from pytest_crossmath.cli import (
     train_sft,
     verify,
 )
-from pytest_crossmath.errors import CrossmathError
+from pytest_crossmath.errors import CrossmathError, NoResultError
+from pytest_crossmath.signals import interrupt_on_sigterm
+
+NO_RESULT = 3
+"""Exit status where something could not be measured, judged or written, and nothing is worse."""
 
 
 class Command(Protocol):
@@ -56,15 +61,14 @@ COMMANDS: Mapping[str, Command] = {
     "calibrate": calibrate,
     "report": report,
     "export": export,
+    "train sft": train_sft,
+    "train grpo": train_grpo,
+    "train pocket": train_pocket,
 }
-"""The commands, in the order of the help."""
+"""The commands, in the order of the help; those of one group one after the other."""
 
-TRAINING: Mapping[str, Command] = {
-    "sft": train_sft,
-    "grpo": train_grpo,
-    "pocket": train_pocket,
-}
-"""What `crossmath train` does."""
+GROUPS = {"train": "train a model"}
+"""What the commands that begin with one word have in common, for the list of commands."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,10 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     command: Command = parsed.command
     try:
-        return command.run(parsed)
+        with interrupt_on_sigterm():
+            return command.run(parsed)
     except CrossmathError as error:
         print(f"crossmath: {error.with_flags(partial(_flag, parsed))}", file=sys.stderr)
-        return 2
+        return NO_RESULT if isinstance(error, NoResultError) else 2
     except KeyboardInterrupt:
         print("crossmath: interrupted", file=sys.stderr)
         return 130
@@ -99,21 +104,18 @@ def _flag(arguments: argparse.Namespace, setting: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="crossmath", description="Tools of pytest-crossmath.")
     parser.add_argument("--version", action="version", version=version("pytest-crossmath"))
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add(commands, COMMANDS)
-    train = commands.add_parser("train", help="train a model")
-    _add(train.add_subparsers(required=True, metavar="KIND"), TRAINING)
+    places = {"": parser.add_subparsers(required=True, metavar="COMMAND")}
+    for words, command in COMMANDS.items():
+        group, _, name = words.rpartition(" ")
+        if group not in places:
+            about = places[""].add_parser(group, help=GROUPS[group])
+            places[group] = about.add_subparsers(required=True, metavar="KIND")
+        one = places[group].add_parser(
+            name, help=command.HELP, epilog=f"example: {command.EXAMPLE}"
+        )
+        command.add_arguments(one)
+        one.set_defaults(command=command)
     return parser
-
-
-def _add(
-    parsers: argparse._SubParsersAction[argparse.ArgumentParser],
-    commands: Mapping[str, Command],
-) -> None:
-    for name, command in commands.items():
-        parser = parsers.add_parser(name, help=command.HELP, epilog=f"example: {command.EXAMPLE}")
-        command.add_arguments(parser)
-        parser.set_defaults(command=command)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from pytest_crossmath.errors import OptionError
-from pytest_crossmath.files import require_not_read
+from pytest_crossmath.files import require_writable, write_output
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -16,15 +15,16 @@ def print_lines(lines: Iterable[str]) -> None:
         print(line)
 
 
-def write_json(file: Path | None, content: object, *, read: Iterable[Path | None] = ()) -> None:
-    """Write the figures where `--json` asks for them, but not over what was `read` for them.
+def check_json(file: Path | None, *, read: Iterable[Path | None] = ()) -> None:
+    """Raise `OptionError`, before any work, where the file of `--json` could not be written.
 
-    Raises `OptionError`.
+    It must not go over what is `read` for it.
     """
-    if file is None:
-        return
-    require_not_read(file, read, "--json")
-    try:
-        file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OptionError(f"--json {file} cannot be written: {error}") from None
+    if file is not None:
+        require_writable(file, read, "--json")
+
+
+def write_json(file: Path | None, content: object) -> None:
+    """Write the figures where `--json` asks for them. Raises `OutputError`."""
+    if file is not None:
+        write_output(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n", "--json")

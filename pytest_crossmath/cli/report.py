@@ -8,13 +8,13 @@ from typing import Any
 
 from pytest_crossmath.cli.output import print_lines, write_json
 from pytest_crossmath.errors import OptionError, SuiteError
-from pytest_crossmath.files import relative, require_not_read
+from pytest_crossmath.files import relative, require_apart, require_writable, write_output
 from pytest_crossmath.inference.run import Run
-from pytest_crossmath.reporting.html import page
 from pytest_crossmath.reporting.model_card import write_card
 from pytest_crossmath.reporting.record import read_record
 from pytest_crossmath.reporting.report import side_by_side
 from pytest_crossmath.reporting.summary import summarize_run
+from pytest_crossmath.reporting.writers import WRITERS, Document
 from pytest_crossmath.tasks.suite import Suite, load_suite
 
 HELP = "show run records as a page"
@@ -27,7 +27,12 @@ EXAMPLE = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run records")
-    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="HTML file to write")
+    for writer in WRITERS:
+        names = ["-o", "--out"] if writer.name == "html" else []
+        parser.add_argument(
+            *names, f"--{writer.name}", dest=writer.name, type=Path, metavar="FILE",
+            help=f"{writer.help} (default: not written)",
+        )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures here")
     parser.add_argument(
         "--model-card", type=Path, metavar="README.md",
@@ -40,26 +45,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write page, card and figures. Raises `CrossmathError`."""
-    if not (arguments.out or arguments.json or arguments.model_card):
+    """Write page, Markdown, card and figures. Raises `CrossmathError`."""
+    asked = {w: file for w in WRITERS if (file := vars(arguments)[w.name]) is not None}
+    outputs = [(f"--{writer.name}", file) for writer, file in asked.items()]
+    outputs += [
+        (f"--{name.replace('_', '-')}", file)
+        for name in ("model_card", "json")
+        if (file := vars(arguments)[name]) is not None
+    ]
+    if not outputs:
         raise OptionError(
-            "nothing to write: add -o FILE.html, --json OUT or --model-card README.md"
+            "nothing to write: add -o FILE.html, --markdown FILE, --json OUT or"
+            " --model-card README.md"
         )
-    runs = [read_record(path, texts=bool(arguments.out)) for path in arguments.runs]
-    lines: list[str] = []
-    if arguments.out:
-        suite, lines = suite_of(runs, arguments.suite)
-        require_not_read(arguments.out, [*arguments.runs, suite.file if suite else None], "-o")
-        reports, notes = side_by_side(runs)
-        write_page(arguments.out, page(reports, suite, [*lines, *notes]))
-        lines = [*lines, f"report: {relative(arguments.out)}"]
+    runs = [read_record(path) for path in arguments.runs]
+    suite, lines = suite_of(runs, arguments.suite) if asked else (None, [])
+    require_apart(outputs)
+    for what, file in outputs:
+        require_writable(file, [*arguments.runs, suite.file if suite else None], what)
+    if asked:
+        (*earlier, report), notes = side_by_side(runs)
+        document = Document(
+            report, suite, lambda: [one.with_texts() for one in earlier], [*lines, *notes]
+        )
+        for writer, file in asked.items():
+            write_output(file, writer.write(document), f"--{writer.name}")
+            lines = [*lines, f"report: {relative(file)}"]
     if arguments.model_card:
         run, model = _one_model(runs, arguments.model)
-        require_not_read(arguments.model_card, arguments.runs, "--model-card")
         count = write_card(arguments.model_card, run, model)
         lines.append(f"model card: {relative(arguments.model_card)}, {count} figures of {model}")
     print_lines(lines)
-    write_json(arguments.json, {"runs": [_figures(run) for run in runs]}, read=arguments.runs)
+    write_json(arguments.json, {"runs": [_figures(run) for run in runs]})
     return 0
 
 
@@ -104,12 +121,3 @@ def suite_of(runs: list[Run], wanted: str | None) -> tuple[Suite | None, list[st
         other = f"suite {suite.name} is not the one that was run, or another version of it"
         return None, [f"without pictures and grids: {other}; name that with --suite"]
     return suite, []
-
-
-def write_page(file: Path, text: str) -> None:
-    """Write a page, over what was there. Raises `OptionError`."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise OptionError(f"{file} cannot be written: {error}") from None

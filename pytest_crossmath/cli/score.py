@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from pytest_crossmath.cli.output import write_json
+from pytest_crossmath.cli.output import check_json, write_json
 from pytest_crossmath.errors import OptionError
 
 HELP = "score saved responses with the published metrics"
@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pytest_crossmath.tasks.suite import load_suite
 
     suite = load_suite(arguments.suite)
+    check_json(arguments.json, read=(arguments.responses, suite.file))
     responses = list(read_responses(arguments.responses))
     forms = score_saved(suite, responses)
     if not forms:
@@ -65,5 +66,5 @@ def run(arguments: argparse.Namespace) -> int:
     headers = ("model", "form", "n", *(name.removesuffix("_acc") for name in names))
     cells = [(m, f, j["n_problems"], *(j[name] for name in names)) for m, f, j in rows]
     print(tabulate(cells, headers=headers, floatfmt=".1%", missingval="-"))
-    write_json(arguments.json, {"models": models}, read=(arguments.responses, suite.file))
+    write_json(arguments.json, {"models": models})
     return 0

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from pytest_crossmath.cli.output import write_json
+from pytest_crossmath.cli.output import check_json, write_json
 from pytest_crossmath.files import require_new_file
 
 HELP = "prove a suite, or list its defects"
@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     against = [task for other in others for task in other.tasks]
     if arguments.json:
         require_new_file(arguments.json, "--json")
+        check_json(arguments.json)
     report = verify(
         suite.tasks,
         against=against,

@@ -64,14 +64,19 @@ class Gatekeeper:
         self.gates = tuple(gates)
         self._sequential = sequential
         self.baseline = baseline
+        self._models: tuple[str, ...] = ()
         self._planned: dict[ResultId, Result] = {}
         self._base: dict[str, tuple[Result, ...]] = {}
 
     def check_asked(self, header: Mapping[str, Any], models: Iterable[str]) -> None:
-        """Raise `ComparisonError` where it is clear from the start that the runs are no pair."""
+        """Name the models that are judged, even if they have no result.
+
+        Raises `ComparisonError` where it is clear from the start that the runs cannot be compared.
+        """
+        self._models = tuple(models)
         if self.baseline is not None:
             check_headers(self.baseline.run, header, self._name)
-            for model in models:
+            for model in self._models:
                 self.base_of(model)
 
     def plan(self, requests: Iterable[Result]) -> None:
@@ -140,7 +145,8 @@ class Gatekeeper:
         self, results: Mapping[ResultId, Result], only: str | None = None
     ) -> dict[str, Evidence]:
         everything = {**self._planned, **results}
-        models = [only] if only else dict.fromkeys(r.model for r in everything.values())
+        named = (*self._models, *(result.model for result in everything.values()))
+        models = [only] if only else dict.fromkeys(named)
         return {
             model: Evidence(of_model(tuple(everything.values()), model), self.base_of(model))
             for model in models

@@ -61,7 +61,7 @@ def check_gates(
 ) -> None:
     """Raise `OptionError` for a gate on something that is not asked.
 
-    `forms` are those of the problems, by family.
+    `forms` are those of the problems, by family; none where nobody knows them.
     """
     for gate in gates:
         whole = str(gate).replace(f"{gate.option} ", f"{setting(gate.option)}=", 1)
@@ -76,13 +76,15 @@ def check_gates(
                 f"{whole}: this run does not ask style {gate.form.style}:"
                 f" it asks {', '.join(styles) or 'none'}"
             )
-        if gate.family is not None and gate.family not in forms:
+        if gate.family is not None and forms and gate.family not in forms:
             raise OptionError(
                 f"{whole}: this run does not ask family {gate.family}:"
                 f" it asks {', '.join(forms) or 'none'}"
             )
-        families = [gate.family] if gate.family else list(forms)
-        if not any(gate.form.holds(form) for family in families for form in forms[family]):
+        asked = [
+            form for family, some in forms.items() if gate.family in {None, family} for form in some
+        ]
+        if forms and not any(map(gate.form.holds, asked)):
             of = f" of family {gate.family}" if gate.family else ""
             raise OptionError(f"{whole}: the suite has no {gate.form}{of}")
 

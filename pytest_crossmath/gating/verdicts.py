@@ -53,6 +53,11 @@ class Verdict:
     notes: tuple[str, ...] = ()
     """What a reader should know: missing measurements, truncated responses that decide."""
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether there was a measurement to judge."""
+        return self.figure is not None
+
     def to_json(self) -> dict[str, Any]:
         """Builtin types only."""
         return asdict(self) | {"word": self.word.value, "notes": list(self.notes)}
@@ -104,9 +109,12 @@ class Evidence:
 
 
 def any_fails(verdicts: Iterable[Verdict], *, inconclusive_fails: bool) -> bool:
-    """Whether some verdict fails the run, which one that cannot tell may do too."""
+    """Whether some verdict fails the run, which one that cannot tell may do too.
+
+    One that nothing was measured for does not: nothing is known to be worse.
+    """
     failing = {Word.FAIL, *([Word.INCONCLUSIVE] if inconclusive_fails else [])}
-    return any(verdict.word in failing for verdict in verdicts)
+    return any(verdict.is_judged and verdict.word in failing for verdict in verdicts)
 
 
 def judge(gates: Sequence[Gate], evidence: Mapping[str, Evidence]) -> tuple[Verdict, ...]:

@@ -129,6 +129,11 @@ def form_of(modality: str, style: str | None) -> Form:
     return Form(Modality(modality), style)
 
 
+def replaces(known: Result, later: Result) -> bool:
+    """Whether a later result of the same request counts instead: a measurement after an error."""
+    return known.outcome is Outcome.ERROR and later.outcome is not Outcome.ERROR
+
+
 def scored(
     model: str, request: Request, response: Response, score: Score, *, cached: bool = False
 ) -> Result:

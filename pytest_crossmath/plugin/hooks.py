@@ -6,6 +6,8 @@ anything, and neither imports more than this package's option table.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from pytest_crossmath.plugin.options import (
@@ -50,6 +52,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 def _start(config: pytest.Config) -> None:
     from pytest_crossmath.plugin.items import check_selection, take_selection
     from pytest_crossmath.plugin.xdist import prepare_worker
+    from pytest_crossmath.signals import interrupt_on_sigterm
 
     take_selection(config)
     # Before torch is imported, which asks once which GPUs there are.
@@ -65,3 +68,7 @@ def _start(config: pytest.Config) -> None:
     if isinstance(session, AskerRole):
         config.stash[asking] = session
     config.pluginmanager.register(session)
+    if not hasattr(config, "workerinput"):
+        signals = ExitStack()
+        signals.enter_context(interrupt_on_sigterm())
+        config.add_cleanup(signals.close)

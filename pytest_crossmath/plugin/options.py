@@ -29,6 +29,7 @@ from pytest_crossmath.plugin.values import (
     parse_temperature,
     parse_variable,
 )
+from pytest_crossmath.reporting.writers import WRITERS
 
 if TYPE_CHECKING:
     from pytest_crossmath.gating.gate import Gate
@@ -103,10 +104,7 @@ OPTIONS = (
     Option("trust-remote-code", None, "run Python code that a checkpoint brings: read it first"),
     Option("record", "FILE", "where the run record goes (default: a new file under"
            " .crossmath/runs)", is_path=True),
-    Option("html", "FILE", "write the report as a page with every problem, its picture and the"
-           " answer", is_path=True),
-    Option("markdown", "FILE", "write the report as Markdown; on GitHub Actions it also goes to the"
-           " job's summary", is_path=True),
+    *(Option(writer.name, "FILE", writer.help, is_path=True) for writer in WRITERS),
     Option("timeout", "SECONDS", "longest silence of a server; twice that is the longest wait for"
            " one response, with all tries (default: 600)"),
     Option("api-key-env", "NAME", "environment variable with a server's API key (default:"
@@ -191,9 +189,6 @@ def build_config(config: pytest.Config) -> RunConfig:
     )  # fmt: skip
     check_asked(suite, models, diagnose=bool(values["diagnose"]))
     prompt = values["prompt"]
-    record, html, markdown = (
-        Path(values[name]) if values[name] else None for name in ("record", "html", "markdown")
-    )
     return RunConfig(
         models=models,
         suite=suite,
@@ -214,9 +209,8 @@ def build_config(config: pytest.Config) -> RunConfig:
             api_key_env=parse_variable("api-key-env", values["api-key-env"] or API_KEY_ENV),
             trust_remote_code=bool(values["trust-remote-code"]),
         ),
-        record=record,
-        html=html,
-        markdown=markdown,
+        record=Path(values["record"]) if values["record"] else None,
+        files={w.name: Path(values[w.name]) for w in WRITERS if values[w.name]},
         cache=parse_choice("cache", values["cache"] or "on", CACHE_MODES),
         strict=bool(values["strict"]),
         diagnose=bool(values["diagnose"]),
@@ -316,5 +310,5 @@ def _from_ini_file(config: pytest.Config, option: Option, text: str) -> str:
     schemes = "|".join(map(re.escape, (*path_prefixes(), *DATASETS)))
     head, path = re.match(rf"((?:[\w.+-]+=)?(?:(?:{schemes}):)?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]  # matches anything
     there = config.inipath.parent / path
-    is_ours = option.name in {"record", "prompt", "compare", "html", "markdown"} or there.exists()
-    return f"{head}{there}" if is_ours else text
+    is_file = option.name not in {"model", "suite"}
+    return f"{head}{there}" if is_file or there.exists() else text

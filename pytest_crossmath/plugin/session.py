@@ -28,6 +28,14 @@ from pytest_crossmath.gating.sequential import random_order
 from pytest_crossmath.inference.engine import Engine, Failure, Scored
 from pytest_crossmath.inference.result import failed
 from pytest_crossmath.models.digests import Digests
+from pytest_crossmath.plugin.exit_status import (
+    NO_MEASUREMENT,
+    NO_RESULT,
+    NoMeasurement,
+    exit_status,
+    is_unmeasured,
+    mark_unmeasured,
+)
 from pytest_crossmath.plugin.items import BuiltinModule, hide_from_syrupy, selection
 from pytest_crossmath.plugin.progress import Progress
 from pytest_crossmath.plugin.xdist import (
@@ -166,13 +174,13 @@ class AskerRole(Session):
             if len(self.plan.models) == 1 and all(map(_asks_a_model, item.session.items)):
                 # The items left would only say the same: stop, as after --maxfail.
                 item.session.shouldfail = str(error)
-            raise pytest.fail.Exception(str(error), pytrace=False) from None
+            raise NoMeasurement(str(error), pytrace=False) from None
         finally:
             self.progress.clear()
         if settled is None:
             pytest.skip("stopped early: the gates are decided")
         if isinstance(settled, Failure):
-            pytest.fail(f"no measurement: {settled.message}", pytrace=False)
+            raise NoMeasurement(f"no measurement: {settled.message}", pytrace=False)
         item.user_properties += [
             (MODEL_PROPERTY, settled.result.model),
             (PROBLEM_PROPERTY, settled.result.problem),
@@ -190,6 +198,21 @@ class AskerRole(Session):
             item.user_properties.append((SNAPSHOT_PROPERTY, what.value))
         return not passes
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Mark the report of a test that ended because nothing was measured."""
+        report = yield
+        # The model too: a test may ask it itself.
+        if call.excinfo and isinstance(call.excinfo.value, NO_MEASUREMENT):
+            mark_unmeasured(report)
+        self.attach(report)
+        return report
+
+    def attach(self, report: pytest.TestReport) -> None:
+        """Put something on the report of a test."""
+
     def _random_order(self, item: pytest.Item) -> tuple[str, bytes]:
         params = item.callspec.params  # type: ignore[attr-defined]  # parametrized by us
         return params["crossmath_model"], random_order(params["crossmath_problem"].id)
@@ -201,6 +224,10 @@ class CollectorRole(Session):
     collector: Collector
     report: Report | None = None
     """What the run says when it has ended; None before, and where nothing was answered."""
+    unmeasured = 0
+    """Failures that pytest counted and that are no more than a missing measurement."""
+    unknown: Sequence[str] = ()
+    """Why the exit status is `NO_RESULT`, in words; nothing where it is not."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -219,7 +246,9 @@ class CollectorRole(Session):
         self.receive(report)
 
     def receive(self, report: pytest.TestReport) -> None:
-        """Count what became of its snapshot."""
+        """Count what became of its snapshot, and whether it is a missing measurement."""
+        # What pytest counts: see `pytest.Session.testsfailed`.
+        self.unmeasured += report.failed and is_unmeasured(report)
         if self.snapshots is not None and report.when == "call":
             said = dict(report.user_properties)
             if SNAPSHOT_PROPERTY in said:
@@ -240,8 +269,22 @@ class CollectorRole(Session):
             self.snapshots.finish()
             note = SnapshotNote(list(self.snapshots.lines()), self.snapshots.to_json())
         self.report = self.collector.finish(note, self.troubles())
-        if self.collector.has_failed and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        self._set_exit_status(session)
+
+    def _set_exit_status(self, session: pytest.Session) -> None:
+        """Tell worse from broken; pytest's own summary has been decided by now."""
+        if session.config.option.collectonly:
+            return
+        status = exit_status(
+            session.exitstatus, failed=session.testsfailed, unmeasured=self.unmeasured,
+            is_worse=self.collector.is_worse, unknown=bool(self.collector.unknown),
+            has_gates=bool(self.run.gates),
+        )  # fmt: skip
+        if status == NO_RESULT:
+            plural = "" if self.unmeasured == 1 else "s"
+            tests = [f"{self.unmeasured} test{plural} without a measurement"]
+            self.unknown = [*(tests if self.unmeasured else []), *self.collector.unknown]
+        session.exitstatus = status
 
     def troubles(self) -> list[str]:
         """What went wrong with the cache, in lines."""
@@ -253,6 +296,12 @@ class CollectorRole(Session):
             from pytest_crossmath.plugin.terminal import show
 
             show(self.report, terminalreporter)
+        if self.unknown:
+            terminalreporter.write_line(
+                f"crossmath: nothing is known to be worse, but: {'; '.join(self.unknown)}"
+                f" (exit status {NO_RESULT})",
+                red=True,
+            )
 
 
 class Local(AskerRole, CollectorRole):
@@ -302,12 +351,9 @@ class Worker(AskerRole):
         stops = self.run.stop_early is not None
         return stops and was_told(model, Path(self._input[FLAGS]))
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    def attach(self, report: pytest.TestReport) -> None:
         """Put what arrived since the last report on this one."""
-        report = yield
         self.outbox.attach(report)
-        return report
 
     @pytest.hookimpl(tryfirst=True)  # before xdist sends the last word
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -355,9 +401,10 @@ class Controller(CollectorRole):
         self.inbox.take_last_word(getattr(node, "workeroutput", {}))
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_handlecrashitem(self, crashitem: str) -> None:
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
         """A worker died while it ran a test: nothing was measured there."""
         for model, request in self.plan.find([crashitem]):
+            mark_unmeasured(report)
             self.collector.add(failed(model, request, "the worker died"))
 
     @cached_property

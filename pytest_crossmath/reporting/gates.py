@@ -13,6 +13,9 @@ from pytest_crossmath.gating.verdicts import Verdict
 WORDS = {Word.PASS: "pass", Word.FAIL: "FAIL", Word.INCONCLUSIVE: "cannot tell"}
 """Verdicts as a reader sees them."""
 
+NOT_MEASURED = "not measured"
+"""What a reader sees of a gate that nothing was measured for."""
+
 DETECTS = "detects from"
 """Header of the column with the smallest change that a run would most likely detect."""
 
@@ -26,18 +29,23 @@ def gate_table(verdicts: Sequence[Verdict]) -> Iterator[str]:
 
     several = len({verdict.model for verdict in verdicts}) > 1
     rows = [
-        [*([v.model] if several else []), v.gate, WORDS[v.word], measured(v), detects(v)]
+        [*([v.model] if several else []), v.gate, word(v), measured(v), detects(v)]
         for v in verdicts
     ]
     headers = [*(["model"] if several else []), "gate", "verdict", "measured", DETECTS]
     table = tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)
     yield from (line.rstrip() for line in table.splitlines())
-    yield "verdicts at 95 %, Holm's correction; detects from: the smallest change that this run"
-    yield "would detect 80 % of the time"
+    yield "verdicts at 95 %, Holm's correction; detects from: the smallest change that this"
+    yield "run would detect 80 % of the time"
     for verdict in verdicts:
         for note in verdict.notes:
             yield from wrap(f"{verdict.gate}: {note}", 80, initial_indent="  ",
                             subsequent_indent="    ")  # fmt: skip
+
+
+def word(verdict: Verdict) -> str:
+    """The verdict in a word."""
+    return WORDS[verdict.word] if verdict.is_judged else NOT_MEASURED
 
 
 def loud(verdicts: Iterable[Verdict], *, inconclusive_fails: bool) -> Iterator[str]:
@@ -46,6 +54,8 @@ def loud(verdicts: Iterable[Verdict], *, inconclusive_fails: bool) -> Iterator[s
         who = f"{verdict.model}: {verdict.gate}: {measured(verdict)}"
         if verdict.word is Word.FAIL:
             yield f"GATE FAILED  {who}"
+        elif not verdict.is_judged:
+            yield f"GATE NOT MEASURED  {verdict.model}: {verdict.gate}"
         elif verdict.word is Word.INCONCLUSIVE:
             what = "fails" if inconclusive_fails else "passes"
             yield f"GATE CANNOT TELL, {what}  {who}"

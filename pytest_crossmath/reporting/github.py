@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_crossmath.gating.gate import Word
+from pytest_crossmath.gating.verdicts import any_fails
 from pytest_crossmath.reporting.gates import loud
 from pytest_crossmath.reporting.report import Report
 
@@ -18,7 +18,7 @@ def workflow_commands(report: Report) -> Iterator[str]:
     """A workflow command for each gate that failed or cannot tell, and for what regressed."""
     for verdict in report.verdicts:
         for line in loud([verdict], inconclusive_fails=report.inconclusive_fails):
-            fails = verdict.word is Word.FAIL or report.inconclusive_fails
+            fails = any_fails([verdict], inconclusive_fails=report.inconclusive_fails)
             yield _command("error" if fails else "warning", "crossmath gate", line)
     for comparison in report.comparisons:
         for change in comparison.changes:

@@ -21,10 +21,11 @@ from pytest_crossmath.gating.verdicts import Verdict
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.transcript import Transcript
 from pytest_crossmath.reporting.gallery import Gallery
-from pytest_crossmath.reporting.gates import WORDS, detects, measured
+from pytest_crossmath.reporting.gates import detects, measured, word
 from pytest_crossmath.reporting.report import Report
 from pytest_crossmath.reporting.summary import Row
 from pytest_crossmath.reporting.terminal import CAUSES, form_name, gap_figures, solved_cell
+from pytest_crossmath.reporting.writers import Document
 from pytest_crossmath.tasks.diagnosis import Cause
 from pytest_crossmath.tasks.family import family_of, guarded, must_be
 from pytest_crossmath.tasks.score import Outcome
@@ -41,6 +42,12 @@ _LEAST = 500
 _HUES = {"text": "text", "image": "image", "image+text": "both"}
 _BAR = 200
 _SPARK = 40
+
+
+def write(document: Document) -> str:
+    """The page of a run, next to the runs that it is compared with. Raises `RecordError`."""
+    reports = [*document.earlier(), document.report.with_texts()]
+    return page(reports, document.suite, document.notes)
 
 
 def page(reports: Sequence[Report], suite: Suite | None, notes: Sequence[str] = ()) -> str:
@@ -175,7 +182,7 @@ def _confusions(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
 def _verdict(verdict: Verdict) -> dict[str, str]:
     return {
         "word": verdict.word.value,
-        "label": WORDS[verdict.word],
+        "label": word(verdict),
         "model": verdict.model,
         "gate": verdict.gate,
         "measured": measured(verdict),
@@ -245,10 +252,10 @@ def _turned(
     for place, report in enumerate(reports):
         for comparison in report.comparisons:
             for change in comparison.changes:
-                for word in ("regressed", "improved"):
-                    for problem in getattr(change, word):
+                for what in ("regressed", "improved"):
+                    for problem in getattr(change, what):
                         modality = change.form.modality.value
-                        yield (place, comparison.model, modality, problem), word
+                        yield (place, comparison.model, modality, problem), what
 
 
 def _seen(transcript: Transcript | None, longest: int) -> dict[str, str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_crossmath.gating.comparison import Change
-from pytest_crossmath.reporting.gates import DETECTS, WORDS, detects, loud, measured
+from pytest_crossmath.reporting.gates import DETECTS, detects, loud, measured, word
 from pytest_crossmath.reporting.report import Report
 from pytest_crossmath.reporting.terminal import (
     cause_lines,
@@ -16,10 +16,17 @@ from pytest_crossmath.reporting.terminal import (
     legend,
     throughput,
 )
+from pytest_crossmath.reporting.writers import Document
 from pytest_crossmath.text import without_controls
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _SHOWN = 40
+
+
+def write(document: Document) -> str:
+    """The Markdown of a run."""
+    notes = [f"- {_plain(note)}" for note in document.notes]
+    return "\n".join([markdown(document.report), *notes])
 
 
 def markdown(report: Report) -> str:
@@ -57,7 +64,7 @@ def _lines(report: Report) -> Iterator[str]:
     if report.verdicts:
         yield from _table(
             ["model", "gate", "verdict", "measured", DETECTS],
-            ([v.model, v.gate, WORDS[v.word], measured(v), detects(v)] for v in report.verdicts),
+            ([v.model, v.gate, word(v), measured(v), detects(v)] for v in report.verdicts),
         )
         yield from (f"- {_plain(v.gate)}: {_plain(n)}" for v in report.verdicts for n in v.notes)
     for comparison in report.comparisons:
@@ -75,11 +82,11 @@ def _changes(model: str, changes: Iterable[Change]) -> Iterator[str]:
             f" {len(change.improved)} improved</summary>"
         )
         yield ""
-        for word, problems in (("regressed", change.regressed), ("improved", change.improved)):
+        for what, problems in (("regressed", change.regressed), ("improved", change.improved)):
             if problems:
                 left = len(problems) - _SHOWN
                 more = f", and {left} more" if left > 0 else ""
-                yield f"- {word}: {_plain(', '.join(problems[:_SHOWN]))}{more}"
+                yield f"- {what}: {_plain(', '.join(problems[:_SHOWN]))}{more}"
         yield from ("", "</details>", "")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pytest_crossmath.errors import ModelError, OptionError
+from pytest_crossmath.errors import ModelError, OptionError, OutputError
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.summary import summarize_run
 from pytest_crossmath.text import one_line
@@ -23,7 +23,7 @@ def write_card(file: Path, run: Run, model: str) -> int:
 
     Figures of an earlier run on the same suite are replaced, everything else stays. A card
     that is not there is made. Raises `ModelError` where huggingface_hub is missing, and
-    `OptionError` for a card that cannot be read or written.
+    `OptionError` for a card that cannot be understood, `OutputError` where it cannot be written.
     """
     try:
         from huggingface_hub import ModelCard, ModelCardData
@@ -49,7 +49,9 @@ def write_card(file: Path, run: Run, model: str) -> int:
         card.data.eval_results = [*kept, *fresh]
         card.data.model_name = card.data.model_name or model
         card.save(file)
-    except (OSError, ValueError, TypeError, KeyError, YAMLError) as error:
+    except OSError as error:
+        raise OutputError(f"the model card {file} cannot be written: {one_line(error)}") from None
+    except (ValueError, TypeError, KeyError, YAMLError) as error:
         detail = one_line(error)
         raise OptionError(f"the model card {file} cannot be changed: {detail}") from None
     return len(fresh)

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 
 from pytest_crossmath.errors import OptionError, RecordError
 from pytest_crossmath.files import FOLDER, make_folder, relative, require_new_file
-from pytest_crossmath.inference.result import Result, ResultId
+from pytest_crossmath.inference.result import Result, ResultId, replaces
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.inference.transcript import Transcript
 
@@ -90,7 +90,9 @@ def read_record(path: Path, *, texts: bool = False) -> Run:
                 summary = _checked(fields, {"gates": list, "stopped_early": dict})
             elif kind == "result":
                 result = Result.from_json(fields if texts else fields | {"response": ""})
-                results.setdefault(result.id, result)
+                known = results.get(result.id)
+                if known is None or replaces(known, result):
+                    results[result.id] = result
             elif kind == "transcript":
                 transcript = Transcript.from_json(fields)
                 transcripts.setdefault(transcript.id, transcript)

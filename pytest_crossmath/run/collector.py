@@ -22,7 +22,7 @@ from pytest_crossmath.files import relative
 from pytest_crossmath.gating.early import EarlyStop
 from pytest_crossmath.gating.gatekeeper import Gatekeeper
 from pytest_crossmath.gating.verdicts import any_fails
-from pytest_crossmath.inference.result import Result, ResultId, pending
+from pytest_crossmath.inference.result import Result, ResultId, pending, replaces
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.inference.transcript import Transcript
 from pytest_crossmath.models.digests import Digests
@@ -78,8 +78,10 @@ class Collector:
         self._keeper.check_asked(planned, [spec.name for spec in config.models])
         self._stopping = EarlyStop(self._keeper, self._results, config.stop_early)
         self._flags: tempfile.TemporaryDirectory[str] | None = None
-        self.has_failed = False
-        """Whether a gate fails the run, or a file that was asked for could not be written."""
+        self.is_worse = False
+        """Whether a gate fails the run."""
+        self.unknown: tuple[str, ...] = ()
+        """What could not be judged or written though it was asked for, in words."""
 
     def plan(self, requests: Iterable[tuple[str, Request]]) -> None:
         """Tell the gates what will be asked. Raises `ComparisonError`."""
@@ -97,11 +99,17 @@ class Collector:
         check_files(self._config)
 
     def add(self, line: Result | Transcript) -> None:
-        """Take a line into the record, once: a request may be made again after a crash."""
+        """Take a line into the record, once: a request may be made again after a crash.
+
+        A measurement replaces an error, as where a test is run again.
+        """
         known: dict[ResultId, Any] = (
             self._results if isinstance(line, Result) else self._transcripts
         )
-        if line.id in known:
+        before = known.get(line.id)
+        if before is not None and not (
+            isinstance(line, Result) and isinstance(before, Result) and replaces(before, line)
+        ):
             return
         # The text is in the record: a long run's would fill the memory.
         known[line.id] = replace(line, response="")
@@ -133,14 +141,20 @@ class Collector:
         if self._flags is not None:
             self._flags.cleanup()
         if not self._results:
+            unjudged = [f"{gate} was not judged" for gate in self._config.gates]
+            self.unknown = tuple(unjudged)
             return None
         report = self._report(snapshots or SnapshotNote(), troubles)
         self._open_record().finish(self._last_line(report, snapshots))
         report = replace(report, troubles=[*self._record_troubles(), *report.troubles])
         unwritten = write_files(report, self._config)
+        self.is_worse = any_fails(report.verdicts, inconclusive_fails=report.inconclusive_fails)
         lost = self._config.record is not None and bool(self._record_troubles())
-        gates_fail = any_fails(report.verdicts, inconclusive_fails=report.inconclusive_fails)
-        self.has_failed = lost or bool(unwritten) or gates_fail
+        self.unknown = (
+            *(f"{v.gate} of {v.model} was not judged" for v in report.verdicts if not v.is_judged),
+            *(["the run record is incomplete"] if lost else []),
+            *(["a report was not written"] if unwritten else []),
+        )
         return replace(report, troubles=[*report.troubles, *unwritten])
 
     def _report(self, snapshots: SnapshotNote, troubles: Iterable[str]) -> Report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +36,8 @@ class RunConfig:
     """How to generate."""
     record: Path | None
     """Where the run record goes; None for a new file."""
-    html: Path | None
-    """Where the report goes as a page."""
-    markdown: Path | None
-    """Where the report goes as Markdown."""
+    files: Mapping[str, Path]
+    """Where the report goes, by the name of the writer; see `reporting.writers`."""
     cache: str
     """``on``, ``off`` or ``refresh``."""
     strict: bool

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -14,10 +12,11 @@ import torch
 from transformers import PrinterCallback, ProgressCallback, TrainerState
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
-from pytest_crossmath.errors import CrossmathError, ModelError
+from pytest_crossmath.errors import CrossmathError, ModelError, NoResultError
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.checkpoint.loading import Checkpoint, without_future_warnings
 from pytest_crossmath.models.checkpoint.memory import ran_out_of_memory
+from pytest_crossmath.signals import interrupt_on_sigterm
 from pytest_crossmath.text import one_line
 from pytest_crossmath.training.callback import CrossmathCallback
 from pytest_crossmath.training.folder import (
@@ -40,9 +39,10 @@ def train(
 ) -> None:  # fmt: skip
     """Build a trainer, train to the end, and save the adapter or the whole model.
 
-    Raises `ModelError` for what goes wrong on the way; the last checkpoint stays.
+    Raises `ModelError` for a model or a setting that cannot be trained with, and `NoResultError`
+    for what goes wrong on the way; the last checkpoint stays.
     """
-    with locked(recipe), _told(trainee, recipe), without_future_warnings(), _ended_kindly():
+    with locked(recipe), _told(trainee, recipe), without_future_warnings(), interrupt_on_sigterm():
         last = last_checkpoint(recipe) if resume else None
         trainer = build()
         zero3: Any = is_deepspeed_zero3_enabled  # it has no types
@@ -133,33 +133,16 @@ def _told(trainee: Checkpoint, recipe: Recipe) -> Iterator[None]:
         raise
     except Exception as error:  # trainers and models raise many kinds
         if ran_out_of_memory(error):
-            raise ModelError(
+            raise NoResultError(
                 "memory ran out: take a smaller --batch-size with a larger --accumulate, or"
                 " --checkpointing, and --resume"
             ) from error
         full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
         if full or "inline_container" in str(error):
-            raise ModelError(
+            raise NoResultError(
                 f"--out {recipe.out} cannot be written any more: no space is left. Free some, and"
                 " --resume"
             ) from error
-        raise ModelError(
+        raise NoResultError(
             f"{trainee.source} cannot be trained: {type(error).__name__}: {one_line(error)}"
         ) from error
-
-
-@contextmanager
-def _ended_kindly() -> Iterator[None]:
-    """SIGTERM, which schedulers of clusters send, is told like Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

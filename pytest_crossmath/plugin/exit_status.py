@@ -1,0 +1,61 @@
+"""The exit status: CI must be able to tell worse from broken.
+
+0   all is well
+1   a gate failed, a problem regressed, or a user's own test failed
+6   nothing is known to be worse, but something that was asked for could not be measured, judged
+    or written
+
+Every other status is pytest's own: 2 interrupted, 3 an error inside of pytest or a plugin, 4 a
+mistake in what was asked, 5 no tests.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_crossmath.errors import BackendError, ModelError
+
+NO_RESULT = 6
+"""Something that was asked for could not be measured, judged or written."""
+
+_UNMEASURED = "crossmath_unmeasured"
+"""Where a test report says that nothing was measured; it survives the way between processes."""
+
+
+class NoMeasurement(pytest.fail.Exception):  # type: ignore[misc,name-defined]
+    """Ends a test as an error: nothing was measured, and nothing is scored as wrong."""
+
+
+# A test may also ask the model itself.
+NO_MEASUREMENT = (NoMeasurement, ModelError, BackendError)
+"""Exceptions after which a test has no measurement."""
+
+
+def mark_unmeasured(report: pytest.TestReport) -> None:
+    """Say on a report that its failure is no more than a missing measurement."""
+    setattr(report, _UNMEASURED, True)
+
+
+def is_unmeasured(report: pytest.TestReport) -> bool:
+    """Whether a report says so."""
+    return bool(getattr(report, _UNMEASURED, False))
+
+
+def exit_status(
+    status: int, *, failed: int, unmeasured: int, is_worse: bool, unknown: bool, has_gates: bool
+) -> int:
+    """The status of a run that pytest would end with `status`.
+
+    `failed` are the failures that pytest counted, and `unmeasured` those of them that are no
+    more than a missing measurement. `is_worse` says that a gate fails, `unknown` that something
+    was not judged or written, and `has_gates` that there was something to judge.
+    """
+    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
+        return NO_RESULT if has_gates else status
+    # A failure without a report is somebody else's.
+    is_only_unmeasured = status == pytest.ExitCode.TESTS_FAILED and failed == unmeasured > 0
+    if not (is_only_unmeasured or status == pytest.ExitCode.OK):
+        return status
+    if is_worse:
+        return pytest.ExitCode.TESTS_FAILED
+    return NO_RESULT if unmeasured or unknown else status

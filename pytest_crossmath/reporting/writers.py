@@ -1,0 +1,67 @@
+"""What a run writes at its end beside its record: a table of formats.
+
+A format is a module with `write`, and a line in `WRITERS`; the option, the check that its file
+can be written, and the writing follow from that. The smallest module that works::
+
+    def write(document):
+        return f"{len(document.report.run.results)} responses"
+
+Importing this imports nothing else of the package, so that options can be declared from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_crossmath.reporting.report import Report
+    from pytest_crossmath.tasks.suite import Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A format in which a report is written."""
+
+    name: str
+    """The setting with its file."""
+    help: str
+    """What is written, in one sentence."""
+    module: str
+    """The module with `write(document) -> str`."""
+
+    def write(self, document: Document) -> str:
+        """The text of the file. Raises `CrossmathError`."""
+        text: str = import_module(self.module).write(document)
+        return text
+
+
+WRITERS = (
+    Writer(
+        "html",
+        "write the report as a page with every problem, its picture and the answer",
+        "pytest_crossmath.reporting.html",
+    ),
+    Writer(
+        "markdown",
+        "write the report as Markdown; on GitHub Actions it also goes to the job's summary",
+        "pytest_crossmath.reporting.markdown",
+    ),
+)
+"""Every format, in the order of the options."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a writer is given."""
+
+    report: Report
+    """The report; its results are without the texts of responses, see `Report.with_texts`."""
+    suite: Suite | None = None
+    """The suite that was run; None where it is not here."""
+    earlier: Callable[[], Sequence[Report]] = tuple
+    """Reads the reports of the runs that it is shown next to, with the texts of responses."""
+    notes: Sequence[str] = ()
+    """What a reader should know, a line each."""
