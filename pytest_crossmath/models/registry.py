@@ -16,7 +16,6 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import cache
 from importlib import import_module
 
 from pytest_crossmath.errors import ModelError
@@ -117,7 +116,6 @@ def _parse(spec: str) -> ModelSpec:
     )
 
 
-@cache
 def _schemes() -> tuple[Scheme, ...]:
     return tuple(import_module(module).SCHEME for module in BACKENDS)
 

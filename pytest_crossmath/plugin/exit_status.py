@@ -6,7 +6,8 @@
     or written
 
 Every other status is pytest's own: 2 interrupted, 3 an error inside of pytest or a plugin, 4 a
-mistake in what was asked, 5 no tests.
+mistake in what was asked, 5 no tests. Its own 6 is for more warnings than --max-warnings allows,
+which it sets only where everything passed.
 """
 
 from __future__ import annotations

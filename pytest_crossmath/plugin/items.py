@@ -113,6 +113,15 @@ def hide_from_syrupy(config: pytest.Config) -> None:
             del known[id]
 
 
+def has_unused_snapshots(config: pytest.Config) -> bool:
+    """Whether syrupy fails the run for snapshots of the user's own tests that are left over."""
+    syrupy = getattr(config, "_syrupy", None)
+    report = getattr(syrupy, "report", None)
+    if not getattr(report, "num_unused", 0):
+        return False
+    return not (config.option.update_snapshots or config.option.warn_unused_snapshots)
+
+
 def _is_ours(argument: str) -> bool:
     # `crossmath` alone may be a file or folder of the user's, which then goes first.
     head, colons, _ = argument.partition("::")

@@ -36,7 +36,12 @@ from pytest_crossmath.plugin.exit_status import (
     is_unmeasured,
     mark_unmeasured,
 )
-from pytest_crossmath.plugin.items import BuiltinModule, hide_from_syrupy, selection
+from pytest_crossmath.plugin.items import (
+    BuiltinModule,
+    has_unused_snapshots,
+    hide_from_syrupy,
+    selection,
+)
 from pytest_crossmath.plugin.progress import Progress
 from pytest_crossmath.plugin.xdist import (
     FLAGS,
@@ -172,8 +177,8 @@ class AskerRole(Session):
             settled = self.asker.ask(engine.name, request)
         except ModelError as error:
             if len(self.plan.models) == 1 and all(map(_asks_a_model, item.session.items)):
-                # The items left would only say the same: stop, as after --maxfail.
-                item.session.shouldfail = str(error)
+                # The items left would only say the same.
+                self.stop(item.session, str(error))
             raise NoMeasurement(str(error), pytrace=False) from None
         finally:
             self.progress.clear()
@@ -188,6 +193,10 @@ class AskerRole(Session):
             ("crossmath_outcome", settled.result.outcome.value),
         ]
         return settled
+
+    def stop(self, session: pytest.Session, reason: str) -> None:
+        """Run no more items: none of them can be measured."""
+        raise NotImplementedError
 
     def is_regressed(self, item: pytest.Item, model: str, request: Request, score: Score) -> bool:
         """Whether the snapshot of outcomes says that the problem was solved before."""
@@ -260,20 +269,22 @@ class CollectorRole(Session):
         self.progress.plan(requests)
         self.collector.plan(requests)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Judge the gates, and write what was asked for."""
+    @pytest.hookimpl(wrapper=True, trylast=True)  # inside of the terminal's, which ends the run
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        """Judge the gates, write what was asked for, and have the last word on the status."""
         self.progress.clear()
         note = None
         if self.snapshots is not None:
             self.snapshots.finish()
             note = SnapshotNote(list(self.snapshots.lines()), self.snapshots.to_json())
         self.report = self.collector.finish(note, self.troubles())
+        yield
+        # syrupy adds to it what it was before.
         self._set_exit_status(session)
 
     def _set_exit_status(self, session: pytest.Session) -> None:
         """Tell worse from broken; pytest's own summary has been decided by now."""
-        if session.config.option.collectonly:
+        if session.config.option.collectonly or has_unused_snapshots(session.config):
             return
         status = exit_status(
             session.exitstatus, failed=session.testsfailed, unmeasured=self.unmeasured,
@@ -326,6 +337,10 @@ class Local(AskerRole, CollectorRole):
         """Nothing: all runs together."""
         return {}
 
+    def stop(self, session: pytest.Session, reason: str) -> None:
+        """End the run, as after --maxfail."""
+        session.shouldfail = reason
+
     def troubles(self) -> list[str]:
         """Those of its own cache."""
         return self.asker.close()
@@ -337,6 +352,7 @@ class Worker(AskerRole):
     def __init__(self, config: pytest.Config, run: RunConfig) -> None:
         super().__init__(config, run)
         self._input: dict[str, Any] = config.workerinput  # type: ignore[attr-defined]  # set by xdist
+        self._stopped_for: str | None = None
         self.outbox = Outbox()
         self.asker = Asker(
             run, config.rootpath, _digests(config), keep=self.outbox.put, is_over=self._is_over
@@ -346,6 +362,16 @@ class Worker(AskerRole):
         """As the controller hands them out."""
         ids = [item.nodeid for item in items]
         return self.plan.stretches(ids, self._input["workercount"])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        """Skip what is left of a run that was stopped."""
+        if self._stopped_for is not None:
+            pytest.skip(f"not asked: {self._stopped_for}")
+
+    def stop(self, session: pytest.Session, reason: str) -> None:  # noqa: ARG002 - it goes on
+        """Skip the items left. To end the session would look like an interrupt to xdist."""
+        self._stopped_for = reason
 
     def _is_over(self, model: str) -> bool:
         stops = self.run.stop_early is not None

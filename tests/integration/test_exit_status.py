@@ -1,0 +1,226 @@
+"""Exit statuses of whole runs: 0 well, 1 worse, 2 interrupted, 4 a mistake, 6 not known."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["here", "workers"])
+GATE = ("--crossmath-fail-under=text:50%",)
+
+# A test with a measurement whose fixture breaks behind it.
+BREAKS = """
+import pytest
+
+@pytest.fixture
+def breaks():
+    yield
+    assert False
+
+def test_it(breaks, crossmath_score):
+    pass
+"""
+
+# A model whose requests fail so many times each, before they are answered.
+FAILS = """
+import collections
+import pytest_crossmath.run.asker as asker
+from pytest_crossmath.errors import BackendError
+
+load, times = asker.load_backend, collections.Counter()
+
+class Failing:
+    def __init__(self, spec, settings):
+        self.backend, self.reads_images = load(spec, settings), True
+
+    def suggest_batch_size(self, requests, settings):
+        return 1
+
+    def generate(self, requests, settings, *, batch_size):
+        for index, response in self.backend.generate(requests, settings, batch_size=1):
+            times[requests[index].id] += 1
+            failed = times[requests[index].id] <= TIMES and requests[index].task.id == "mini-0001"
+            yield index, BackendError("the GPU is gone") if failed else response
+
+asker.load_backend = Failing
+"""
+
+
+@WORKERS
+@pytest.mark.parametrize(
+    ("text", "options", "status"),
+    [
+        ("1100", (), 0),
+        ("1100", ("--crossmath-strict",), 1),
+        ("0" * 20, GATE, 1),
+        ("10" * 10, GATE, 0),
+        ("10" * 10, (*GATE, "--crossmath-inconclusive=fail"), 1),
+        ("1100", ("--crossmath-fail-under=text:much",), 4),
+        ("1---", (), 6),
+        ("1-" + "0" * 18, GATE, 1),
+        ("1---", ("--crossmath-strict",), 6),
+        ("0---", ("--crossmath-strict",), 1),
+        ("----1", ("--crossmath-limit=4", *GATE, "--crossmath-inconclusive=fail"), 6),
+        ("1111", (*GATE, "-knothing"), 6),
+        ("1111", ("-knothing",), 5),
+    ],
+)
+def test_each_row_of_the_table(
+    pytester: pytest.Pytester, replay: Callable[..., str],
+    text: str, options: tuple[str, ...], status: int, workers: tuple[str, ...],
+) -> None:  # fmt: skip
+    """What is shown to be worse outweighs what could not be measured, and that what is well."""
+    model = replay(text=text)
+    result = pytester.runpytest(
+        "crossmath", f"--crossmath-model={model}", "--crossmath-modality=text",
+        f"--crossmath-limit={len(text)}", *options, *workers,
+    )  # fmt: skip
+    assert result.ret == status
+    told = "crossmath: nothing is known to be worse, but:" in result.stdout.str()
+    assert told == (status == 6)
+
+
+@WORKERS
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("def test_it(crossmath_score): assert crossmath_score.outcome", 6),
+        ("def test_it(crossmath_score): pass\ndef test_other(): assert False", 1),
+        (BREAKS, 1),
+    ],
+)  # fmt: skip
+def test_failures_of_the_users_own_tests(
+    pytester: pytest.Pytester, replay: Callable[..., str],
+    body: str, status: int, workers: tuple[str, ...],
+) -> None:  # fmt: skip
+    """A missing measurement ends their test as an error; whatever else fails is theirs."""
+    pytester.makepyfile(body)
+    model = replay(text="1-")
+    result = pytester.runpytest(
+        f"--crossmath-model={model}", "--crossmath-modality=text", "--crossmath-limit=2", *workers
+    )
+    assert result.ret == status
+
+
+def test_a_regression_is_worse(pytester: pytest.Pytester, replay: Callable[..., str]) -> None:
+    """Also beside a response that is missing."""
+    options = ("crossmath", "--crossmath-modality=text", "--crossmath-limit=2")
+    pytester.runpytest(*options, f"--crossmath-model={replay(text='11')}", "--snapshot-update")
+    for text, status in (("1-", 6), ("0-", 1)):
+        result = pytester.runpytest(*options, f"--crossmath-model={replay(text=text)}")
+        assert result.ret == status
+
+
+@WORKERS
+def test_a_report_that_cannot_be_written_at_the_end(
+    pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
+) -> None:
+    """The verdict is known, the report is lost: nothing is worse, and not all is well."""
+    pytester.makeconftest(
+        "import os\n"
+        "def pytest_runtest_logfinish(): os.path.isdir('report.md') or os.mkdir('report.md')\n"
+    )
+    result = pytester.runpytest(
+        "crossmath", f"--crossmath-model={replay(text='1')}", "--crossmath-modality=text",
+        "--crossmath-limit=1", "--crossmath-markdown=report.md", *workers,
+    )  # fmt: skip
+    assert result.ret == 6
+    result.stdout.fnmatch_lines(["*--crossmath-markdown: not written:*"])
+
+
+@WORKERS
+def test_a_model_that_cannot_be_loaded(
+    pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
+) -> None:
+    """Nothing was measured, whoever ran the items."""
+    pytester.makeconftest(
+        "import pytest_crossmath.run.asker as asker\n"
+        "from pytest_crossmath.errors import ModelError\n"
+        "def load(spec, settings): raise ModelError('its weights are damaged')\n"
+        "asker.load_backend = load\n"
+    )
+    result = pytester.runpytest_subprocess(
+        "crossmath", f"--crossmath-model={replay(text='1111')}", "--crossmath-modality=text",
+        "--crossmath-limit=4", *workers,
+    )  # fmt: skip
+    assert result.ret == 6
+    assert result.parseoutcomes()["errors"] <= 2
+
+
+@WORKERS
+@pytest.mark.parametrize(("times", "reruns", "status"), [(1, 1, 0), (2, 1, 6), (1, 0, 6)])
+def test_tests_that_are_run_again(
+    pytester: pytest.Pytester, replay: Callable[..., str],
+    times: int, reruns: int, status: int, workers: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Only the last report counts, and a measurement replaces the error before it."""
+    pytest.importorskip("pytest_rerunfailures")
+    pytester.makeconftest(FAILS.replace("TIMES", str(times)))
+    result = pytester.runpytest_subprocess(
+        "crossmath", f"--crossmath-model={replay(text='11')}", "--crossmath-modality=text",
+        "--crossmath-limit=2", f"--reruns={reruns}", "--crossmath-record=run.jsonl", *workers,
+    )  # fmt: skip
+    assert result.ret == status
+    *lines, last = map(json.loads, Path("run.jsonl").read_text(encoding="utf-8").splitlines())
+    outcomes = [line["outcome"] for line in lines if line.get("problem") == "mini-0001"]
+    expected = {"solved": 2} if status == 0 else {"solved": 1, "error": 1}
+    assert outcomes == (["error", "solved"] if status == 0 else ["error"])
+    assert last["outcomes"]["fake"] == expected
+
+
+@pytest.mark.parametrize(("workers", "status"), [((), 6), (("-n2",), 2)], ids=["here", "workers"])
+def test_a_run_that_ends_at_its_first_failure(
+    pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...], status: int
+) -> None:
+    """With -x; pytest-xdist calls that an interrupt, and its status stays."""
+    result = pytester.runpytest(
+        "crossmath", f"--crossmath-model={replay(text='-111')}", "--crossmath-modality=text",
+        "--crossmath-limit=4", "-x", *workers,
+    )  # fmt: skip
+    assert result.ret == status
+
+
+def test_a_worker_that_dies(pytester: pytest.Pytester, replay: Callable[..., str]) -> None:
+    """What it was running has no measurement."""
+    pytester.makeconftest(
+        "import os\n"
+        "def pytest_runtest_setup(item):\n"
+        "    if 'mini-0001' in item.nodeid: os._exit(1)\n"
+    )
+    result = pytester.runpytest_subprocess(
+        "crossmath", f"--crossmath-model={replay(text='111')}", "--crossmath-modality=text",
+        "--crossmath-limit=3", "-n2",
+    )  # fmt: skip
+    assert result.ret == 6
+    result.stdout.fnmatch_lines(["crossmath: nothing is known to be worse, but: 1 test without*"])
+
+
+def test_a_run_that_a_scheduler_ends(pytester: pytest.Pytester, replay: Callable[..., str]) -> None:
+    """SIGTERM is an interrupt: the table is shown, and the status is 2."""
+    pytester.makeconftest(
+        "import time, pathlib\n"
+        "def pytest_runtest_teardown(item):\n"
+        "    pathlib.Path('running').touch()\n"
+        "    while True: time.sleep(0.01)\n"
+    )
+    run = subprocess.Popen(  # noqa: S603 - ourselves
+        [
+            sys.executable, "-m", "pytest", "crossmath", f"--crossmath-model={replay(text='11')}",
+            "--crossmath-modality=text", "--crossmath-limit=2",
+        ],
+        stdout=subprocess.PIPE, text=True, env=os.environ,
+    )  # fmt: skip
+    while run.poll() is None and not Path("running").exists():
+        time.sleep(0.01)
+    run.send_signal(signal.SIGTERM)
+    shown, _ = run.communicate(timeout=60)
+    assert run.returncode == pytest.ExitCode.INTERRUPTED
+    assert "crossmath: modality gap" in shown
