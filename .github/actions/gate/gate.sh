@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the action does. Inputs come as environment variables and are never part of a command
-# line that a shell reads, so that no text in them can run anything.
+# The steps of the action. Inputs arrive as environment variables and are never part of a command
+# line that a shell parses, so that no text in them can run anything.
 set -euo pipefail
 
 folder=.crossmath
@@ -28,7 +28,7 @@ case $1 in
     baseline)
         if [ -e "$baseline" ]; then exit 0; fi
         add "" "$ARGUMENTS"
-        # A run that broke off must not become what later ones are compared with.
+        # An interrupted run must not become the baseline of later runs.
         trap 'rm -f "$baseline"' ERR
         python -m pytest crossmath --crossmath-model="$BASELINE_MODEL" --crossmath-suite="$SUITE" \
             --crossmath-record="$baseline" "${options[@]}"
