@@ -1,4 +1,4 @@
-"""The house: floors, who may import pytest, and what starting pytest costs."""
+"""The house: layers, who may import pytest, and what starting pytest costs."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def room(module: str) -> str:
     return f"{folder.replace('.', '/')}/" if folder else ""
 
 
-def floors() -> dict[str, int]:
-    """The floor of each folder, as the table in CONTRIBUTING.md has it; the root is the lowest."""
+def layers() -> dict[str, int]:
+    """The layer of each folder, as the table in CONTRIBUTING.md has it; the root is the lowest."""
     table = _ROW.findall(CONTRIBUTING.read_text(encoding="utf-8"))
-    rooms = {name: int(floor) for floor, names in table for name in re.findall("`([^`]+)`", names)}
-    return {"" if name.endswith(".py") else name: floor for name, floor in rooms.items()}
+    rooms = {name: int(layer) for layer, names in table for name in re.findall("`([^`]+)`", names)}
+    return {"" if name.endswith(".py") else name: layer for name, layer in rooms.items()}
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -103,15 +103,15 @@ def circles(graph: Arrows) -> list[list[str]]:
     return found
 
 
-def test_a_folder_imports_from_the_floors_below_it() -> None:
-    """The floors are those of the table in CONTRIBUTING.md, which names every folder."""
-    floor = floors()
-    assert set(floor) == {room(name) for name in modules()}
+def test_a_folder_imports_from_the_layers_below_it() -> None:
+    """The layers are those of the table in CONTRIBUTING.md, which names every folder."""
+    layer = layers()
+    assert set(layer) == {room(name) for name in modules()}
     upward = [
         f"{name} -> {target}"
         for name, targets in arrows().items()
         for target in targets
-        if room(name) != room(target) and floor[room(target)] >= floor[room(name)]
+        if room(name) != room(target) and layer[room(target)] >= layer[room(name)]
     ]
     assert upward == []
 
@@ -128,15 +128,15 @@ def test_no_folders_import_each_other_in_a_circle() -> None:
 
 
 def plan_of_the_house() -> str:
-    """The floors with their folders from the top down, and what was counted."""
-    by_floor: dict[int, list[str]] = {}
-    for name, floor in floors().items():
-        by_floor.setdefault(floor, []).append(name or "the root")
-    lines = [f"{floor:>3}  {'  '.join(by_floor[floor])}" for floor in sorted(by_floor)[::-1]]
+    """The layers with their folders from the top down, and what was counted."""
+    by_layer: dict[int, list[str]] = {}
+    for name, layer in layers().items():
+        by_layer.setdefault(layer, []).append(name or "the root")
+    lines = [f"{layer:>3}  {'  '.join(by_layer[layer])}" for layer in sorted(by_layer)[::-1]]
     count = sum(map(len, arrows_of_rooms().values()))
     inner = sum(map(len, arrows().values()))
     lines.append(
-        f"modules: {len(modules())}, floors: {len(by_floor)}, arrows between folders: {count},"
+        f"modules: {len(modules())}, layers: {len(by_layer)}, arrows between folders: {count},"
         f" between modules: {inner}, circles of modules: {len(circles(arrows()))},"
         f" of folders: {len(circles(arrows_of_rooms()))}"
     )
