@@ -5,17 +5,17 @@
     CrossmathError
     ├── OptionError      a value on the command line, in the ini file or in a prompt file
     ├── SuiteError       a suite file: which one, which line, what is wrong
-    ├── GridError        a table that is no cross-math grid
-    ├── FamilyError      a family of tasks failed: which one, at what
+    ├── GridError        a table that is not a cross-math grid
+    ├── FamilyError      a family of tasks failed: which one, doing what
     ├── ModelError       a model specification, a missing extra, a damaged checkpoint
     ├── RecordError      a run record: which one, which line, what is wrong
-    ├── ComparisonError  two runs that are no pair: what differs
+    ├── ComparisonError  two runs that cannot be compared: what differs
     ├── SnapshotError    a snapshot of outcomes: which one, which line, what is wrong
-    └── BackendError     inference failed: no measurement was made
+    └── BackendError     inference failed: nothing was measured
 
 Each message is one line that says what is wrong, where, and what to do. The
-plugin turns all but the last into `pytest.UsageError` (exit status 4); that
-makes the item an *error*, never a wrong answer.
+plugin turns all but the last into `pytest.UsageError` (exit status 4). A
+`BackendError` makes the item an *error*, never a wrong answer.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ _SETTING = re.compile("\0([a-z-]+)\0")
 
 
 def setting(name: str) -> str:
-    """A setting as part of a message: each front end shows it as its own flag."""
+    """Mark the name of a setting in a message; each front end shows it as its own flag."""
     return f"\0{name}\0"
 
 
 class CrossmathError(Exception):
-    """Base of all errors of this package; its text is one line for a person."""
+    """Base of all errors of this package; its text is one line for people to read."""
 
     def __str__(self) -> str:
         return self.with_flags("--crossmath-{}".format)
 
     def with_flags(self, flag: Callable[[str], str]) -> str:
-        """The text, with what `flag` makes of each setting that it names."""
+        """The text, with each marked setting replaced by the result of `flag`."""
         return _SETTING.sub(lambda found: flag(found[1]), super().__str__())
 
 
 class OptionError(CrossmathError):
-    """An option has a value that it cannot take."""
+    """An option has an invalid value."""
 
 
 class GridError(CrossmathError):
@@ -55,11 +55,11 @@ class SuiteError(CrossmathError):
 
 
 class FamilyError(CrossmathError):
-    """A family of tasks, mostly of another package, failed at something that it has to do."""
+    """A family of tasks, usually from another package, failed at one of its duties."""
 
 
 class ModelError(CrossmathError):
-    """A model cannot be found or loaded: nothing was inferred."""
+    """A model cannot be found or loaded; no inference was run."""
 
 
 class RecordError(CrossmathError):
@@ -75,4 +75,4 @@ class SnapshotError(CrossmathError):
 
 
 class BackendError(CrossmathError):
-    """A backend failed while it was generating; the affected requests have no score."""
+    """A backend failed during generation; the affected requests have no score."""

@@ -514,8 +514,8 @@ class TestMistakes:
         short = self._copy(lessons, tmp_path / "short")
         (short / "problems.jsonl").write_text(cut, encoding="utf-8")
         for suite, complaint in (
-            (wrong, "is wrong (with the key)"),
-            (swapped, "has other pixels than were hashed"),
+            (wrong, "is wrong (with the key filled in)"),
+            (swapped, "does not match the hash of its pixels"),
             (short, "is there, and not in problems.jsonl"),
         ):
             for command in (["train", "sft", "--model=pocket"], ["export", "--format=trl"]):
