@@ -27,12 +27,12 @@ _SETTING = re.compile("\0([a-z-]+)\0")
 
 
 def setting(name: str) -> str:
-    """Mark the name of a setting in a message; each front end shows it as its own flag."""
+    """Mark the name of a setting in a message, so that each front end shows its own flag for it."""
     return f"\0{name}\0"
 
 
 class CrossmathError(Exception):
-    """Base of all errors of this package; its text is one line for people to read."""
+    """Base of all errors of this package; its message is one line."""
 
     def __str__(self) -> str:
         return self.with_flags("--crossmath-{}".format)
@@ -55,7 +55,7 @@ class SuiteError(CrossmathError):
 
 
 class FamilyError(CrossmathError):
-    """A family of tasks, usually from another package, failed at one of its duties."""
+    """A family of tasks, usually one from another package, failed."""
 
 
 class ModelError(CrossmathError):

@@ -78,7 +78,7 @@ def split_pick(text: str) -> tuple[str, str]:
 
 
 def relative(path: Path) -> str:
-    """The path as short as the current directory allows."""
+    """The path relative to the current directory, if there is one."""
     try:
         return os.path.relpath(path)
     except ValueError:  # another drive on Windows

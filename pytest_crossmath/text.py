@@ -1,4 +1,4 @@
-r"""Text for people to read: shortened to one line, and without terminal control characters.
+r"""Text for display: shortened to one line, and without terminal control characters.
 
 >>> one_line("out of\n   memory", 9)
 'out of me …'

@@ -34,7 +34,7 @@ _THOUSANDS = re.compile(r"(?<![\d.])(?<!\d,)\d{1,3}(,\d{3})+(?!,?\d)")
 _DECORATION = " \t\r*_`$\"'()[]{}“”‘’。"
 _SHOWN = 40
 _MAX_ANSWER = 10_000
-"""Most characters in an answer; anything longer is not read as a list of numbers."""
+"""Maximum length of an answer; anything longer is not read as a list of numbers."""
 
 
 def marked(values: Iterable[str]) -> str:

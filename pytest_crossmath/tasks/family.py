@@ -33,7 +33,7 @@ FAMILIES: Mapping[str, str] = {
     "crossmath": "pytest_crossmath.tasks.crossmath.family",
     "question": "pytest_crossmath.tasks.questions.family",
 }
-"""The module of each family of this package; the module has the instance as `FAMILY`."""
+"""The module of each family in this package, which defines it as `FAMILY`."""
 
 GROUP = "pytest_crossmath.families"
 """Group of entry points through which families of other packages are found."""
@@ -163,7 +163,7 @@ def family_names() -> list[str]:
 
 @contextmanager
 def guarded(family: Family, what: str) -> Iterator[None]:
-    """Turn any exception that a family raises while it does `what` into a one-line `FamilyError`.
+    """Turn any exception that a family raises while doing `what` into a one-line `FamilyError`.
 
     A family of another package may raise anything, but must not end a run with a traceback.
     Check the values that it returns inside this block as well, with `must_be`.

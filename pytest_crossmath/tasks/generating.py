@@ -22,10 +22,10 @@ from pytest_crossmath.tasks.provable import ProvableFamily, fingerprint_of
 from pytest_crossmath.tasks.task import Task
 
 _TRIES = 10_000
-"""Number of known tasks in a row after which we assume that nothing new can be found."""
+"""Number of known tasks in a row after which the search for a new one is given up."""
 
 MIXED = "mixed"
-"""The preset that mixes several others in the family's shares."""
+"""The preset that mixes the others in the family's shares."""
 
 
 def numbered(

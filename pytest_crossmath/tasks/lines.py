@@ -59,7 +59,7 @@ def checked_difficulty(record: Mapping[str, Any]) -> str:
 def checked_values(record: Mapping[str, Any], count: int | None, whose: str) -> tuple[
     tuple[str, ...], tuple[int, ...]
 ]:  # fmt: skip
-    """The fields `key` and `steps`, with `count` entries each, one per `whose`.
+    """The fields `key` and `steps`, with `count` entries each; `whose` says what each is for.
 
     Without a count they must have the same length, and `key` must hold whole numbers. Raises
     `SuiteError`.

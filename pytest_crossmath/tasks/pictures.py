@@ -36,7 +36,7 @@ class Picture:
 
     @property
     def content(self) -> bytes:
-        """The file's bytes, or none if there is no file: for hashes, where it may be missing."""
+        """The file's bytes for a hash, or none if the file is missing."""
         return self.data if os.path.isfile(self.path) else b""
 
     @property

@@ -302,7 +302,7 @@ def fingerprint_of(task: Task) -> tuple[str, str]:
     Raises `SuiteError` for a task of a family that cannot be proved.
     """
     family = provable(task.family, "a fingerprint")
-    with guarded(family, f"make a fingerprint of {task.id or 'a new task'}"):
+    with guarded(family, f"compute a fingerprint of {task.id or 'a new task'}"):
         return family.name, must_be(str, family.fingerprint(task), "fingerprint")
 
 

@@ -41,7 +41,7 @@ class RequestId:
 
     @property
     def plain(self) -> tuple[str, str, str | None, int]:
-        """Only builtin values: seeds are derived from their `repr`, which outlives our classes."""
+        """Only builtin values: their `repr` gives seeds, so it must not depend on our classes."""
         asked = f"{self.form.modality.value}{':transcript' if self.transcribes else ''}"
         return self.task, asked, self.form.style, self.sample
 

@@ -3,7 +3,7 @@ r"""Responses: the text outside the model's thinking, and the answer marked in i
 >>> answer_block(without_thinking("<think>It is 3.</think> So <answer>4</answer>."))
 '4'
 
-Everything here runs in time linear in the length of the response, whatever it contains.
+All functions here run in linear time, whatever the response contains.
 """
 
 from __future__ import annotations

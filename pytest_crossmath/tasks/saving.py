@@ -57,11 +57,11 @@ class SuiteWriter:
         """
         self.folder = folder
         self.made = 0
-        """How many problems are written."""
+        """How many problems have been written."""
         self.index = 0
         """The index at which the generator resumes."""
         self.fingerprints: set[str] = set()
-        """Their fingerprints."""
+        """The fingerprints of these problems."""
         self._styles, self._palette, self._seed = tuple(styles), palette, seed
         self._file = folder / UNFINISHED_FILE
         first = {"made_by": made_by, "styles": self._styles, "palette": palette}

@@ -29,7 +29,7 @@ class Outcome(StrEnum):
     MISSED = "missed"
     """There is an answer, but some blank is wrong."""
     UNPARSED = "unparsed"
-    """There is no answer to read."""
+    """The response contains no readable answer."""
     TRUNCATED = "truncated"
     """The limit of new tokens was reached before an answer."""
     REFUSED = "refused"

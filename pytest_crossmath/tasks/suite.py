@@ -154,7 +154,7 @@ def load_provable(suite: str, what: str) -> Suite:
 def find_suite(suite: str) -> Path:
     """The JSONL file of a suite. Raises `SuiteError` if there is none.
 
-    In a folder this is ``problems.jsonl``, or the only JSONL file that the folder holds.
+    For a folder, this is the only JSONL file in it, otherwise ``problems.jsonl``.
     """
     bundled = bundled_suites()
     path = bundled[suite] if suite in bundled else Path(suite)
@@ -170,8 +170,9 @@ def find_suite(suite: str) -> Path:
         file = others[0] if len(others) == 1 else path / PROBLEMS_FILE
     if not os.path.isfile(file):
         raise SuiteError(
-            f"no suite {suite!r}: it is neither a bundled suite ({', '.join(bundled) or 'none'}),"
-            f" nor a folder with {PROBLEMS_FILE}, nor a JSONL file, nor {dataset_forms(' or ')}"
+            f"there is no suite {suite!r}: it is neither a bundled suite"
+            f" ({', '.join(bundled) or 'none'}), nor a folder with {PROBLEMS_FILE},"
+            f" nor a JSONL file, nor {dataset_forms(' or ')}"
         )
     return file
 
@@ -278,7 +279,7 @@ def _digest(tasks: Iterable[Task]) -> str:
     total = hashlib.sha256()
     for task in tasks:
         family = family_of(task)
-        with guarded(family, f"make a digest of {task.id}"):
+        with guarded(family, f"compute a digest of {task.id}"):
             for part in family.digest(task):
                 total.update(part)
     return total.hexdigest()

@@ -62,7 +62,7 @@ def pictures_in(parts: Iterable[Part]) -> tuple[Picture, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a task is shown. Its text, ``MODALITY`` or ``MODALITY/STYLE``, is handled only here."""
+    """How a task is shown, written as ``MODALITY`` or ``MODALITY/STYLE``."""
 
     modality: Modality
     """Text, picture or both."""
@@ -90,7 +90,7 @@ class Form:
         return list(Modality).index(self.modality), self.style or ""
 
     def holds(self, other: Form) -> bool:
-        """Whether `other` has this modality, and this style unless this form has none."""
+        """Whether this form includes `other`: same modality, and same style if it has one."""
         return self.modality is other.modality and self.style in {None, other.style}
 
     def __str__(self) -> str:

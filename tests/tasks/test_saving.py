@@ -158,7 +158,7 @@ def test_a_damaged_beginning_is_told(tmp_path: Path, capsys: pytest.CaptureFixtu
     lines[1] = "{}"
     file.write_text("\n".join([*lines, ""]), encoding="utf-8")
     assert generate(folder, 4) == 2
-    assert f"{UNFINISHED_FILE}:2: no problem of a suite" in capsys.readouterr().err
+    assert f"{UNFINISHED_FILE}:2: not a problem of a suite" in capsys.readouterr().err
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:

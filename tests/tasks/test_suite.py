@@ -78,7 +78,7 @@ BAD_LINES: list[tuple[str, str]] = [
         for field in ("id", "table", "key", "steps", "difficulty", "images")
     ),
     *(
-        (line(id=id), "the field 'id' must be a non-empty text without")
+        (line(id=id), "the field 'id' must be a non-empty ASCII string without")
         for id in (
             "",
             7,
@@ -116,7 +116,7 @@ BAD_LINES: list[tuple[str, str]] = [
     ),
     (line(table=""), "the table is empty"),
     (line(table="7 - ? = 2"), "line 1 of the table"),
-    (line(table="| 7 | - |\n| ? |"), "equally long"),
+    (line(table="| 7 | - |\n| ? |"), "have the same length"),
     (line(key=["5", "6"]), "one entry per blank in the table (1)"),
     (line(key=[]), "one entry per blank in the table (1)"),
     (

@@ -516,7 +516,7 @@ class TestMistakes:
         for suite, complaint in (
             (wrong, "is wrong (with the key filled in)"),
             (swapped, "does not match the hash of its pixels"),
-            (short, "is there, and not in problems.jsonl"),
+            (short, "is listed, but is not in problems.jsonl"),
         ):
             for command in (["train", "sft", "--model=pocket"], ["export", "--format=trl"]):
                 assert main([*command, str(suite), "--out", str(tmp_path / "out")]) == 2
@@ -533,9 +533,7 @@ class TestMistakes:
         (suite / "unfinished.jsonl").write_text("{}\n", encoding="utf-8")
         arguments = [str(suite), "--model", "pocket", "--out", str(tmp_path / "out")]
         assert main(["train", "sft", *arguments]) == 2
-        assert "is unfinished: give its `crossmath generate` command again" in self._one_line(
-            capsys
-        )
+        assert "is unfinished: run its `crossmath generate` command again" in self._one_line(capsys)
 
     @staticmethod
     def _copy(suite: Path, place: Path) -> Path:

@@ -121,7 +121,7 @@ class CrossmathFamily(ProvableFamily):
         return filled
 
     def twin(self, task: Task, others: Sequence[Task]) -> str:
-        """Name the first task with the same blanks, otherwise the first one."""
+        """Name the first task with the same blanks, or else the first of all."""
         mine = as_meant(task.content).fingerprint
         for other in others:
             if as_meant(other.content).fingerprint == mine:

@@ -1,4 +1,4 @@
-"""Seeded random puzzles: grow a crossword of equations, then blank numbers while it is solvable.
+"""Seeded random puzzles: grow a crossword of equations, then blank what stays solvable.
 
 >>> puzzle = generate_puzzle(PRESETS["mini"], random.Random("7/0"))
 >>> len(puzzle.equations), len(puzzle.blanks)

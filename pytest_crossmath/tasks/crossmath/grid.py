@@ -60,7 +60,7 @@ class Direction(StrEnum):
 
 
 _MOST_DIGITS = 18
-"""A longer sequence of digits is not a number of a puzzle."""
+"""A longer sequence of digits is not treated as a number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ _SIGN_OF = {drawn: sign for sign, drawn in GLYPHS.items()}
 _STRANGERS = string.ascii_letters + "&$@#!*/\\;:~^<>()[]{}|"
 """Signs outside the alphabet, which must not be mistaken for one in it."""
 _OFF_CENTRE = 0.15
-"""Distance from the middle of the cell, as a share of it, from which a bar is not a minus."""
+"""A bar farther than this from the middle of its cell, as a share of it, is not a minus."""
 _SMALLEST_CELL, _LARGEST_BORDER = 16, 6
 _BOX = 24
 """Side of the square to which a glyph is scaled before comparison."""
@@ -147,7 +147,7 @@ def _find_lattice(pixels: Pixels) -> tuple[int, int] | None:
 
 
 def _edges_are_plain(pixels: Pixels, cell: int, border: int) -> bool:
-    """Whether the outermost lines of pixels inside every cell's border have one colour each."""
+    """Whether the first and last row of pixels inside every cell's border have one colour each."""
     columns = (pixels.shape[1] - border) // cell
     for top in range(0, pixels.shape[0] - border, cell):
         for line in (pixels[top + border + 1], pixels[top + cell - 2]):
@@ -256,7 +256,7 @@ def _classify(glyph: Pixels) -> tuple[str, bool]:
     nearest = ours[distances[ours].argmin()]
     near = float(distances[nearest])
     rival = float(distances[ours[ours != nearest]].min(initial=np.inf))
-    # Some letters resemble digits of another typeface: they must only be farther, not far.
+    # Some letters resemble digits of another typeface: it is enough that they are farther.
     stranger = float(distances[~known.are_ours].min(initial=np.inf))
     return known.signs[nearest], near < _SURE and near < _AHEAD * rival and near < stranger
 

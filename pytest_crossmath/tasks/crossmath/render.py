@@ -96,8 +96,8 @@ STYLES: dict[str, Style] = {
 def register_style(name: str, style: Style) -> None:
     """Register a custom style under a name.
 
-    Raises `OptionError` if the name is taken by a different style or has other characters than
-    a-z, 0-9 and _, as it becomes part of test ids and the name of a folder.
+    Raises `OptionError` if the name belongs to a different style or cannot be part of test ids
+    and the name of a folder.
     """
     if not re.fullmatch(r"[a-z0-9_]+", name) or name == "all":
         raise OptionError(

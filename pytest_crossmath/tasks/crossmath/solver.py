@@ -24,7 +24,7 @@ from pytest_crossmath.errors import CrossmathError
 from pytest_crossmath.tasks.crossmath.grid import Equation, Position, Puzzle
 
 _MOST_WORK = 500_000
-"""Most squares that a search may look at, over all tries."""
+"""Maximum number of squares that a search may look at, over all tries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +137,8 @@ def count_solutions(
     If propagation fills every blank, the solution is unique among all integers. Otherwise
     values up to `max_value` are tried for the open blanks.
 
-    Raises `SearchLimitError` after `max_tries` values without a result. The default takes some
-    seconds: the number of tries multiplies with every unconstrained blank.
+    Raises `SearchLimitError` after `max_tries` values without a result, by default after a few
+    seconds: every unconstrained blank multiplies the number of tries.
     """
     if max_tries is None:
         max_tries = max(100, _MOST_WORK // (puzzle.height * puzzle.width))

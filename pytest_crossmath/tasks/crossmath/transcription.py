@@ -10,7 +10,7 @@ from pytest_crossmath.tasks.responses import without_thinking
 
 _BLANKS = frozenset({"?", "_", "__", "___", "□", "[ ]", "[]", "？"})
 _MOST = 200
-"""Most rows or columns of a grid; anything larger is not a transcription."""
+"""Maximum number of rows or columns; anything larger is not a transcription."""
 
 
 def read_transcription(text: str) -> Puzzle | None:

@@ -39,7 +39,7 @@ _COLUMNS = (
 )  # fmt: skip
 _TYPES = ("multiple-choice", "open")
 _LONGEST = 100_000
-"""Most characters in a list of choices."""
+"""Maximum length of a list of choices, in characters."""
 _SPLITS = ("validation", "test")
 _SUBJECT = re.compile(r"[a-z]+_(\w+?)_\d+")
 

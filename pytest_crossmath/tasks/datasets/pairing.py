@@ -36,7 +36,7 @@ class Row:
     choices: tuple[str, ...] = ()
     """Texts of the choices, if the row has them."""
     difficulty: str = ""
-    """The subject, as the dataset does not grade difficulty."""
+    """The subject, for datasets that do not grade difficulty."""
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ PICTURES = "pictures"
 """Folder for pictures under ``.crossmath``."""
 
 SUFFIXES = (".parquet", ".json", ".jsonl")
-"""Suffixes of files that hold rows; if two files differ only in it, the first suffix wins."""
+"""Suffixes of files that hold rows; of two files that differ only in suffix, the first wins."""
 
 _ROWS_AT_ONCE = 16
 _KINDS = {
@@ -119,7 +119,7 @@ class Record:
 
 
 def read_rows(file: Path, columns: Sequence[str]) -> Iterator[Record]:
-    """The rows of a file, from parquet only `columns` of them. Raises `SuiteError`."""
+    """The rows of a file; only `columns` are read from parquet. Raises `SuiteError`."""
     rows = _parquet(file, columns) if file.suffix == ".parquet" else _json(file)
     empty = True
     for number, row in enumerate(rows, start=1):

@@ -143,7 +143,7 @@ def is_doubted(spoken: str, at: int) -> bool:
 
 
 def bare_text(text: str) -> str:
-    """A text on one line, without surrounding marks; too long a text is cut but stays too long."""
+    """A text on one line, without surrounding marks; overlong text stays too long for an answer."""
     plain = " ".join(text[: 4 * LONGEST].translate(PLAIN).split())
     return plain.strip(_FRAME)
 
@@ -214,7 +214,7 @@ def _single(question: Question, pattern: re.Pattern[str], spoken: str) -> str | 
 
 
 def _in_line(question: Question, line: str) -> str | None:
-    """The only choice that a line contains as whole words, at its end, as what something is."""
+    """The only choice in a line, as whole words, if the line ends by stating it."""
     words = f" {' '.join(line[-LONGEST:].casefold().split())}"
     found = {
         letter: match.span()

@@ -12,7 +12,7 @@ from pytest_crossmath.tasks.task import Form, Task, pictures_in, text_in
 from pytest_crossmath.text import printable
 
 _SHOWN = 600
-"""Most characters of a question in a message: its end, as that is where the question is."""
+"""Maximum length of a question in a message; the end is kept, as it holds what is asked."""
 
 
 def question_lines(task: Task, form: Form, score: Score) -> Iterator[str]:

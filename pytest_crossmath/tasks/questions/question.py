@@ -60,7 +60,7 @@ def question_task(
     subject: str = "",
     origin: str = "",
 ) -> Task:
-    """Make a task of a question: it has a single value, and its step is 0.
+    """Make a question into a task with a single value, whose step is 0.
 
     `key` is the right answer, for a choice its letter; `accepted` are others that count as right.
     """

@@ -20,7 +20,7 @@ from pytest_crossmath.tasks.questions.expressions import DEEPEST, evaluate
 from pytest_crossmath.tasks.responses import PLAIN
 
 LONGEST = 300
-"""Most characters in an answer; anything longer is not read as one."""
+"""Maximum length of an answer; anything longer is not read as one."""
 
 _PLACES, _NEAR = 2, 0.01
 _SIGNS = {

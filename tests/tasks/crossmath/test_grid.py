@@ -64,7 +64,7 @@ def test_the_kind_of_a_cell_is_read_off_its_text(text: str, kind: CellKind) -> N
 @pytest.mark.parametrize("rows", [(), ((),), (("1",), ()), (("1", "2"), ("3",))])
 def test_a_grid_is_a_rectangle(rows: tuple[tuple[str, ...], ...]) -> None:
     """Rows of different lengths are refused, and so is a grid without cells."""
-    with pytest.raises(GridError, match="equally long"):
+    with pytest.raises(GridError, match="must have the same length"):
         grid(*rows)
 
 

@@ -62,7 +62,7 @@ def test_fields(tmp_path: Path, name: str, style: str) -> None:
         ({"markdown_table": "| 1 |"}, "'markdown_table' must be a table with at least one"),
         ({"markdown_answer_step": LINE["markdown_answer"]}, "'markdown_answer_step' must be step1"),
         ({"difficulty": "extreme"}, "'difficulty' must be easy or medium or hard"),
-        ({"img": ""}, "'img' must be a non-empty text"),
+        ({"img": ""}, "'img' must be a non-empty ASCII string"),
     ],
 )
 def test_a_bad_field_is_named(tmp_path: Path, fields: dict[str, Any], message: str) -> None:

@@ -68,7 +68,7 @@ def test_an_empty_square_is_three_spaces() -> None:
         ("| 1 |\n\n| 2 |", "line 2 of the table"),
         ("||", "line 1 of the table"),
         ("|", "line 1 of the table"),
-        ("| 1 | 2 |\n| 3 |", r"equally long, not \[1, 2\]"),
+        ("| 1 | 2 |\n| 3 |", r"same length, not \[1, 2\]"),
     ],
 )
 def test_a_text_that_is_no_table_is_refused(table: str, message: str) -> None:

@@ -126,7 +126,10 @@ def test_an_answer_in_words_is_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"problem_version": "Sound Only"}, "'problem_version' must be Text Only, Text Dominant"),
+        (
+            {"problem_version": "Sound Only"},
+            "'problem_version' must be one of Text Only",
+        ),
         ({"problem_version": None}, "'problem_version' must be a string"),
         ({"question_type": "essay"}, "'question_type' must be multi-choice or free-form"),
         ({"answer": "7cm"}, "'answer' must be a letter or the text of a choice, not '7cm'"),

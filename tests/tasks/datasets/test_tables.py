@@ -88,7 +88,7 @@ def test_a_picture_of_a_row(tmp_path: Path) -> None:
         ("a.json", b'[{"id": "1"', "a.json: not JSON:"),
         ("a.json", b'{"id": "1"}', "must be a JSON list of rows, not dict"),
         ("a.json", b"[]", "a.json holds no rows"),
-        ("a.json", b"[3]", "a.json, row 1: a row is a JSON object, not int"),
+        ("a.json", b"[3]", "a.json, row 1: a row must be a JSON object, not int"),
         ("a.json", b"\xff\xfe\xff", "cannot be read"),
         ("a.json", b"[" * 100_000, "not JSON"),
         ("a.jsonl", b'{"id": 1}\n{"id":\n', "a.jsonl:2: not JSON"),
