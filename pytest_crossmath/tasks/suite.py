@@ -170,7 +170,7 @@ def find_suite(suite: str) -> Path:
         file = others[0] if len(others) == 1 else path / PROBLEMS_FILE
     if not os.path.isfile(file):
         raise SuiteError(
-            f"there is no suite {suite!r}: it is neither a bundled suite"
+            f"no suite {suite!r}: it is neither a bundled suite"
             f" ({', '.join(bundled) or 'none'}), nor a folder with {PROBLEMS_FILE},"
             f" nor a JSONL file, nor {dataset_forms(' or ')}"
         )
