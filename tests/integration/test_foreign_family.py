@@ -220,7 +220,7 @@ def giving(method: str, arguments: str, value: str) -> str:
         (giving("as_text", "content", "5"),
          "*.jsonl:1: *cannot read this line: TypeError: as_text() returned 5, not a str"),
         (giving("digest", "task", "[5]"),
-         "the family 'largest' cannot compute a fingerprint of numbers-0001: TypeError: *"),
+         "the family 'largest' cannot compute a digest of numbers-0001: TypeError: *"),
     ],
     ids=["instruction", "parse", "as_text", "digest"],
 )  # fmt: skip
@@ -259,7 +259,7 @@ def test_what_a_family_draws_cannot_steer_a_terminal(
         (giving("draw", "content, style, seed", "None"),
          "the family 'largest' cannot draw numbers-0001 in style original: TypeError: draw()"),
         (giving("fingerprint", "task", "[]"),
-         "the family 'largest' cannot compute a fingerprint of a new task: TypeError: *"),
+         "the family 'largest' cannot compute a fingerprint of a new task: TypeError: "),
         (giving("ask", "content, rng", "7"),
          "the field 'question' must be a string, not 7"),
         (giving("fields", "content", "{'id': 'x', 'text': self.as_text(content)}"),
