@@ -11,8 +11,8 @@
     ├── ComparisonError  two runs that cannot be compared: what differs
     ├── SnapshotError    a snapshot of outcomes: which one, which line, what is wrong
     └── NoResultError    what was asked for could not be measured, judged or written
-        ├── BackendError     inference failed: no measurement was made
-        ├── FamilyError      a family of tasks failed: which one, at what
+        ├── BackendError     inference failed: nothing was measured
+        ├── FamilyError      a family of tasks failed: which one, doing what
         └── OutputError      a file could not be written at the end
 
 Each message is one line that says what is wrong, where, and what to do. All but the last kind
@@ -58,11 +58,11 @@ class SuiteError(CrossmathError):
 
 
 class NoResultError(CrossmathError):
-    """What was asked for could not be measured, judged or written, and nobody asked wrongly."""
+    """What was asked for could not be measured, judged or written; the request itself was valid."""
 
 
 class FamilyError(NoResultError):
-    """A family of tasks, mostly of another package, failed at something that it has to do."""
+    """A family of tasks, usually one from another package, failed."""
 
 
 class ModelError(CrossmathError):
@@ -86,4 +86,4 @@ class OutputError(NoResultError):
 
 
 class BackendError(NoResultError):
-    """A backend failed while it was generating; the affected requests have no score."""
+    """A backend failed during generation; the affected requests have no score."""

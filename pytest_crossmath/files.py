@@ -1,4 +1,4 @@
-"""Files: whole or not at all, and the folder ``.crossmath`` in a user's project."""
+"""Atomic writes, checks before writing, and the folder ``.crossmath`` in a user's project."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from pytest_crossmath.errors import OptionError, OutputError
 
 FOLDER = ".crossmath"
-"""Folder of run records, the cache of responses and pictures, under pytest's root directory."""
+"""Folder for run records, cached responses and pictures, under pytest's root directory."""
 
 
 def make_folder(root: Path) -> Path:
-    """The folder `FOLDER` under `root`, made where it is missing and kept out of git.
+    """Return the folder `FOLDER` under `root`, created if missing and ignored by git.
 
-    Raises `OSError` where it cannot be made.
+    Raises `OSError` if it cannot be created.
     """
     folder = root / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
@@ -27,9 +27,9 @@ def make_folder(root: Path) -> Path:
 
 
 def write_whole(file: Path, content: str | bytes) -> None:
-    """Write a file such that readers see the old one or the new one, and never half of it.
+    """Write a file atomically: readers see either the old content or the new.
 
-    Safe among several processes: each writes a file of its own, and the last one stays.
+    Safe with several processes: each writes its own draft, and the last one to finish wins.
     Raises `OSError`.
     """
     draft = file.with_name(f".{secrets.token_hex(8)}")
@@ -42,33 +42,33 @@ def write_whole(file: Path, content: str | bytes) -> None:
 
 
 def taken(path: Path, what: str) -> str:
-    """The message for a file or folder that must not be lost; `what` is one of the two words."""
-    return f"{path} is there already: name another {what}"
+    """The message for a path that must not be overwritten; `what` is ``file`` or ``folder``."""
+    return f"{path} already exists: choose another {what}"
 
 
 def is_free(folder: Path) -> bool:
-    """Whether a folder can be made there, or is there and empty."""
+    """Whether the folder does not exist yet, or is empty."""
     return not os.path.lexists(folder) or (os.path.isdir(folder) and not any(folder.iterdir()))
 
 
 def require_free_folder(folder: Path) -> None:
-    """Raise `OptionError` unless a folder can be made there, or is there and empty."""
+    """Raise `OptionError` unless the folder does not exist yet, or is empty."""
     if not is_free(folder):
         raise OptionError(taken(folder, "folder"))
 
 
 def require_new_file(file: Path, what: str) -> None:
-    """Raise `OptionError` where a file is there that must not be lost; `what` says whose name."""
+    """Raise `OptionError` if the file already exists; `what` says what the file is."""
     if os.path.lexists(file):
         raise OptionError(f"{what} {taken(file, 'file')}")
 
 
 def require_not_read(file: Path, read: Iterable[Path | None], what: str) -> None:
-    """Raise `OptionError` where an output would go over one of the files that are read for it."""
+    """Raise `OptionError` if an output would overwrite one of the files it is made from."""
     for other in read:
-        # Two names of one file are one file: links, "./", a file system that ignores case.
+        # One file can have several names: links, "./", a file system that ignores case.
         if other and os.path.exists(file) and os.path.exists(other) and file.samefile(other):
-            raise OptionError(f"{what} {file} is read here and would be lost: name another file")
+            raise OptionError(f"{what} {file} is also an input: choose another file")
 
 
 def require_apart(outputs: Iterable[tuple[str, Path]]) -> None:
@@ -106,13 +106,13 @@ def write_output(file: Path, text: str, what: str) -> None:
 
 
 def split_pick(text: str) -> tuple[str, str]:
-    """File and name of ``FILE#NAME``; the name is empty where the text is a file as it stands."""
+    """File and name of ``FILE#NAME``; the name is empty if the whole text is an existing file."""
     file, _, name = (text, "", "") if os.path.isfile(text) else text.partition("#")
     return file, name
 
 
 def relative(path: Path) -> str:
-    """The path as short as the current directory allows."""
+    """The path relative to the current directory, if there is one."""
     try:
         return os.path.relpath(path)
     except ValueError:  # another drive on Windows

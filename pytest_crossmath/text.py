@@ -1,4 +1,4 @@
-r"""Text for a person: one line of whatever somebody wrote, and nothing that steers a terminal.
+r"""Text for display: shortened to one line, and without terminal control characters.
 
 >>> one_line("out of\n   memory", 9)
 'out of me …'
@@ -15,12 +15,12 @@ def one_line(message: object, longest: int = 240) -> str:
 
 
 def cut(text: str, longest: int) -> str:
-    """The text, or its first `longest` characters with a sign that there were more."""
+    """The text, or its first `longest` characters and an ellipsis."""
     return text if len(text) <= longest else f"{text[:longest]} …"
 
 
 def printable(text: str) -> str:
-    """The text with control characters written out, so that it cannot steer a terminal."""
+    """The text with control characters escaped, so that it cannot control a terminal."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
@@ -30,5 +30,5 @@ def without_controls(text: str) -> str:
 
 
 def excerpt(value: object, longest: int = 80) -> str:
-    """The beginning of a value as Python writes it, for a message that quotes what was given."""
+    """The beginning of a value's `repr`, for a message that quotes it."""
     return repr(value)[:longest]

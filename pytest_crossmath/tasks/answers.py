@@ -1,13 +1,13 @@
-r"""Answers that are lists of numbers: what stands in the last answer block, and what is right.
+r"""Answers that are lists of numbers: parsing the last answer block, and comparing values.
 
 >>> parse_answer("20 - 3 = 17 … <answer>20, 1, 9</answer>")
 ('20', '1', '9')
 >>> same_number("07", "7.0")
 True
 
-The answer is the last ``<answer>…</answer>`` outside any thinking block. A value that is
-missing between two commas or pipes keeps its place, so one gap does not shift the
-rest; a line may end in a comma or stand between pipes, and empty lines do not count.
+The answer is the last ``<answer>…</answer>`` outside any thinking block. A missing value
+between two commas or pipes keeps its place, so one gap does not shift the rest. A line may
+end in a comma or be enclosed in pipes, and empty lines do not count.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _THOUSANDS = re.compile(r"(?<![\d.])(?<!\d,)\d{1,3}(,\d{3})+(?!,?\d)")
 _DECORATION = " \t\r*_`$\"'()[]{}“”‘’。"
 _SHOWN = 40
 _MAX_ANSWER = 10_000
-"""Characters of an answer that are looked at; a longer one is no list of numbers."""
+"""Maximum length of an answer; anything longer is not read as a list of numbers."""
 
 
 def marked(values: Iterable[str]) -> str:
-    """An answer as a model is to write it.
+    """An answer in the format that models are asked for.
 
     >>> marked(["20", "1"])
     '<answer>20, 1</answer>'
@@ -47,10 +47,10 @@ def marked(values: Iterable[str]) -> str:
 
 
 def parse_answer(text: str, *, blanks: int | None = None) -> tuple[str, ...] | None:
-    """The values in the last answer block outside thinking; None if no number is there.
+    """The values in the last answer block outside thinking; None if it contains no number.
 
-    A comma separates values. Only where that gives another count than `blanks`, and
-    reading ``1,234`` as one number gives that count, it separates thousands.
+    A comma separates values. It is read as a thousands separator only if there would otherwise
+    not be `blanks` values, and reading ``1,234`` as one number gives exactly that many.
     """
     body = answer_block(without_thinking(text))
     if body is None:
@@ -91,11 +91,11 @@ def _bare(text: str) -> str:
 
 
 def _unframed(line: str) -> str:
-    """A line without the pipes around it, and without the comma with which a list goes on."""
+    """A line without a leading pipe, and without a trailing separator."""
     return re.sub(r"^\||[,|;]$", "", line)
 
 
 def _number(text: str) -> Decimal | None:
-    """The number that a text is; None for one that is no number of sensible length."""
+    """The text as a number; None if it is not a number of sensible length."""
     plain = text.translate(_MINUS)
     return Decimal(plain) if _NUMBER.fullmatch(plain) else None

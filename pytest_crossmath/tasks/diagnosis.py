@@ -1,13 +1,13 @@
-"""Where an image item fails: at reading the picture, or at reasoning about it.
+"""Why an image item was missed: the model misread the picture, or reasoned wrongly about it.
 
-The model is asked to copy the picture that it missed. What it wrote is compared with the
-truth and solved exactly, by the family's solver and not by a judge:
+The model is asked to copy the picture of the problem that it missed. Its copy is compared with
+the true content and solved exactly, by the family's solver rather than by a judge model:
 
-    read right    the copy is the true one: it knew the task, and reasoned wrong
-    misread       the copy is another one, and the model's answer solves *that*: it reasoned
-                  right about what it saw
-    both          the copy is another one, and the answer does not solve that either
-    no grid       nothing that it wrote is a copy
+    read right    the copy is correct: the model saw the right task and reasoned wrongly
+    misread       the copy is wrong, but the model's answer solves *it*: the model reasoned
+                  correctly about what it saw
+    both          the copy is wrong, and the answer does not solve it either
+    no grid       the response contains no copy
 
 >>> from pytest_crossmath.tasks.suite import load_suite
 >>> task = load_suite("mini").tasks[0]
@@ -38,7 +38,7 @@ class Cause(StrEnum):
 
 
 def diagnose(task: Task, answer: Sequence[str], text: str) -> Cause:
-    """The cause of a wrong `answer`, from what a model wrote when it was asked for a copy.
+    """The cause of a wrong `answer`; `text` is the model's response when asked for a copy.
 
     Raises `SuiteError` for a task of a family that cannot be proved.
     """

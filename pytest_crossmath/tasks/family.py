@@ -1,14 +1,14 @@
-"""Families: the kinds of task, each in a folder of its own.
+"""Families: the kinds of task, each in its own folder.
 
-A family says how its tasks are read, asked, scored and shown. One that can be *proved* does more,
-see `tasks.provable`; docs/families.md has a small one, complete.
+A family defines how its tasks are read, asked, scored and shown. A family whose tasks can be
+*proved* does more, see `tasks.provable`. docs/families.md has a small, complete example.
 
-A family of this package is a line in `FAMILIES`. One of another package is found by an entry
-point of the group `pytest_crossmath.families`, whose name is the family's and whose value is an
-instance, or a module with one called `FAMILY`.
+The families of this package are listed in `FAMILIES`. Those of other packages are found through
+entry points in the group `pytest_crossmath.families`: the entry point has the family's name, and
+its value is an instance, or a module that has one as `FAMILY`.
 
 >>> family_named("question").unparsed
-'no answer that can be read'
+'no readable answer'
 """
 
 from __future__ import annotations
@@ -33,58 +33,58 @@ FAMILIES: Mapping[str, str] = {
     "crossmath": "pytest_crossmath.tasks.crossmath.family",
     "question": "pytest_crossmath.tasks.questions.family",
 }
-"""The module of each family of this package, which has it as `FAMILY`."""
+"""The module of each family in this package, which defines it as `FAMILY`."""
 
 GROUP = "pytest_crossmath.families"
-"""Entry points by which families of other packages are found."""
+"""Group of entry points through which families of other packages are found."""
 
 Kind = TypeVar("Kind")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 class PutPicture(Protocol):
-    """Puts a picture into a page."""
+    """Add a picture to a report page."""
 
     def __call__(self, picture: Picture, name: str = "") -> str | None:
-        """The picture's name in the page, which may be chosen; None where it is left out."""
+        """The picture's name in the page, `name` if given; None if the picture is left out."""
 
 
 class Family(ABC):
-    """What can be asked and scored."""
+    """A kind of task that can be asked and scored."""
 
     name: str
-    """The family's name in suite files, records and marks."""
+    """The family's name in suite files, run records and pytest marks."""
     plural = "tasks"
-    """What its tasks are called in messages."""
+    """Plural noun for its tasks, used in messages."""
     unparsed = "no <answer>…</answer> with a number in it"
-    """What is wrong with a response that has no answer, in a few words."""
+    """What is wrong with a response that has no answer, as a short phrase."""
     legend = ""
-    """Legend for the drawing that `show` prints, in a few words."""
+    """Legend for the drawing that `show` prints, as a short phrase."""
 
     @abstractmethod
     def parse(self, record: Mapping[str, Any], file: Path, origin: str) -> Task:
-        """The task on a line of a suite. `origin` says where it stands.
+        """The task on one line of a suite. `origin` says where the line is.
 
-        Raises `CrossmathError` that names the field; the caller adds file and line.
+        Raises a `CrossmathError` that names the field; the caller adds file and line.
         """
 
     @abstractmethod
     def instruction(self, task: Task) -> str:
-        """What is asked, unless the user says it in other words; the same in every form."""
+        """The instruction, unless the user provides a different one; the same in every form."""
 
     @abstractmethod
     def score(self, task: Task, text: str, *, is_whole: bool) -> Score | None:
-        """The score of a response; None where there is no answer in it.
+        """The score of a response; None if it contains no answer.
 
-        `is_whole` is false for one that was cut off at the limit of new tokens.
+        `is_whole` is false for a response that was cut off at the limit of new tokens.
         """
 
     def identity(self, task: Task) -> str:
-        """Everything that makes the task a different one, apart from what its forms show."""
+        """Everything that distinguishes the task from others, except what its forms show."""
         return repr((task.id, task.family, task.question, task.target, task.steps))
 
     def digest(self, task: Task) -> Iterator[bytes]:
-        """Everything that makes the task a different one, pictures included, for a hash."""
+        """Everything that distinguishes the task from others, including pictures, for a hash."""
         yield self.identity(task).encode()
         for form, parts in task.shown.items():
             yield repr((form.modality, form.style)).encode()
@@ -97,7 +97,7 @@ class Family(ABC):
     def message(self, task: Task, form: Form, instruction: str) -> tuple[Part, ...]:
         """The user message: what the form shows, then the instruction.
 
-        The instruction comes in one piece with a text before it.
+        If the form ends in text, the instruction is appended to that text.
         """
         *before, last = task.shown[form]
         if isinstance(last, TextPart):
@@ -105,7 +105,7 @@ class Family(ABC):
         return (*before, last, TextPart(instruction))
 
     def show(self, task: Task, form: Form, score: Score) -> Iterator[str]:
-        """The task as it was asked and answered, in lines for a terminal."""
+        """The task as it was asked and answered, as lines for a terminal."""
         if task.question:
             yield from map(printable, task.question.splitlines())
         for part in task.shown[form]:
@@ -118,14 +118,14 @@ class Family(ABC):
         yield f"right:    {', '.join(score.target)}"
 
     def page(self, task: Task, forms: Iterable[Form], put: PutPicture) -> dict[str, Any]:
-        """What the page of a report shows of the task in some of its forms, as builtin types.
+        """What a report page shows of the task in some of its forms, as builtin types.
 
         ``shown``     for each form its texts, and its pictures as ``{"picture": name, "file": …}``
-        ``choices``   the texts of choices, by which an answer that is a letter is named
-        ``grid``      rows of texts, into which the page puts the answer where one is ``?``
-        ``pictures``  for each form the picture that stands beside the grid
+        ``choices``   the texts of the choices, shown next to an answer that is a letter
+        ``grid``      rows of texts; the page fills in the answer wherever one is ``?``
+        ``pictures``  for each form the picture to show next to the grid
 
-        The page draws the grid where there is one, else what is shown.
+        The page draws the grid if there is one, otherwise what is in ``shown``.
         """
         question = [task.question] if task.question else []
         return {
@@ -150,7 +150,7 @@ def family_of(task: Task) -> Family:
 
 
 def family_named(name: str) -> Family:
-    """A family by its name. Raises `SuiteError` for one that is not there or cannot be loaded."""
+    """The family with this name. Raises `SuiteError` if it does not exist or cannot be loaded."""
     if name not in _loaded:
         _loaded[name] = _load(name)
     return _loaded[name]
@@ -163,10 +163,10 @@ def family_names() -> list[str]:
 
 @contextmanager
 def guarded(family: Family, what: str) -> Iterator[None]:
-    """Turn whatever a family raises while it does `what` into a `FamilyError` of one line.
+    """Turn any exception that a family raises while doing `what` into a one-line `FamilyError`.
 
-    A family of another package may raise anything, and must not end a run with a traceback.
-    What it gives is checked in here too, by `must_be`.
+    A family of another package may raise anything, but must not end a run with a traceback.
+    Check the values that it returns inside this block as well, with `must_be`.
     """
     try:
         yield
@@ -178,9 +178,9 @@ def guarded(family: Family, what: str) -> Iterator[None]:
 
 
 def must_be(kind: type[Kind], value: object, name: str) -> Kind:
-    """The value, if it is what a family has to give. Raises `TypeError` that names the method."""
+    """The value, if it has the required type. Raises a `TypeError` that names the method."""
     if not isinstance(value, kind):
-        raise TypeError(f"{name}() gave {one_line(repr(value), 60)}, not a {kind.__name__}")
+        raise TypeError(f"{name}() returned {one_line(repr(value), 60)}, not a {kind.__name__}")
     return value
 
 
@@ -197,12 +197,12 @@ def _load(name: str) -> Family:
         family: Family = import_module(known[0]).FAMILY
         return family
     if not found:
-        raise SuiteError(f"there is no family {name!r}; there are: {', '.join(family_names())}")
+        raise SuiteError(f"there is no family {name!r}; available: {', '.join(family_names())}")
     return _load_entry(found[0])
 
 
 def _load_entry(point: EntryPoint) -> Family:
-    """The family of another package, which may raise anything."""
+    """Load a family of another package, which may raise anything."""
     where = f"the family {point.name!r} of {point.value}"
     try:
         loaded = point.load()
@@ -216,7 +216,7 @@ def _load_entry(point: EntryPoint) -> Family:
         raise SuiteError(f"{where} is not an instance of pytest_crossmath.tasks.family.Family")
     if getattr(family, "name", None) != point.name:
         said = one_line(repr(getattr(family, "name", None)), 40)
-        raise SuiteError(f"{where} calls itself {said}: give both one name")
+        raise SuiteError(f"{where} has the name {said}: it must be that of the entry point")
     if not _NAME.fullmatch(point.name):
-        raise SuiteError(f"{where}: a name has letters, digits, '_', '.' and '-' only")
+        raise SuiteError(f"{where}: a name may contain only letters, digits, '_', '.' and '-'")
     return family

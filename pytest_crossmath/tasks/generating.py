@@ -1,4 +1,4 @@
-"""New tasks of a family, without end and without two alike.
+"""An endless stream of new tasks of a family, no two of them alike.
 
 ::
 
@@ -22,10 +22,10 @@ from pytest_crossmath.tasks.provable import ProvableFamily, fingerprint_of
 from pytest_crossmath.tasks.task import Task
 
 _TRIES = 10_000
-"""Known tasks in a row after which there is nothing new to be had."""
+"""Number of known tasks in a row after which the search for a new one is given up."""
 
 MIXED = "mixed"
-"""The preset of a suite that has several, in the family's own shares."""
+"""The preset that mixes the others in the family's shares."""
 
 
 def numbered(
@@ -38,12 +38,11 @@ def numbered(
     made: int = 0,
     index: int = 0,
 ) -> Iterator[tuple[int, Task]]:
-    """Tasks of a preset, or `MIXED`, each with the place where the generator resumes.
+    """Tasks of a preset, or `MIXED`, each with the index at which the generator resumes.
 
-    `exclude` holds fingerprints: a task of one of these is never made. With `made` tasks and the
-    `index` that came with the last of them it resumes there; their fingerprints belong into
-    `exclude`. So a job that was interrupted makes the same tasks. Raises `FamilyError` where
-    nothing new can be had.
+    Tasks whose fingerprint is in `exclude` are skipped. To resume an interrupted job with the
+    same tasks, pass how many were `made`, the `index` that came with the last of them, and their
+    fingerprints in `exclude`. Raises `FamilyError` when nothing new can be found.
     """
     names = _mixed(family.mixture) if preset == MIXED else repeat(preset)
     seen = set(exclude)
@@ -56,15 +55,15 @@ def numbered(
                 break
         else:
             raise FamilyError(
-                f"the family {family.name!r} makes nothing new of {name!r} after {number - 1}"
-                f" tasks: ask for fewer"
+                f"the family {family.name!r} finds nothing new for {name!r} after {number - 1}"
+                f" tasks: request fewer"
             )
         seen.add(fingerprint)
         yield index, replace(task, id=f"{prefix}-{number:04d}")
 
 
 def _mixed(shares: Mapping[str, int]) -> Iterator[str]:
-    """Presets such that every prefix has their shares as closely as can be."""
+    """Presets in an order that keeps every prefix as close to the shares as possible."""
     made = Counter(dict.fromkeys(shares, 0))
     while True:
         furthest_behind = min(shares, key=lambda name: (made[name] + 0.5) / shares[name])

@@ -1,4 +1,4 @@
-"""Lines of a suite: one JSON object each, and what every family checks in it."""
+"""Lines of a suite: one JSON object each, and the checks that all families share."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from pytest_crossmath.text import excerpt
 
 DIFFICULTIES = ("easy", "medium", "hard")
 _RESERVED = set("[]:/\\")
-"""What a test id needs for itself."""
+"""Characters with a meaning in test ids."""
 
 
 def read_object(line: str) -> Mapping[str, Any]:
     """The JSON object on a line. Raises `SuiteError`."""
     try:
         record = json.loads(line)
-    except (ValueError, RecursionError) as error:  # also numbers too long and lists too deep
+    except (ValueError, RecursionError) as error:  # also for numbers too long and lists too deep
         raise SuiteError(f"not JSON: {error}") from None
     if not isinstance(record, dict):
-        raise SuiteError(f"a problem is a JSON object, not {type(record).__name__}")
+        raise SuiteError(f"a problem must be a JSON object, not {type(record).__name__}")
     return record
 
 
 def check_field(fine: object, field: str, wanted: str, got: object) -> None:
-    """Raise `SuiteError` that names the field unless it is `fine`."""
+    """Raise a `SuiteError` that names the field unless it is `fine`."""
     if not fine:
         raise SuiteError(f"the field {field!r} must be {wanted}, not {excerpt(got)}")
 
@@ -42,9 +42,9 @@ def check_there(record: Mapping[str, Any], *fields: str) -> None:
 
 
 def check_id(field: str, value: object) -> str:
-    """The value, if it can be part of a test id. Raises `SuiteError` that names the field."""
+    """The value, if it can be part of a test id. Raises a `SuiteError` that names the field."""
     fine = isinstance(value, str) and re.fullmatch(r"[!-~]+", value) and not set(value) & _RESERVED
-    wanted = "a non-empty text without spaces, brackets, colons and slashes, all ASCII"
+    wanted = "a non-empty ASCII string without spaces, brackets, colons or slashes"
     check_field(fine, field, wanted, value)
     return str(value)
 
@@ -59,31 +59,33 @@ def checked_difficulty(record: Mapping[str, Any]) -> str:
 def checked_values(record: Mapping[str, Any], count: int | None, whose: str) -> tuple[
     tuple[str, ...], tuple[int, ...]
 ]:  # fmt: skip
-    """The fields `key` and `steps`, each `count` long; `whose` says what they belong to.
+    """The fields `key` and `steps`, with `count` entries each; `whose` says what each is for.
 
-    Without a count they need only be equally long, with whole numbers in `key`. Raises
+    Without a count they must have the same length, and `key` must hold whole numbers. Raises
     `SuiteError`.
     """
     key, steps = record["key"], record["steps"]
     check_field(is_list(key, str), "key", "a list of strings", key)
     if count is None:
         fine = key and all(re.fullmatch(r"-?[0-9]{1,40}", value) for value in key)
-        check_field(fine, "key", "whole numbers as strings, one at least", key)
+        check_field(fine, "key", "a non-empty list of whole numbers as strings", key)
     check_field(is_list(steps, int), "steps", "a list of whole numbers", steps)
     wanted = len(key) if count is None else count
     for field, value in (("key", key), ("steps", steps)):
-        check_field(len(value) == wanted, field, f"as long as {whose} ({wanted})", value)
+        check_field(
+            len(value) == wanted, field, f"a list with one entry per {whose} ({wanted})", value
+        )
     return tuple(key), tuple(steps)
 
 
 def checked_images(record: Mapping[str, Any], folder: Path) -> dict[str, Picture]:
-    """The field `images`: for each style its picture, below `folder`. Raises `SuiteError`."""
+    """The field `images`: the picture of each style, under `folder`. Raises `SuiteError`."""
     images = record["images"]
     named = isinstance(images, dict) and is_list(list(images.values()), str)
-    check_field(named, "images", "an object of style names and paths", images)
+    check_field(named, "images", "an object that maps style names to paths", images)
     return {style: Picture(folder / relative) for style, relative in images.items()}
 
 
 def is_list(value: object, kind: type) -> bool:
-    """Whether a value is a list of nothing but one kind."""
+    """Whether a value is a list whose items all have one type."""
     return isinstance(value, list) and all(type(item) is kind for item in value)

@@ -1,7 +1,7 @@
-"""Pictures: the one place where they are read, decoded and hashed.
+"""Pictures: the only place where they are read, decoded and hashed.
 
-A `Picture` is known by what a model is shown, and read when it is asked for: a suite of
-thousands of them costs nothing before.
+A `Picture` is identified by what a model is shown, and is read only when needed, so loading a
+suite with thousands of them costs nothing.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ class Picture:
     """One picture of a task."""
 
     path: Path
-    """The file that it lies in."""
+    """The file that holds it."""
 
     @property
     def data(self) -> bytes:
-        """The file's bytes, as a server is sent them. Raises `OSError`."""
+        """The file's bytes, as they are sent to a server. Raises `OSError`."""
         return self.path.read_bytes()
 
     @property
     def content(self) -> bytes:
-        """The file's bytes; none where there is no file, for hashes of what may be missing."""
+        """The file's bytes for a hash, or none if the file is missing."""
         return self.data if os.path.isfile(self.path) else b""
 
     @property
@@ -47,7 +47,7 @@ class Picture:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over size and pixels, as hex digits; ``unreadable`` where it is not a picture."""
+        """SHA-256 over size and pixels, as hex digits; ``unreadable`` if it is not a picture."""
         return _digest(self.path)
 
     @contextmanager
@@ -59,14 +59,14 @@ class Picture:
             yield image
 
     def rgb(self) -> Image.Image:
-        """The image as a local model is shown it, in RGB. Raises `OSError`."""
+        """The image as it is shown to a local model, in RGB. Raises `OSError`."""
         with self.opened() as image:
             return image.convert("RGB")
 
     def check(self) -> None:
-        """Raise `SuiteError` unless it is there whole.
+        """Raise `SuiteError` if the file is missing or damaged.
 
-        A PNG is not decoded: its checksums tell, in a tenth of the time.
+        A PNG is not decoded: verifying its checksums takes a tenth of the time.
         """
         from PIL import Image
 
@@ -86,7 +86,7 @@ class Picture:
 
 
 def pixel_hash(image: Image.Image) -> str:
-    """SHA-256 of an image's pixels in RGB, as a manifest has it."""
+    """SHA-256 of an image's pixels in RGB, as stored in a manifest."""
     return hashlib.sha256(image.convert("RGB").tobytes()).hexdigest()
 
 
@@ -94,7 +94,7 @@ def pixel_hash(image: Image.Image) -> str:
 def _digest(path: Path) -> str:
     try:
         with Picture(path).opened() as image:
-            pixels = image.convert("RGBA")  # a server is sent the file, transparency and all
+            pixels = image.convert("RGBA")  # a server receives the file with its transparency
             return hashlib.sha256(repr(pixels.size).encode() + pixels.tobytes()).hexdigest()
     except OSError:
         return "unreadable"

@@ -1,4 +1,4 @@
-"""What is found when a task is proved: readings of pictures, solutions, defects."""
+"""Results of proving a task: readings of pictures, solutions, defects."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ class Reading:
     """What a picture shows, read from its pixels alone."""
 
     content: Any
-    """The content, with the best guess where there is doubt; None where nothing was found."""
+    """The content, with a best guess where there is doubt; None if nothing was found."""
     doubts: tuple[Any, ...] = ()
-    """What is not certain, each of which says so as a text. Empty for one that was read whole."""
+    """What is uncertain; `str` of each describes it. Empty if all was read with certainty."""
 
     @property
     def certain(self) -> Any:
-        """The content, if nothing of it is in doubt; else None."""
+        """The content if none of it is in doubt, else None."""
         return None if self.doubts else self.content
 
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """What a solver finds, exactly."""
+    """What an exact solver finds."""
 
     values: tuple[str, ...]
-    """The values, in the order in which they are to be answered."""
+    """The values, in the order in which they must be answered."""
     steps: tuple[int, ...]
-    """For each value the round of deduction that gives it, from 1."""
+    """For each value the round of deduction that yields it, from 1."""
     is_unique: bool = True
     """Whether there is no other solution."""
 
@@ -38,13 +38,13 @@ class Defect:
     """Something wrong with a suite."""
 
     id: str
-    """The problem."""
+    """Id of the problem."""
     kind: str
-    """What sort of defect, one word or two."""
+    """The kind of defect, in one or two words."""
     where: str
     """The equation, cell, picture or field."""
     detail: str
-    """What is wrong, for a person."""
+    """What is wrong, for people to read."""
 
     def __str__(self) -> str:
         return f"{self.id}: {self.kind}: {self.where}: {self.detail}"
@@ -55,7 +55,7 @@ class Unread:
     """A picture that could not be read with certainty: neither proved nor refuted."""
 
     id: str
-    """The problem."""
+    """Id of the problem."""
     style: str
     """The picture's style."""
     detail: str

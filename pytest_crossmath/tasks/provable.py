@@ -1,6 +1,6 @@
-"""Families that can be proved: their tasks are made, drawn, read back from pixels, and solved.
+"""Families whose tasks can be proved: made, drawn, read back from pixels, and solved.
 
-So text and picture are known to hold the same:
+This shows that text and picture hold the same data:
 
 >>> family = provable("crossmath", "an example")
 >>> puzzle = family.from_text("| 7 | - | ? | = | 2 |")
@@ -10,7 +10,7 @@ Solution(values=('5',), steps=(1,), is_unique=True)
 >>> family.as_text(family.read(image).certain)
 '| 7 | - | ? | = | 2 |'
 
-docs/families.md has a small one, complete.
+docs/families.md has a small, complete example.
 """
 
 from __future__ import annotations
@@ -55,34 +55,34 @@ if TYPE_CHECKING:
 class ProvableFamily(Family):
     """A family whose tasks can be made, drawn, read back from pixels, and solved.
 
-    The content of a task is its data, which moves between text and picture; its question, if it
-    has one beside the instruction, is text in every form. An answer is a list of integers.
+    The content of a task is its data, which is given as text or as a picture. Its question, if it
+    has one in addition to the instruction, is text in every form. An answer is a list of integers.
     """
 
     unit = "value"
-    """What the values of an answer are called, one of them."""
+    """Singular noun for the values of an answer."""
     data = "data"
-    """What the data are called, without their article."""
+    """Noun for the data, without an article."""
     text_field = "text"
     """The field of a suite line that holds the data as text."""
     presets: Sequence[str] = ("easy",)
     """Names of the settings that `generate` takes."""
     mixture: Mapping[str, int] = {}
-    """Shares of the presets in a mixed suite; empty if the family has no mixed preset."""
+    """Shares of the presets in a mixed suite; empty if the family does not have a mixed preset."""
     styles: Sequence[str] = ("original",)
     """Names of the styles that `draw` takes, ``original`` first."""
     copy_instruction = "Copy what this picture shows, exactly as text. Do not solve it."
-    """What a model is asked about a picture that it missed, to find out what it saw."""
+    """Prompt for a picture whose problem the model missed, to find out what the model saw."""
 
-    # -- to be written for each family
+    # -- required for each family
 
     @abstractmethod
     def generate(self, preset: str, rng: random.Random) -> Any:
-        """The content of a new task, drawn from `rng` alone."""
+        """The content of a new task, determined by `rng` alone."""
 
     @abstractmethod
     def as_text(self, content: Any) -> str:
-        """The data as text; one paragraph."""
+        """The data as text, in one paragraph."""
 
     @abstractmethod
     def from_text(self, text: str) -> Any:
@@ -90,7 +90,7 @@ class ProvableFamily(Family):
 
     @abstractmethod
     def draw(self, content: Any, style: str, seed: str) -> Image.Image:
-        """The data as a picture. What is drawn by chance is drawn from `seed`."""
+        """The data as a picture. All random choices depend on `seed`."""
 
     @abstractmethod
     def read(self, image: Image.Image) -> Reading:
@@ -98,46 +98,46 @@ class ProvableFamily(Family):
 
     @abstractmethod
     def solve(self, content: Any, question: str) -> Solution | None:
-        """The solution; None where there is none, or where it cannot be told."""
+        """The solution; None if there is none, or if it cannot be determined."""
 
     # -- optional overrides
 
     def ask(self, content: Any, rng: random.Random) -> str:  # noqa: ARG002 - unused by default
-        """The question to new data, drawn from `rng`; empty if the instruction says it all."""
+        """The question for new data, drawn from `rng`; empty if the instruction says it all."""
         return ""
 
     def fingerprint(self, task: Task) -> str:
-        """A text equal for two tasks exactly if their data are equal up to symmetry."""
+        """A text that is equal for two tasks exactly if their data are equal up to symmetry."""
         return self.as_text(task.content)
 
     def explain(self, task: Task, *, seed: int, brief: bool = False) -> str:  # noqa: ARG002 - unused by default
-        """The solution in steps, with the answer at its end; `seed` draws the wording.
+        """The solution in steps, ending with the answer; `seed` determines the wording.
 
-        Raises `ValueError` for a task that has no worked solution.
+        Raises `ValueError` if the task does not have a worked solution.
         """
         return marked(task.target)
 
     def varies(self, style: str) -> bool:  # noqa: ARG002 - unused by default
-        """Whether pictures of a style keep all their colours, as a varied background must."""
+        """Whether pictures of a style must keep all their colours, as varied backgrounds do."""
         return False
 
     def register_style(self, file: Path) -> str:
-        """Make a style of the user's own known; gives its name. Raises `OptionError`."""
+        """Register a user's own style and return its name. Raises `OptionError`."""
         raise OptionError(f"--style: {file}: the family {self.name} does not support custom styles")
 
     def same(self, content: Any, seen: Any) -> bool:
-        """Whether what was seen in a picture is the content."""
+        """Whether the content seen in a picture equals the true content."""
         return bool(content == seen)
 
     def read_copy(self, text: str) -> Any:
-        """What a model copied from a picture; None where it copied nothing of the kind."""
+        """The content that a model copied from a picture; None if it cannot be read as a copy."""
         try:
             return self.from_text(without_thinking(text).strip())
         except (CrossmathError, ValueError):
             return None
 
     def twin(self, task: Task, others: Sequence[Task]) -> str:  # noqa: ARG002 - unused by default
-        """What to say of a task with the fingerprint of `others`, which came before it."""
+        """How to report a task with the same fingerprint as the earlier tasks `others`."""
         return f"the same {self.data} as {others[0].id}"
 
     def fields(self, content: Any) -> dict[str, Any]:
@@ -148,15 +148,15 @@ class ProvableFamily(Family):
         """The inverse of `fields`. Raises `CrossmathError` or `ValueError`."""
         field = self.text_field
         check_there(record, field)
-        check_field(isinstance(record[field], str), field, "a text", record[field])
+        check_field(isinstance(record[field], str), field, "a string", record[field])
         return self.from_text(record[field])
 
     def difficulty(self, preset: str, steps: Sequence[int]) -> str:
-        """The word for a task: the preset's, where that is one, else by its deepest step."""
+        """The difficulty: the preset's name if it is one, otherwise judged by the deepest step."""
         words = ("easy", "medium", "hard")
         return preset if preset in words else words[min(max(steps), 3) - 1]
 
-    # -- the same for all
+    # -- shared by all
 
     def task(
         self,
@@ -171,7 +171,7 @@ class ProvableFamily(Family):
         images: Mapping[str, Picture] | None = None,
         origin: str = "",
     ) -> Task:
-        """A task with its forms; `text` is its data exactly as a model is shown it."""
+        """A task with its forms; `text` is its data exactly as it is shown to a model."""
         if text is None:
             text = must_be(str, self.as_text(content), "as_text")
         data = TextPart(text)
@@ -186,7 +186,7 @@ class ProvableFamily(Family):
     def new(self, id: str, preset: str, rng: random.Random) -> Task:
         """A new task without pictures.
 
-        Raises `FamilyError` for one that it cannot solve, or that has several solutions.
+        Raises `FamilyError` if it cannot be solved or has several solutions.
         """
         with guarded(self, f"generate a task of {preset!r}"):
             content = self.generate(preset, rng)
@@ -194,18 +194,18 @@ class ProvableFamily(Family):
             found = self.solve(content, question)
             if found is None or not must_be(Solution, found, "solve").is_unique:
                 raise FamilyError(
-                    f"the family {self.name!r} generated a task without one solution:"
-                    f" {one_line(self.as_text(content))}"
+                    f"the family {self.name!r} generated a task that does not have exactly one"
+                    f" solution: {one_line(self.as_text(content))}"
                 )
             difficulty = self.difficulty(preset, found.steps)
             return self.task(id, content, found.values, found.steps, difficulty, question=question)
 
     def parse(self, record: Mapping[str, Any], file: Path, origin: str) -> Task:
-        """The task on a line of our own layout."""
+        """The task on a line in our own layout."""
         check_there(record, "id", "key", "steps", "difficulty", "images")
-        key, steps = checked_values(record, None, "the key")
+        key, steps = checked_values(record, None, "value of the key")
         question = record.get("question", "")
-        check_field(isinstance(question, str), "question", "a text", question)
+        check_field(isinstance(question, str), "question", "a string", question)
         return self.task(
             check_id("id", record["id"]), self.from_fields(record), key, steps,
             checked_difficulty(record), question=question, origin=origin,
@@ -226,12 +226,12 @@ class ProvableFamily(Family):
         }
 
     def message(self, task: Task, form: Form, instruction: str) -> tuple[Part, ...]:
-        """The picture, then in one text the instruction, the question, and the data as text."""
+        """The picture, then one text: the instruction, the question, and the data as text."""
         shown = task.shown[form]
         asked = filter(None, (instruction, task.question, text_in(shown)))
         return (*map(ImagePart, pictures_in(shown)), TextPart("\n\n".join(asked)))
 
-    def score(self, task: Task, text: str, *, is_whole: bool) -> Score | None:  # noqa: ARG002 - an answer that is whole counts
+    def score(self, task: Task, text: str, *, is_whole: bool) -> Score | None:  # noqa: ARG002 - a complete answer counts
         """The values of the last answer block, compared with the target by position."""
         answer = parse_answer(text, blanks=len(task.target))
         if answer is None:
@@ -244,9 +244,9 @@ class ProvableFamily(Family):
         return Score(outcome, answer, task.target, right, task.steps, reason)
 
     def check(self, task: Task) -> Iterator[Defect]:
-        """What is wrong with a task itself, its pictures apart."""
+        """What is wrong with a task itself, apart from its pictures."""
         if self.as_text(self.from_text(task.text)) != task.text:
-            detail = "parsed and written again it is another text"
+            detail = "changes when it is parsed and written again"
             yield Defect(task.id, "text", self.text_field, detail)
         found = self.solve(task.content, task.question)
         if found is None:
@@ -256,18 +256,19 @@ class ProvableFamily(Family):
             yield Defect(task.id, "not-unique", self.name, "several solutions fit")
         yield from _wrong_values(task, found)
         if found.steps != task.steps:
-            yield Defect(task.id, "steps", "steps", f"labelled {task.steps}, are {found.steps}")
+            detail = f"labelled {task.steps}, the solver finds {found.steps}"
+            yield Defect(task.id, "steps", "steps", detail)
 
     def wrong_target(self, task: Task) -> Defect | None:
-        """The first way in which the target is wrong; None where it is right."""
+        """The first error in the target; None if it is correct."""
         found = self.solve(task.content, task.question)
         return next(_wrong_values(task, found), None) if found else None
 
     def check_reading(self, task: Task, style: str, reading: Reading) -> Iterator[Defect | Unread]:
-        """How what was read from a picture differs from what the text says."""
+        """How the content read from a picture differs from the text."""
         if reading.content is None or reading.doubts:
             doubts = [str(doubt) for doubt in reading.doubts] or ["nothing was found"]
-            yield Unread(task.id, style, f"{len(doubts)} in doubt, first {doubts[0]}")
+            yield Unread(task.id, style, f"{len(doubts)} in doubt, first: {doubts[0]}")
         elif not self.same(task.content, reading.content):
             shown, said = (one_line(self.as_text(c)) for c in (reading.content, task.content))
             detail = f"shows {shown!r}, the text says {said!r}"
@@ -288,20 +289,20 @@ def is_provable(name: str) -> bool:
 
 
 def provable(name: str, what: str) -> ProvableFamily:
-    """A family whose tasks can be proved, for `what`. Raises `SuiteError` for another."""
+    """A family whose tasks can be proved, as `what` requires. Raises `SuiteError` otherwise."""
     family = family_named(name)
     if not isinstance(family, ProvableFamily):
-        raise SuiteError(f"{what} is for tasks that can be proved, and {family.plural} cannot")
+        raise SuiteError(f"{what} needs tasks that can be proved, and {family.plural} cannot be")
     return family
 
 
 def fingerprint_of(task: Task) -> tuple[str, str]:
-    """What tells a task's data from others up to symmetry: its family, and its fingerprint there.
+    """What identifies a task's data up to symmetry: its family, and its fingerprint there.
 
     Raises `SuiteError` for a task of a family that cannot be proved.
     """
     family = provable(task.family, "a fingerprint")
-    with guarded(family, f"tell {task.id or 'a new task'} from others"):
+    with guarded(family, f"compute a fingerprint of {task.id or 'a new task'}"):
         return family.name, must_be(str, family.fingerprint(task), "fingerprint")
 
 

@@ -1,4 +1,4 @@
-r"""Requests: a task in one form, as the message that a model is sent.
+r"""Requests: a task in one form, as the message that is sent to a model.
 
 >>> from pytest_crossmath.tasks.suite import load_suite
 >>> task = load_suite("mini").tasks[0]
@@ -9,7 +9,7 @@ True
 >>> [type(part).__name__ for part in both.content]
 ['ImagePart', 'TextPart']
 
-A model gets the very same words whichever form a task has: only the data move between text
+A model gets exactly the same words whichever form a task has: only the data move between text
 and picture.
 """
 
@@ -28,7 +28,7 @@ from pytest_crossmath.tasks.task import Form, ImagePart, Part, Task, TextPart, p
 
 @dataclass(frozen=True, slots=True)
 class RequestId:
-    """What tells a request from the others of a model."""
+    """What distinguishes a request from the other requests to a model."""
 
     task: str
     """Id of the task."""
@@ -37,11 +37,11 @@ class RequestId:
     sample: int = 0
     """Number of the repetition, from 0."""
     transcribes: bool = False
-    """Whether the content of the picture is asked for, and not the answer."""
+    """Whether the model is asked to copy the picture instead of answering."""
 
     @property
     def plain(self) -> tuple[str, str, str | None, int]:
-        """Builtin values alone, whose `repr` gives seeds: they outlive our classes."""
+        """Only builtin values: their `repr` gives seeds, so it must not depend on our classes."""
         asked = f"{self.form.modality.value}{':transcript' if self.transcribes else ''}"
         return self.task, asked, self.form.style, self.sample
 
@@ -59,15 +59,15 @@ class Request:
     form: Form
     """The form it is given in."""
     sample: int
-    """Number of the repetition where a task is asked several times, from 0."""
+    """Number of the repetition, from 0, when a task is asked several times."""
     content: tuple[Part, ...]
     """The user message, part by part."""
     transcribes: bool = False
-    """Whether the content of the picture is asked for, and not the answer."""
+    """Whether the model is asked to copy the picture instead of answering."""
 
     @property
     def id(self) -> RequestId:
-        """What tells it from the other requests to a model."""
+        """What distinguishes it from the other requests to a model."""
         return RequestId(self.task.id, self.form, self.sample, self.transcribes)
 
     @property
@@ -77,16 +77,16 @@ class Request:
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
-        """The pictures, in their order."""
+        """The pictures, in order."""
         return pictures_in(self.content)
 
 
 def make_request(
     task: Task, form: Form, *, sample: int = 0, instruction: str | None = None
 ) -> Request:
-    """The request for a task in one form; without `instruction` it is asked in our own words.
+    """The request for a task in one form; without `instruction`, the family's own is used.
 
-    Raises `SuiteError` when the task has no such form.
+    Raises `SuiteError` if the task does not have this form.
     """
     if form not in task.shown:
         raise SuiteError(f"problem {task.id} has no form {form}")
@@ -100,7 +100,7 @@ def make_request(
 
 
 def make_transcription(request: Request) -> Request:
-    """The same picture, with the question what stands in it.
+    """The request to copy the same picture.
 
     Raises `SuiteError` for a task of a family that cannot be proved.
     """
@@ -110,14 +110,14 @@ def make_transcription(request: Request) -> Request:
 
 
 def instructions_of(tasks: Iterable[Task]) -> str:
-    """All that is asked of some tasks, for the record."""
+    """All distinct instructions of some tasks, for the run record."""
     return "\n\n".join(dict.fromkeys(family_of(task).instruction(task) for task in tasks))
 
 
 def load_instruction(path: Path) -> str:
-    """The instruction in a file of the user's.
+    """The instruction in a user's prompt file.
 
-    Raises `OptionError` when the file cannot be read or is empty.
+    Raises `OptionError` if the file cannot be read or is empty.
     """
     try:
         text = path.read_text(encoding="utf-8-sig").strip()

@@ -1,9 +1,9 @@
-r"""What a model says beside its thinking, and the answer that it marks in it.
+r"""Responses: the text outside the model's thinking, and the answer marked in it.
 
 >>> answer_block(without_thinking("<think>It is 3.</think> So <answer>4</answer>."))
 '4'
 
-Everything here takes time in proportion to the length of a response, whatever it holds.
+All functions here run in linear time, whatever the response contains.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import pairwise
 
 _ANSWER_TAG = re.compile(r"</?answer\s{0,9}>", re.IGNORECASE)
 _THINKING_TAG = re.compile(r"(?i)<(/?)(?:seed:)?(?:think|thinking|thought)>|[\[◁](/?)think[\]▷]")
-# What a keyboard or a chat page makes of plain characters. Not NFKC, to which 2⁰ is 20.
+# What keyboards and chat pages turn plain characters into. Not NFKC, which makes 2⁰ into 20.
 PLAIN = {
     **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
     **dict.fromkeys(map(ord, "\N{ZERO WIDTH SPACE}\N{WORD JOINER}\ufeff\x00"), None),
@@ -21,14 +21,14 @@ PLAIN = {
     ord("\N{IDEOGRAPHIC SPACE}"): " ",
     ord("\N{NO-BREAK SPACE}"): " ",
 }
-"""A table for `str.translate`: other ways to write plain characters."""
+"""A table for `str.translate`: maps variants of plain characters to the plain ones."""
 
 
 def without_thinking(text: str) -> str:
     """The text outside ``<think>…</think>``; an unclosed block hides all that follows.
 
-    Some chat templates open the block in the prompt, so what precedes a closing
-    tag that nothing opened is thinking too.
+    Some chat templates open the block in the prompt, so the text before an unmatched closing tag
+    is thinking too.
     """
     spoken: list[str] = []
     start, thinking = 0, False
@@ -44,7 +44,7 @@ def without_thinking(text: str) -> str:
 
 
 def answer_block(spoken: str) -> str | None:
-    """What stands in the last ``<answer>…</answer>``; None where there is none."""
+    """The content of the last ``<answer>…</answer>``; None if there is none."""
     body: str | None = None
     for opening, closing in pairwise(_ANSWER_TAG.finditer(spoken)):
         if opening[0][1] != "/" and closing[0][1] == "/":

@@ -1,4 +1,4 @@
-"""Suites are written as they are made, so that a long job can be broken off and taken up again.
+"""Suites are written as they are made, so that a long job can be interrupted and resumed.
 
 ::
 
@@ -7,7 +7,7 @@
         writer.add(task, index)
     writer.finish(about)
 
-Until it is finished a suite has ``unfinished.jsonl``: what makes it, then a line a problem.
+Until it is finished, a suite has ``unfinished.jsonl``: its settings, then one line per problem.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class SuiteWriter:
-    """A suite that is being made."""
+    """Writes a suite problem by problem."""
 
     def __init__(
         self,
@@ -47,21 +47,21 @@ class SuiteWriter:
         made_by: str,
         seed: int = 0,
     ) -> None:
-        """Make the folder, or go on where one that was broken off ended.
+        """Create the folder, or resume where an interrupted job stopped.
 
-        `palette` is the number of colours that a picture is brought down to, which more than
-        halves its file; None keeps all shades of the edges, as a varied background always does.
-        `made_by` says what makes the suite: only the same goes on. A background that varies is
-        drawn from `seed` and the problem's id, whatever was drawn before. Raises `SuiteError`
-        for a folder that holds anything else, and `OSError` where it cannot be written.
+        `palette` is the number of colours to which a picture is reduced, which more than halves
+        its file; None keeps all shades of the edges, as varied backgrounds always do. `made_by`
+        says how the suite is made: only a job with the same value resumes it. A varied background
+        depends only on `seed` and the problem's id. Raises `SuiteError` if the folder holds
+        anything else, and `OSError` if it cannot be written.
         """
         self.folder = folder
         self.made = 0
-        """How many problems there are."""
+        """How many problems have been written."""
         self.index = 0
-        """Where their generator stands."""
+        """The index at which the generator resumes."""
         self.fingerprints: set[str] = set()
-        """Their fingerprints."""
+        """The fingerprints of these problems."""
         self._styles, self._palette, self._seed = tuple(styles), palette, seed
         self._file = folder / UNFINISHED_FILE
         first = {"made_by": made_by, "styles": self._styles, "palette": palette}
@@ -80,14 +80,14 @@ class SuiteWriter:
 
         Raises `SuiteError` for a task of a family that cannot be drawn.
         """
-        family = provable(task.family, "a suite that is made")
+        family = provable(task.family, "writing a suite")
         images = {style: f"{style}/{task.id}.png" for style in self._styles}
         problem = self._written(family, task, images)
         pixels = {}
         for style, relative in images.items():
             (self.folder / relative).parent.mkdir(parents=True, exist_ok=True)
             picture = self._drawn(family, task, style)
-            # A background takes four times as long to squeeze, for a sixth of its file.
+            # Optimizing a varied background takes four times as long and saves a sixth of the file.
             picture.save(self.folder / relative, optimize=not family.varies(style))
             pixels[style] = pixel_hash(picture)
         _, fingerprint = fingerprint_of(task)
@@ -97,13 +97,13 @@ class SuiteWriter:
             "hashes": {"text": text_hash(task.text), "pixels": pixels},
             "problem": problem,
         }
-        # The pictures come first: a line says that its task is whole.
+        # Pictures are written first: a line means that its task is complete.
         self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
         self._stream.flush()
         self._count(index, fingerprint)
 
     def finish(self, about: Mapping[str, Any]) -> None:
-        """Write problems and manifest; `about` stands in that before the hashes.
+        """Write problems and manifest; `about` goes into the manifest before the hashes.
 
         The same problems give the same bytes.
         """
@@ -122,13 +122,13 @@ class SuiteWriter:
         self._file.unlink()
 
     def close(self) -> None:
-        """Leave it unfinished."""
+        """Close the files and leave the suite unfinished."""
         self._stream.close()
 
     def _written(
         self, family: ProvableFamily, task: Task, images: Mapping[str, str]
     ) -> dict[str, Any]:
-        """The task as a line, which must be read as the same task again."""
+        """The task as a line; reading the line must give the same task again."""
         with guarded(family, f"write {task.id}"):
             line = family.to_json(task, images)
             again = parse_task(json.loads(json.dumps(line)), self._file, task.id)
@@ -136,7 +136,7 @@ class SuiteWriter:
                 task.id, task.text, task.question, task.target, task.steps
             ):  # fmt: skip
                 raise FamilyError(
-                    f"the family {family.name!r} does not read {task.id} as it wrote it"
+                    f"the family {family.name!r} does not read {task.id} back as it wrote it"
                 )
             return line
 
@@ -147,7 +147,7 @@ class SuiteWriter:
         with guarded(family, f"draw {task.id} in style {style}"):
             picture = family.draw(task.content, style, f"{self._seed}/{task.id}/{style}")
             must_be(ImageFile, picture, "draw")
-        # With fewer colours a gradient falls into bands that may look like boxes.
+        # With fewer colours, a gradient breaks into bands that may look like boxes.
         if self._palette is None or family.varies(style):
             return picture
         return picture.quantize(self._palette, dither=Dither.NONE)
@@ -157,8 +157,8 @@ class SuiteWriter:
         begun, *lines = whole.split("\n")
         if begun != first:
             raise SuiteError(
-                f"{self.folder} holds a suite that was begun otherwise: {begun[:200]}; give the"
-                " same options to go on, or name another folder"
+                f"{self.folder} holds a suite started with other options: {begun[:200]}; use"
+                " the same options to resume it, or choose another folder"
             )
         for number, line in enumerate(lines, start=2):
             try:
@@ -166,9 +166,10 @@ class SuiteWriter:
                 self._count(int(fields["index"]), str(fields["solution"]))
             except (ValueError, KeyError, TypeError):
                 raise SuiteError(
-                    f"{self._file}:{number}: no problem of a suite; remove the folder to begin anew"
+                    f"{self._file}:{number}: not a problem of a suite; remove the folder to start"
+                    " over"
                 ) from None
-        # A last line that was cut off is made again.
+        # A last line that was cut off is dropped, and its problem is made again.
         self._file.write_text(f"{whole}\n", encoding="utf-8", newline="\n")
 
     def _count(self, index: int, fingerprint: str) -> None:

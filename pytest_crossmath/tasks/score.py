@@ -1,7 +1,7 @@
-"""Scores: what became of one response.
+"""Scores: the outcome of one response.
 
-A `Score` is what a family says of a response. `scoring` makes one, and the published metrics
-of many.
+A `Score` is a family's judgement of one response. `scoring` computes it, and the published
+metrics over many.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ class Finish(StrEnum):
     STOP = "stop"
     """It ended its turn."""
     LENGTH = "length"
-    """It ran into the limit of new tokens."""
+    """It reached the limit of new tokens."""
     REFUSED = "refused"
-    """The backend says that it declined or was filtered."""
+    """The backend reports that it declined or was filtered."""
 
 
 class Outcome(StrEnum):
-    """What became of one request."""
+    """The outcome of one request."""
 
     SOLVED = "solved"
     """Every blank is right."""
     MISSED = "missed"
-    """There is an answer, and some blank is wrong."""
+    """There is an answer, but some blank is wrong."""
     UNPARSED = "unparsed"
-    """There is no answer to read."""
+    """The response contains no readable answer."""
     TRUNCATED = "truncated"
-    """The limit of new tokens came before an answer."""
+    """The limit of new tokens was reached before an answer."""
     REFUSED = "refused"
     """The model or its server declined."""
     ERROR = "error"
-    """The backend failed. This is no measurement and counts nowhere."""
+    """The backend failed. This is not a measurement and is not counted."""
     PENDING = "pending"
-    """It was not asked yet. Never in a record."""
+    """It has not been asked yet. Never in a run record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +45,19 @@ class Score:
     """One scored response."""
 
     outcome: Outcome
-    """Neither `Outcome.ERROR` nor `Outcome.PENDING`: what has no response is not scored."""
+    """Never `Outcome.ERROR` or `Outcome.PENDING`: without a response there is no score."""
     answer: tuple[str, ...] | None
-    """The values that were read, in the order given; None without an answer."""
+    """The values that were read, in the order given; None if there is no answer."""
     target: tuple[str, ...]
     """The right values."""
     right: tuple[bool, ...]
-    """For each of them whether it was answered."""
+    """For each of them, whether the answer is correct."""
     steps: tuple[int, ...]
-    """For each of them its step; 0 for that of a question."""
+    """For each of them, its step; 0 for a question's value."""
     reason: str
-    """The outcome in a few words."""
+    """The outcome as a short phrase."""
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The right values, under the name that suite files and fixtures have for them."""
+        """The right values, under the name used in suite files and fixtures."""
         return self.target

@@ -1,4 +1,4 @@
-r"""Scoring: from the text of a response to a score, and to the published metrics of many.
+r"""Scoring: from the text of a response to a score, and from scores to the published metrics.
 
 >>> from pytest_crossmath.tasks.suite import load_suite
 >>> task = load_suite("mini").tasks[0]
@@ -23,30 +23,30 @@ from pytest_crossmath.tasks.score import Finish, Outcome, Score
 from pytest_crossmath.tasks.task import Task
 
 RULES = 1
-"""Version of the rules by which answers are read and compared, as `scoring` in a run record.
+"""Version of the rules for reading and comparing answers; `scoring` in a run record.
 
-Raised whenever a response could be scored otherwise than before: what was scored by other
-rules is not compared."""
+Increased whenever a response could be scored differently than before: runs scored by different
+rules are not compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """The published metrics over some scored problems. Fractions are 0 to 1."""
+    """The published metrics over some scored problems. Fractions are from 0 to 1."""
 
     problems: int
     """How many problems."""
     micro: float
-    """Mean over problems of the fraction of blanks right."""
+    """Mean over problems of the fraction of correct blanks."""
     macro: float
-    """Fraction of problems with every blank right."""
+    """Fraction of problems with every blank correct."""
     by_step: Mapping[str, float]
-    """Fraction of blanks right, pooled, for steps ``1``, ``2``, ``3`` and ``4+``."""
+    """Fraction of correct blanks, pooled, for steps ``1``, ``2``, ``3`` and ``4+``."""
     outcomes: Mapping[Outcome, int]
-    """How many problems ended in each way."""
+    """How many problems had each outcome."""
 
 
 def score_response(task: Task, text: str, finish: Finish = Finish.STOP) -> Score:
-    """Score one response to a task. Raises `FamilyError` where its family cannot."""
+    """Score one response to a task. Raises `FamilyError` if its family fails to."""
     family = family_of(task)
     if finish is not Finish.REFUSED:
         with guarded(family, f"score a response to {task.id}"):
@@ -57,7 +57,7 @@ def score_response(task: Task, text: str, finish: Finish = Finish.STOP) -> Score
     outcome, reason = {
         Finish.STOP: (Outcome.UNPARSED, f"unparsed: {family.unparsed}"),
         Finish.LENGTH: (
-            Outcome.TRUNCATED, "truncated: the token limit came before an answer"
+            Outcome.TRUNCATED, "truncated: the token limit was reached before an answer"
         ),
         Finish.REFUSED: (Outcome.REFUSED, "refused: the model or its server declined"),
     }[finish]  # fmt: skip
@@ -76,9 +76,9 @@ def summarize(scores: Sequence[Score]) -> Metrics:
 
 
 def step_rates(blanks: Iterable[tuple[Sequence[bool], Sequence[int]]]) -> dict[str, float]:
-    """The fraction of blanks right, pooled, for steps ``1``, ``2``, ``3`` and ``4+``.
+    """The fraction of correct blanks, pooled, for steps ``1``, ``2``, ``3`` and ``4+``.
 
-    Takes for each problem whether its blanks are right, and their steps.
+    For each problem, `blanks` says which blanks are correct, and their steps.
     """
     pools: dict[str, list[bool]] = {}
     for rights, steps in blanks:

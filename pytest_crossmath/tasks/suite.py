@@ -1,15 +1,15 @@
 """Suites: folders of problems with pictures and a manifest.
 
-A suite is ``problems.jsonl`` with one problem a line, ``manifest.json`` beside
-it, and the pictures::
+A suite is ``problems.jsonl`` with one problem per line, ``manifest.json`` next to it, and the
+pictures::
 
     problems/mini/manifest.json
     problems/mini/problems.jsonl
     problems/mini/original/mini-0001.png
 
-A line holds `id`, `family` (left out: crossmath), the family's own fields, `key`, `steps`,
+A line holds `id`, `family` (default: crossmath), the family's own fields, `key`, `steps`,
 `difficulty` and `images`. The manifest holds a SHA-256 of every text and of every picture's
-pixels, so that a suite is known by what a model sees, not by how it was saved.
+pixels, so that a suite is identified by what a model sees, not by how it was saved.
 
 >>> suite = load_suite("mini")
 >>> suite.name, len(suite.tasks), suite.styles
@@ -41,43 +41,43 @@ from pytest_crossmath.tasks.task import Form, Modality, Task
 PROBLEMS_FILE = "problems.jsonl"
 MANIFEST_FILE = "manifest.json"
 UNFINISHED_FILE = "unfinished.jsonl"
-"""What a suite that is on its way has instead of problems and manifest."""
+"""What an unfinished suite has instead of problems and manifest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A loaded suite: of tasks that can all be proved, or of others."""
+    """A loaded suite. Either all its tasks can be proved, or none can."""
 
     name: str
-    """Name of a bundled suite or a dataset, else the folder or file it came from."""
+    """Name of a bundled suite or a dataset, otherwise of the folder or file it came from."""
     tasks: tuple[Task, ...]
-    """What a model is asked, in the order of the file."""
+    """The tasks, in the order of the file."""
     digest: str
     """SHA-256 over every task's text, target and picture files, as hex digits."""
     file: Path | None = None
-    """The JSONL file that it was read from; None for a dataset."""
+    """The JSONL file it was read from; None for a dataset."""
 
     @property
     def families(self) -> tuple[str, ...]:
-        """Names of the families that it has tasks of."""
+        """Names of its tasks' families."""
         return tuple(dict.fromkeys(task.family for task in self.tasks))
 
     @property
     def can_be_proved(self) -> bool:
-        """Whether all its tasks are of families that can be proved.
+        """Whether all its tasks belong to families that can be proved.
 
-        Their styles are drawings of one content; the styles of questions are what is asked.
+        Their styles are drawings of the same content; the styles of questions differ in content.
         """
         return all(map(is_provable, self.families))
 
     @property
     def plural(self) -> str:
-        """What its tasks are called in messages."""
+        """Plural noun for its tasks, used in messages."""
         return " and ".join(family_named(name).plural for name in self.families)
 
     @property
     def styles(self) -> tuple[str, ...]:
-        """Of tasks that can be proved, the styles that each of them has; else all that one has."""
+        """The styles that every task has; for questions, those that at least one has."""
         by_task = [dict.fromkeys(form.style for form in task.forms) for task in self.tasks]
         found = dict.fromkeys(chain.from_iterable(by_task))
         if self.can_be_proved:
@@ -93,12 +93,12 @@ class Suite:
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
-        """The modalities that it offers."""
+        """The modalities that the suite offers."""
         offered = {form.modality for form in self.forms}
         return tuple(modality for modality in Modality if modality in offered)
 
     def chosen(self, modalities: Iterable[Modality], styles: Iterable[str]) -> tuple[Form, ...]:
-        """The forms of these modalities, in these styles where they have some, in this order."""
+        """The forms of these modalities in these styles, if they have styles, in this order."""
         styles = tuple(styles)
         offered = set(self.forms)
         wanted = (Form(m, style) for m in modalities for style in (None, *styles))
@@ -115,7 +115,7 @@ class Suite:
         return found
 
     def cut(self, limit: int | None) -> Suite:
-        """The first `limit` tasks, all of them for None."""
+        """The suite with its first `limit` tasks only, or all of them for None."""
         return replace(self, tasks=self.tasks[:limit])
 
 
@@ -128,11 +128,11 @@ def bundled_suites() -> dict[str, Path]:
 
 
 def load_suite(suite: str, *, root: Path | None = None) -> Suite:
-    """A suite by bundled name, folder, JSONL file, or ``mathverse:PATH`` and ``mmmu:PATH``.
+    """Load a suite by bundled name, folder, JSONL file, ``mathverse:PATH`` or ``mmmu:PATH``.
 
-    Pictures of a dataset are kept in ``.crossmath`` in `root`, by default the current folder.
-    Raises `SuiteError` with file, line and field for whatever is wrong. Pictures are
-    not looked at, see `check_pictures`.
+    Pictures of a dataset are stored in ``.crossmath`` in `root`, by default the current folder.
+    Raises `SuiteError` with file, line and field if anything is wrong. Pictures are not
+    checked, see `check_pictures`.
     """
     dataset = split_dataset(suite)
     if dataset is not None:
@@ -146,48 +146,49 @@ def load_suite(suite: str, *, root: Path | None = None) -> Suite:
         proved, other = (family_of(by_kind[kind]).plural for kind in (True, False))
         raise SuiteError(
             f"{by_kind[False].origin}: a suite holds {proved} or {other}, not both: put the"
-            f" {other} into a file of their own"
+            f" {other} into a separate file"
         )
     return Suite(name, tasks, _digest(tasks), file)
 
 
 def load_provable(suite: str, what: str) -> Suite:
-    """A suite whose tasks can be proved, for `what`. Raises `SuiteError`, also for another."""
+    """Load a suite whose tasks can be proved, as `what` requires. Raises `SuiteError` otherwise."""
     loaded = load_suite(suite)
     if not loaded.can_be_proved:
         raise SuiteError(
-            f"suite {loaded.name} holds {loaded.plural}: {what} is for tasks that can be proved"
+            f"suite {loaded.name} holds {loaded.plural}: {what} needs tasks that can be proved"
         )
     return loaded
 
 
 def find_suite(suite: str) -> Path:
-    """The JSONL file of a suite. Raises `SuiteError` where there is none.
+    """The JSONL file of a suite. Raises `SuiteError` if there is none.
 
-    In a folder that is ``problems.jsonl``, or the one JSONL file that it holds.
+    For a folder, this is the only JSONL file in it, otherwise ``problems.jsonl``.
     """
     bundled = bundled_suites()
     path = bundled[suite] if suite in bundled else Path(suite)
     file = path
-    # Not the methods of Path: they raise for a name that is too long.
+    # Not the methods of Path, which raise for a name that is too long.
     if os.path.isdir(path):
         if os.path.isfile(path / UNFINISHED_FILE):
             raise SuiteError(
-                f"suite {suite!r} is unfinished: give its `crossmath generate` command again, which"
-                " goes on where it was broken off"
+                f"suite {suite!r} is unfinished: run its `crossmath generate` command again to"
+                " resume it"
             )
         others = sorted(path.glob("*.jsonl"))
         file = others[0] if len(others) == 1 else path / PROBLEMS_FILE
     if not os.path.isfile(file):
         raise SuiteError(
-            f"no suite {suite!r}: it is neither a bundled suite ({', '.join(bundled) or 'none'}),"
-            f" nor a folder with {PROBLEMS_FILE}, nor a JSONL file, nor {dataset_forms(' or ')}"
+            f"no suite {suite!r}: it is neither a bundled suite"
+            f" ({', '.join(bundled) or 'none'}), nor a folder with {PROBLEMS_FILE},"
+            f" nor a JSONL file, nor {dataset_forms(' or ')}"
         )
     return file
 
 
 def taken_fingerprints(*others: Suite, apart_from: str | None = None) -> frozenset[tuple[str, str]]:
-    """Family and fingerprint of all tasks in bundled and other suites, which new ones avoid."""
+    """Family and fingerprint of every task in bundled and other suites, which new tasks avoid."""
     bundled = (load_suite(name) for name in bundled_suites() if name != apart_from)
     return frozenset(
         fingerprint_of(task) for suite in chain(bundled, others) for task in suite.tasks
@@ -195,7 +196,7 @@ def taken_fingerprints(*others: Suite, apart_from: str | None = None) -> frozens
 
 
 def text_hash(text: str) -> str:
-    """SHA-256 of a task's text, as a manifest has it."""
+    """SHA-256 of a task's text, as stored in a manifest."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -220,7 +221,7 @@ def check_pictures(suite: Suite, styles: Iterable[str]) -> None:
 
 
 def _problems_folder() -> Path:
-    """In a wheel the folder is inside the package; in a checkout it lies beside it."""
+    """In a wheel the folder is inside the package; in a checkout it is next to it."""
     package = Path(__file__).parents[1]
     inside = package / "problems"
     return inside if inside.is_dir() else package.parent / "problems"
@@ -235,15 +236,15 @@ def _load_lines(file: Path) -> tuple[Task, ...]:
     tasks: dict[str, Task] = {}
     is_parquet = file.suffix == ".parquet"
     try:
-        # Not splitlines(): JSON may hold U+2028 and its kind inside a string.
+        # Not splitlines(): JSON strings may contain U+2028 and other line separators.
         lines = [] if is_parquet else file.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError:
-        raise SuiteError(f"{file} cannot be read: it is not UTF-8, save it as that") from None
+        raise SuiteError(f"{file} cannot be read: it is not UTF-8; save it as UTF-8") from None
     except OSError as error:
         raise SuiteError(f"{file} cannot be read: {error}") from None
     if is_parquet or lines[0].lstrip().startswith("["):
         raise SuiteError(
-            f"{file} is no file of one JSON object a line: of a dataset write"
+            f"{file} does not hold one JSON object per line; for a dataset, write"
             f" {' or '.join(f'{name}:{file}' for name in DATASETS)}"
         )
     for number, line in enumerate(lines, start=1):
@@ -255,10 +256,10 @@ def _load_lines(file: Path) -> tuple[Task, ...]:
         except (CrossmathError, ValueError) as error:
             raise SuiteError(f"{file}:{number}: {error}") from error
         if task.id in tasks:
-            raise SuiteError(f"{file}:{number}: the id {task.id!r} is there twice")
+            raise SuiteError(f"{file}:{number}: the id {task.id!r} appears twice")
         tasks[task.id] = task
     if not tasks:
-        raise SuiteError(f"{file} holds no problem")
+        raise SuiteError(f"{file} holds no problems")
     return tuple(tasks.values())
 
 
@@ -270,7 +271,7 @@ def parse_task(record: Mapping[str, Any], file: Path, origin: str) -> Task:
         counts = len(task.target), len(task.steps)
         if task.family != family.name or counts[0] != counts[1] or not task.target:
             raise FamilyError(
-                f"the family {family.name!r} made a task of the family {task.family!r} with"
+                f"the family {family.name!r} returned a task of the family {task.family!r} with"
                 f" {counts[0]} values and {counts[1]} steps"
             )
         check_id("id", task.id)
@@ -278,7 +279,7 @@ def parse_task(record: Mapping[str, Any], file: Path, origin: str) -> Task:
 
 
 def _family_name(record: Mapping[str, Any]) -> str:
-    """The field `family`; a line without it is known by its other fields."""
+    """The field `family`; a line without it is recognised by its other fields."""
     name = record.get("family", "crossmath" if {"forms", "kind"}.isdisjoint(record) else "question")
     check_field(isinstance(name, str), "family", "the name of a family", name)
     return str(name)
@@ -288,7 +289,7 @@ def _digest(tasks: Iterable[Task]) -> str:
     total = hashlib.sha256()
     for task in tasks:
         family = family_of(task)
-        with guarded(family, f"tell {task.id} from others"):
+        with guarded(family, f"compute a digest of {task.id}"):
             for part in family.digest(task):
                 total.update(part)
     return total.hexdigest()

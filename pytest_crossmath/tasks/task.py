@@ -1,4 +1,4 @@
-"""Tasks: what a model is asked, and the forms in which it is shown.
+"""Tasks: what a model is asked, and the forms in which a task can be shown.
 
 >>> form = Form.parse("image/beige")
 >>> form.modality.shows_text, form.style, str(form)
@@ -56,41 +56,41 @@ def text_in(parts: Iterable[Part]) -> str:
 
 
 def pictures_in(parts: Iterable[Part]) -> tuple[Picture, ...]:
-    """The pictures in it, in their order."""
+    """The pictures of a message, or of what a form shows, in order."""
     return tuple(part.picture for part in parts if isinstance(part, ImagePart))
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a task is shown: ``MODALITY`` or ``MODALITY/STYLE``, which is made and read here only."""
+    """How a task is shown, written as ``MODALITY`` or ``MODALITY/STYLE``."""
 
     modality: Modality
     """Text, picture or both."""
     style: str | None = None
-    """The image style; None without a picture and where it has no name. In a gate and in what
-    compares runs, None stands for all styles together."""
+    """The image style; None if there is no picture or its style has no name. In gates and
+    comparisons of runs, None stands for all styles together."""
 
     @classmethod
     def parse(cls, text: str) -> Form:
-        """The inverse of `str`. Raises `ValueError` for what is not a form."""
+        """The inverse of `str`. Raises `ValueError` if the text is not a form."""
         name, slash, style = text.partition("/")
         modality = Modality(name)
         if slash and not (style and modality.shows_image):
-            raise ValueError(f"{text!r}: a style comes behind image/ or image+text/")
+            raise ValueError(f"{text!r}: a style must follow image/ or image+text/")
         return cls(modality, style or None)
 
     @property
     def pooled(self) -> Form:
-        """The form in all styles together."""
+        """The form that stands for all its styles together."""
         return Form(self.modality)
 
     @property
     def order(self) -> tuple[int, str]:
-        """What forms are sorted by: modalities as they are declared, then styles by name."""
+        """The sort key of forms: modalities in their declared order, then styles by name."""
         return list(Modality).index(self.modality), self.style or ""
 
     def holds(self, other: Form) -> bool:
-        """Whether another form is this one, in this style or in any where this has none."""
+        """Whether this form includes `other`: same modality, and same style if it has one."""
         return self.modality is other.modality and self.style in {None, other.style}
 
     def __str__(self) -> str:
@@ -99,35 +99,35 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is asked: one line of a suite. In public names it is called a problem."""
+    """What is asked: one line of a suite. In public names a task is called a problem."""
 
     id: str
     """Unique in its suite, and part of the test id: ``mini-0001``."""
     family: str
-    """Name of the family that asks and scores it, see `tasks.family`."""
+    """Name of the family that handles it, see `tasks.family`."""
     content: Any = field(hash=False)
-    """What the family knows of it: the data that move between text and picture."""
+    """The family's data, which are given as text or as a picture."""
     target: tuple[str, ...]
-    """The right values, in the order in which they are to be answered."""
+    """The right values, in the order in which they must be answered."""
     steps: tuple[int, ...]
-    """For each value the round of deduction that gives it, from 1; 0 where there are none."""
+    """For each value the round of deduction that yields it, from 1; 0 if there are no rounds."""
     difficulty: str
-    """``easy``, ``medium`` or ``hard``; of a question its subject, or nothing."""
+    """``easy``, ``medium`` or ``hard``; for a question its subject, or empty."""
     shown: Mapping[Form, tuple[Part, ...]] = field(hash=False)
-    """What each form shows beside the instruction, in the order in which it is shown."""
+    """What each form shows in addition to the instruction, in order."""
     origin: str = ""
-    """Where it was read, as ``file:line``; empty for one just made."""
+    """Where it was read, as ``file:line``; empty for a new task."""
     question: str = ""
-    """What is asked beside the instruction of its family, as text in every form."""
+    """What is asked in addition to the family's instruction, as text in every form."""
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The right values, under the name that suite files and fixtures have for them."""
+        """The right values, under the name used in suite files and fixtures."""
         return self.target
 
     @property
     def equations(self) -> tuple[Any, ...]:
-        """Of a crossword of equations, these; of other families nothing."""
+        """The equations of a crossword; empty for other families."""
         return tuple(getattr(self.content, "equations", ()))
 
     @property
@@ -137,13 +137,13 @@ class Task:
 
     @property
     def pictures(self) -> Mapping[Form, tuple[Picture, ...]]:
-        """The pictures of each form that has some, in their order."""
+        """The pictures of each form that has any, in order."""
         found = {form: pictures_in(parts) for form, parts in self.shown.items()}
         return {form: pictures for form, pictures in found.items() if pictures}
 
     @property
     def images(self) -> Mapping[str, Picture]:
-        """The picture of each named style, of a family with one picture for a style."""
+        """The picture of each named style, for families with one picture per style."""
         return {
             form.style: pictures[0]
             for form, pictures in self.pictures.items()
@@ -152,5 +152,5 @@ class Task:
 
     @property
     def text(self) -> str:
-        """Its content as text, exactly as a model is shown it; empty without that form."""
+        """Its content exactly as it is shown to a model as text; empty without a text form."""
         return text_in(self.shown.get(Form(Modality.TEXT), ()))

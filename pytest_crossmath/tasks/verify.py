@@ -1,8 +1,9 @@
-"""Proofs about a suite: that its tasks are sound and that their forms say the same.
+"""Proofs about a suite: its tasks are sound, and their forms show the same content.
 
-For each task: the target solves it, the solution is unique, the steps are right, the text
-parses back, and every picture, read from its pixels alone, shows the same. For the suite: no
-two tasks are equal up to symmetry, and none is in another suite::
+For each task: the target solves it, the solution is unique, the steps are correct, parsing the
+text and writing it again changes nothing, and every picture, read from its pixels alone, shows
+the same content. For the suite: no two tasks are equal up to symmetry, and none is in another
+suite::
 
     report = verify(load_suite("mini").tasks)
     assert not report.defects
@@ -26,14 +27,14 @@ from pytest_crossmath.tasks.task import Task
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was found."""
+    """The result of a verification."""
 
     problems: int
-    """How many problems were looked at."""
+    """How many problems were checked."""
     defects: tuple[Defect, ...]
     """Everything that is wrong."""
     unread: tuple[Unread, ...] = field(default=())
-    """Pictures about which nothing could be said."""
+    """Pictures that could be neither proved nor refuted."""
 
 
 def verify(
@@ -42,11 +43,11 @@ def verify(
     against: Iterable[Task] = (),
     progress: Callable[[Sequence[Task]], Iterable[Task]] = iter,
 ) -> Findings:
-    """Prove every task, or say why it cannot be.
+    """Prove every task, or report why it cannot be proved.
 
-    `against` are tasks that must not be here, mirrored or not, such as those
-    of a test suite when a training set is verified. `progress` wraps the loop. Raises
-    `SuiteError` for a task of a family that cannot be proved.
+    `against` are tasks that must not be among them, mirrored or not, such as those of a test
+    suite when a training set is verified. `progress` wraps the loop. Raises `SuiteError` for
+    a task of a family that cannot be proved.
     """
     defects: list[Defect] = []
     unread: list[Unread] = []
@@ -68,13 +69,13 @@ def verify(
                 defects.append(Defect(task.id, "duplicate", family.text_field, twin))
             others.append(task)
             if stranger := foreign.get(known):
-                detail = f"the same {family.data} as {stranger} of the other"
+                detail = f"the same {family.data} as {stranger} in the other suite"
                 defects.append(Defect(task.id, "leak", family.text_field, detail))
     return Findings(len(tasks), tuple(defects), tuple(unread))
 
 
 def verify_manifest(file: Path, tasks: Sequence[Task]) -> Iterator[Defect]:
-    """Compare the problems of a file with the hashes in the manifest beside it, if any."""
+    """Compare the problems of a file with the hashes in the manifest next to it, if any."""
     manifest = file.parent / MANIFEST_FILE
     if file.name != PROBLEMS_FILE or not manifest.is_file():
         return
@@ -85,19 +86,19 @@ def verify_manifest(file: Path, tasks: Sequence[Task]) -> Iterator[Defect]:
         yield Defect("-", "manifest", MANIFEST_FILE, f"cannot be read: {error!r}")
         return
     for id in known.keys() - {task.id for task in tasks}:
-        yield Defect(id, "manifest", MANIFEST_FILE, f"is there, and not in {PROBLEMS_FILE}")
+        yield Defect(id, "manifest", MANIFEST_FILE, f"is listed, but is not in {PROBLEMS_FILE}")
     for task in tasks:
         text, pixels = known.get(task.id, (None, {}))
         if text != text_hash(task.text):
             field = provable(task.family, "verify").text_field
-            yield Defect(task.id, "manifest", field, "is not the one that was hashed")
+            yield Defect(task.id, "manifest", field, "does not match its hash")
         for style, picture in task.images.items():
             if pixels.get(style) != _pixel_hash(picture):
-                yield Defect(task.id, "manifest", style, "has other pixels than were hashed")
+                yield Defect(task.id, "manifest", style, "does not match the hash of its pixels")
 
 
 def wrong_target(task: Task) -> Defect | None:
-    """The first way in which a task's target is wrong; None where it is right."""
+    """The first error in a task's target; None if it is correct."""
     family = provable(task.family, "verify")
     with guarded(family, f"check {task.id}"):
         return family.wrong_target(task)

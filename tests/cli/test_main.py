@@ -88,7 +88,7 @@ def test_generate_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixtu
     command = ["generate", "--count", "1", "--seed", "1", "--out", str(tmp_path / "s")]
     assert main(command) == 0
     assert main(command) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     (tmp_path / "web").mkdir()
     (tmp_path / "web" / "manifest.json").write_text("mine")
     assert main([*command[:-1], str(tmp_path / "web")]) == 2
@@ -146,8 +146,8 @@ def test_a_changed_picture_or_text_differs_from_the_manifest(
     capsys.readouterr()
     assert main(["verify", str(one)]) == 1
     shown = capsys.readouterr().out
-    assert "s-0001: manifest: table: is not the one that was hashed" in shown
-    assert "s-0001: manifest: original: has other pixels than were hashed" in shown
+    assert "s-0001: manifest: table: does not match its hash" in shown
+    assert "s-0001: manifest: original: does not match the hash of its pixels" in shown
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_options(
     [
         ("{not json", "problems.jsonl:2: not JSON"),
         ('{"id": "a"}', "problems.jsonl:2: the field 'table' is missing"),
-        ("[1]", "problems.jsonl:2: a problem is a JSON object"),
+        ("[1]", "problems.jsonl:2: a problem must be a JSON object"),
     ],
 )
 def test_a_bad_line_of_a_suite(
@@ -149,4 +149,4 @@ def test_a_record_that_cannot_be_written(
     result = pytester.runpytest(
         f"--crossmath-model={replay(text='1')}", "--crossmath-limit=1", "--crossmath-record=taken"
     )
-    assert "the run record taken is there already" in usage_error(result)
+    assert "the run record taken already exists" in usage_error(result)

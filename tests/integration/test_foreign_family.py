@@ -122,7 +122,7 @@ def test_a_picture_of_something_else_is_found(
     assert main(["verify", suite]) == 1
     said = capsys.readouterr().out
     assert f"{first.stem}: picture: original: shows" in said
-    assert f"{first.stem}: manifest: original: has other pixels than were hashed" in said
+    assert f"{first.stem}: manifest: original: does not match the hash of its pixels" in said
 
 
 def test_what_a_model_copied_is_compared(suite: str, pytester: pytest.Pytester) -> None:
@@ -214,13 +214,13 @@ def giving(method: str, arguments: str, value: str) -> str:
     ("text", "said"),
     [
         (giving("instruction", "task", "None"),
-         "*'largest' cannot ask numbers-0001: TypeError: instruction() gave None, not a str"),
+         "*'largest' cannot ask numbers-0001: TypeError: instruction() returned None, not a str"),
         (giving("parse", "record, file, origin", "{}"),
-         "*.jsonl:1: *cannot read this line: TypeError: parse() gave {}, not a Task"),
+         "*.jsonl:1: *cannot read this line: TypeError: parse() returned {}, not a Task"),
         (giving("as_text", "content", "5"),
-         "*.jsonl:1: *cannot read this line: TypeError: as_text() gave 5, not a str"),
+         "*.jsonl:1: *cannot read this line: TypeError: as_text() returned 5, not a str"),
         (giving("digest", "task", "[5]"),
-         "the family 'largest' cannot tell numbers-0001 from others: TypeError: *"),
+         "the family 'largest' cannot compute a digest of numbers-0001: TypeError: *"),
     ],
     ids=["instruction", "parse", "as_text", "digest"],
 )  # fmt: skip
@@ -257,21 +257,21 @@ def test_what_a_family_draws_cannot_steer_a_terminal(
     ("text", "said"),
     [
         (giving("draw", "content, style, seed", "None"),
-         "the family 'largest' cannot draw numbers-0001 in style original: TypeError: draw() gave"),
+         "the family 'largest' cannot draw numbers-0001 in style original: TypeError: draw()"),
         (giving("fingerprint", "task", "[]"),
-         "the family 'largest' cannot tell a new task from others: TypeError: fingerprint()"),
+         "the family 'largest' cannot compute a fingerprint of a new task: TypeError: "),
         (giving("ask", "content, rng", "7"),
-         "the field 'question' must be a text, not 7"),
+         "the field 'question' must be a string, not 7"),
         (giving("fields", "content", "{'id': 'x', 'text': self.as_text(content)}"),
-         "the family 'largest' does not read numbers-0001 as it wrote it"),
+         "the family 'largest' does not read numbers-0001 back as it wrote it"),
         (giving("solve", "content, question", "exit(0)"),
          "the family 'largest' cannot generate a task of 'easy': SystemExit: 0"),
         (LARGEST.replace("Solution((str(max(content)),), (1,))", "None"),
-         "the family 'largest' generated a task without one solution: "),
+         "the family 'largest' generated a task that does not have exactly one solution: "),
         (LARGEST.replace("Solution((str(max(content)),), (1,))", "1 / 0"),
          "the family 'largest' cannot generate a task of 'easy': ZeroDivisionError: "),
         (LARGEST.replace("rng.sample(range(256), 5)", "[1, 2, 3]"),
-         "the family 'largest' makes nothing new of 'easy' after 1 tasks: ask for fewer"),
+         "the family 'largest' finds nothing new for 'easy' after 1 tasks: request fewer"),
     ],
     ids=["draw", "fingerprint", "ask", "fields", "exit", "no solution", "an error", "nothing new"],
 )  # fmt: skip
@@ -339,7 +339,7 @@ def test_two_packages_with_one_family_are_told(install: Install, pytester: pytes
         ("toy_families:none", LARGEST, "*cannot be loaded: AttributeError: *none*"),
         ("toy_families:Image", LARGEST, "*is not an instance of *Family"),
         ("toy_families", LARGEST.replace('"largest"', '"other"'),
-         "*calls itself 'other': give both one name"),
+         "*has the name 'other': it must be that of the entry point"),
     ],
     ids=["an error of its own", "no such attribute", "something else", "two names"],
 )  # fmt: skip
@@ -359,12 +359,12 @@ def test_one_that_cannot_be_used_is_told_in_one_line(
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ('"family": "larges"', "there is no family 'larges'; there are: crossmath, question, *"),
+        ('"family": "larges"', "there is no family 'larges'; available: crossmath, question, *"),
         ('"family": 3', "the field 'family' must be the name of a family, not 3"),
         ('"family": "largest"', "the field 'key' is missing"),
         (
             '"family": "largest", "key": [], "steps": [], "difficulty": "easy", "images": {}',
-            "the field 'key' must be whole numbers as strings, one at least, not []",
+            "the field 'key' must be a non-empty list of whole numbers as strings, not []",
         ),
         (
             (

@@ -211,7 +211,7 @@ def test_strict_names_the_pictures(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest("crossmath", *asked, "--crossmath-strict")
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(
-        ["unparsed: no answer*", "picture: data?q1.png", "answered: nothing"]
+        ["unparsed: no readable answer*", "picture: data?q1.png", "answered: nothing"]
     )
 
 

@@ -79,7 +79,7 @@ def test_no_command_writes_over_what_it_read(
         *command.replace("RECORD", record).split(),
     )  # fmt: skip
     assert done.ret == 2
-    done.stderr.fnmatch_lines(["crossmath: * run.jsonl is read here and would be lost: *"])
+    done.stderr.fnmatch_lines(["crossmath: * run.jsonl is also an input: *"])
     assert (pytester.path / record).read_bytes() == before
 
 

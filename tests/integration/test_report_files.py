@@ -120,7 +120,7 @@ def test_a_report_never_goes_over_what_the_run_reads(
             *arguments, "--crossmath-compare=old.jsonl", f"--crossmath-html={name}"
         )
         assert done.ret == pytest.ExitCode.USAGE_ERROR
-        done.stderr.fnmatch_lines(["ERROR: *--crossmath-html * is read here and would be lost: *"])
+        done.stderr.fnmatch_lines(["ERROR: *--crossmath-html * is also an input: *"])
     assert file.read_bytes() == before
 
 

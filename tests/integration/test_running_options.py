@@ -77,7 +77,7 @@ def test_strict_draws_the_grid(pytester: pytest.Pytester, workers: tuple[str, ..
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "*wrong blanks are drawn as !given/right*",
+            "*wrong blanks are shown as !given/right*",
             "[[]  20  []]          [[]1[]]",
             "[[]!16/17[]][[]-[]][[]16[]][[]=[]][[]1[]]",
             "row 5: ? - 16 = 1",

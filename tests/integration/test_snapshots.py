@@ -45,8 +45,8 @@ def test_a_problem_that_was_solved_and_no_longer_is_fails(
     done.assert_outcomes(passed=2, failed=2, xfailed=2)
     done.stdout.fnmatch_lines(
         [
-            "regressed: solved in the snapshot, now unparsed*; wrong blanks are drawn*",
-            "regressed: solved in the snapshot, now missed: *; wrong blanks are drawn*",
+            "regressed: solved in the snapshot, now unparsed*; wrong blanks are shown*",
+            "regressed: solved in the snapshot, now missed: *; wrong blanks are shown*",
             f"snapshot: {FILE}",
             "  fake: 2 regressed, 1 improved, 3 as before",
             "*2 snapshots failed. 4 snapshots passed.*",

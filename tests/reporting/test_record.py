@@ -98,7 +98,7 @@ def test_a_file_that_is_there_is_never_touched(tmp_path: Path) -> None:
     """Neither a record nor any other file of the user's is written over."""
     path = tmp_path / "notes.txt"
     path.write_text("mine", encoding="utf-8")
-    with pytest.raises(OptionError, match="is there already: name another file"):
+    with pytest.raises(OptionError, match="already exists: choose another file"):
         check_writable(path)
     writer = RecordWriter(path, {})
     writer.finish({})

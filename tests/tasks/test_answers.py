@@ -1,4 +1,4 @@
-"""Lists of numbers: which is read in a response, and whether its numbers are the right ones."""
+"""Lists of numbers: which list is read in a response, and whether its numbers are right."""
 
 import pytest
 
@@ -59,7 +59,7 @@ from pytest_crossmath.tasks.answers import parse_answer, same_number
     ],
 )
 def test_the_last_answer_that_is_spoken_counts(text: str, answer: tuple[str, ...]) -> None:
-    """Of several answers the last one outside thinking is read, separators tolerated."""
+    """The last of several answers outside thinking is read, whatever its separators."""
     assert parse_answer(text) == answer
 
 
@@ -81,7 +81,7 @@ def test_the_last_answer_that_is_spoken_counts(text: str, answer: tuple[str, ...
 def test_a_comma_separates_thousands_where_only_that_fits(
     body: str, answer: tuple[str, ...]
 ) -> None:
-    """The number of blanks tells whether 1,234 is one value or two."""
+    """The number of blanks decides whether 1,234 is one value or two."""
     assert parse_answer(f"<answer>{body}</answer>", blanks=len(answer)) == answer
 
 
@@ -91,7 +91,7 @@ def test_a_comma_separates_thousands_where_only_that_fits(
      ("٧", "7"), ("x", "x")],
 )  # fmt: skip
 def test_numbers_are_compared_as_numbers(given: str, wanted: str) -> None:
-    """Leading zeros, a point, an exponent and other scripts' digits leave a number what it is."""
+    """Leading zeros, a decimal point, an exponent or another script's digits keep the value."""
     assert same_number(given, wanted)
 
 
@@ -102,5 +102,5 @@ def test_numbers_are_compared_as_numbers(given: str, wanted: str) -> None:
      ("7", "x")],
 )  # fmt: skip
 def test_other_numbers_and_no_numbers_differ(given: str, wanted: str) -> None:
-    """Nothing but the very same number is right, however near."""
+    """Only exactly the same number is right, however close another is."""
     assert not same_number(given, wanted)

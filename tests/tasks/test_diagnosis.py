@@ -1,4 +1,4 @@
-"""Why a picture was missed: read wrong, or reasoned wrong."""
+"""Why a picture was missed: misread, or reasoned about wrongly."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PROBLEM = grid(TABLE, ("5",))
 def test_the_cause_follows_from_what_it_wrote(
     answer: tuple[str, ...], text: str, cause: Cause
 ) -> None:
-    """The grid is compared with the truth, and solved as it was written."""
+    """The copied grid is compared with the true one, and solved as it was written."""
     assert diagnose(PROBLEM, answer, text) is cause
 
 
@@ -57,12 +57,12 @@ def test_the_cause_follows_from_what_it_wrote(
     ],
 )
 def test_a_table_is_read_however_it_is_written(text: str) -> None:
-    """Other signs, rules, short rows, decoration: what counts is what it saw."""
+    """Variants of signs, rules, short rows and decoration do not hide what the model saw."""
     assert diagnose(PROBLEM, ("4",), text) is Cause.READ_RIGHT
 
 
 def test_a_row_of_minus_signs_is_no_rule() -> None:
-    """Two equations down, side by side."""
+    """Such a row occurs when two equations run down side by side."""
     grid = read_transcription("| 7 | | 9 |\n| - | | - |\n| 5 | | 4 |\n| = | | = |\n| ? | | ? |")
     assert grid is not None
     assert [cell.text for cell in grid.rows[1]] == ["-", "", "-"]
@@ -70,18 +70,18 @@ def test_a_row_of_minus_signs_is_no_rule() -> None:
 
 @pytest.mark.parametrize("problem", load_suite("standard").tasks[::50], ids=lambda p: p.id)
 def test_every_problem_reads_back(problem: Task) -> None:
-    """From its own table, and from the puzzle's."""
+    """Both its own table and the formatted puzzle are read back."""
     for text in (problem.text, format_table(problem.content)):
         assert diagnose(problem, ("0",) * len(problem.key), text) is Cause.READ_RIGHT
 
 
 @given(st.text(alphabet="|-? 12=+\n`*x×:", max_size=200))
 def test_no_text_is_an_error(text: str) -> None:
-    """A model may write anything."""
+    """A model may write anything without causing an error."""
     assert diagnose(PROBLEM, ("4",), text) in set(Cause)
 
 
 def test_a_huge_text_is_no_trouble() -> None:
-    """Neither wide nor long."""
+    """Neither a wide nor a long text causes trouble."""
     assert diagnose(PROBLEM, ("4",), "| 1 " * 200_000 + "|") is not Cause.READ_RIGHT
     assert diagnose(PROBLEM, ("4",), "| 1 | 2 |\n" * 200_000) is Cause.NO_GRID

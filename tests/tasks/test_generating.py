@@ -1,4 +1,4 @@
-"""New tasks: the same from a seed everywhere, and no two alike."""
+"""New tasks: a seed gives the same ones everywhere, and no two are alike."""
 
 import os
 import subprocess
@@ -22,12 +22,12 @@ def made(
 
 
 def first(count: int, exclude: Collection[str] = ()) -> list[Task]:
-    """The first problems of the mini preset under seed 11."""
+    """The first problems of the mini preset with seed 11."""
     return list(made("mini", count, seed=11, prefix="p", exclude=exclude))
 
 
 def test_two_processes_make_the_same_problems() -> None:
-    """The problems of a seed do not depend on the process or on its hash seed."""
+    """The problems of a seed depend neither on the process nor on its hash seed."""
     program = (
         "from itertools import islice\n"
         "from pytest_crossmath.tasks.crossmath.family import FAMILY\n"
@@ -50,7 +50,7 @@ def test_two_processes_make_the_same_problems() -> None:
 
 
 def test_two_processes_write_the_same_files(tmp_path: Path) -> None:
-    """All strata with their pictures and the manifest, byte for byte."""
+    """Problems of all strata, pictures and manifest are the same byte for byte."""
     found = []
     for hash_seed in ("1", "2"):
         out = tmp_path / hash_seed / "suite"
@@ -66,7 +66,7 @@ def test_two_processes_write_the_same_files(tmp_path: Path) -> None:
 
 
 def test_the_standard_suite_is_what_its_seed_makes() -> None:
-    """The first problems of the bundled suite come out of the generator again."""
+    """The generator reproduces the first problems of the bundled suite."""
     bundled = load_suite("standard").tasks[:12]
     again = made("mixed", 12, seed=2604, prefix="standard")
     assert [(p.id, p.text, p.key, p.steps, p.difficulty) for p in again] == [
@@ -75,18 +75,18 @@ def test_the_standard_suite_is_what_its_seed_makes() -> None:
 
 
 def test_another_seed_makes_other_problems() -> None:
-    """Seeds are worlds apart: they share no problem among the first few."""
+    """Two seeds share no problem among the first few."""
     other = made("mini", 20, seed=12, prefix="p")
     assert not {p.text for p in first(20)} & {p.text for p in other}
 
 
 def test_problems_are_named_and_numbered() -> None:
-    """Ids are the prefix and a number of four digits that counts from one."""
+    """Ids are the prefix and a four-digit number that counts from one."""
     assert [problem.id for problem in first(3)] == ["p-0001", "p-0002", "p-0003"]
 
 
 def test_no_two_problems_are_alike_up_to_transposition() -> None:
-    """Neither a solved grid nor its mirror image is made a second time."""
+    """Neither a solved grid nor its mirror image is made twice."""
     grids = [problem.content.filled(problem.key) for problem in first(400)]
     seen = {grid.rows for grid in grids} | {grid.transposed().rows for grid in grids}
     symmetric = sum(grid == grid.transposed() for grid in grids)
@@ -102,7 +102,7 @@ def test_what_is_excluded_is_skipped_and_the_rest_stays() -> None:
 
 
 def test_the_difficulties_of_a_mixed_suite_go_on(tmp_path: Path) -> None:
-    """Their shares hold from the start on, wherever it was broken off."""
+    """The shares hold from the start, wherever the job was interrupted."""
     whole = numbered(FAMILY, "mixed", seed=5, prefix="s")
     first = list(islice(whole, 7))
     rest = numbered(FAMILY, "mixed", seed=5, prefix="s", made=3, index=first[2][0])

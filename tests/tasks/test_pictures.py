@@ -1,4 +1,4 @@
-"""Pictures: whole ones pass, and each kind of damage is told."""
+"""Pictures: intact ones pass, and each kind of damage is reported."""
 
 import struct
 import zlib
@@ -24,14 +24,14 @@ def test_a_whole_picture_passes(picture: Picture) -> None:
 
 @pytest.mark.parametrize("name", ["nothing.png", "."])
 def test_a_picture_that_is_not_there_is_missing(tmp_path: Path, name: str) -> None:
-    """A path without a file, and a folder, are missing pictures."""
+    """Neither a path without a file nor a folder is a picture."""
     with pytest.raises(SuiteError, match=r"the picture .* is missing"):
         Picture(tmp_path / name).check()
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.3, 0.6, 0.9])
 def test_a_truncated_picture_is_broken(tmp_path: Path, picture: Picture, kept: float) -> None:
-    """A download that stopped early is told before a model is asked."""
+    """A download that stopped early is reported before a model is asked."""
     data = picture.data
     path = tmp_path / "cut.png"
     path.write_bytes(data[: int(len(data) * kept)])
@@ -54,7 +54,7 @@ def test_a_picture_with_flipped_bits_is_broken(
 
 @pytest.mark.parametrize("data", [b"\x00" * 4_096, b"version https://git-lfs", b"<html></html>"])
 def test_garbage_is_no_picture(tmp_path: Path, data: bytes) -> None:
-    """A file of another kind under a picture's name is broken."""
+    """A different kind of file with a picture's name is broken."""
     path = tmp_path / "garbage.png"
     path.write_bytes(data)
     with pytest.raises(SuiteError, match=r"the picture .*garbage\.png is broken"):
@@ -62,7 +62,7 @@ def test_garbage_is_no_picture(tmp_path: Path, data: bytes) -> None:
 
 
 def test_a_picture_that_claims_a_monstrous_size_is_broken(tmp_path: Path) -> None:
-    """A few bytes that would unpack into gigabytes are refused."""
+    """A few bytes that would decompress to gigabytes are refused."""
     header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     checksum = struct.pack(">I", zlib.crc32(header))
     path = tmp_path / "bomb.png"

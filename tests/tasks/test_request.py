@@ -1,4 +1,4 @@
-"""One instruction for every modality, and the payload that differs."""
+"""One instruction for every modality; only the data differ."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ TEXT, IMAGE, BOTH = map(Form.parse, ("text", "image/original", "image+text/origi
     ],
 )
 def test_only_the_payload_differs(form: Form, content: tuple[TextPart | ImagePart, ...]) -> None:
-    """The words are the same in every form; a table, a picture or both go with them."""
+    """The words are the same in every form; a table, a picture or both are added."""
     assert make_request(PROBLEM, form).content == content
 
 
@@ -35,12 +35,12 @@ def test_only_the_payload_differs(form: Form, content: tuple[TextPart | ImagePar
     "word", ["table", "image", "picture", "markdown", "text", "shown", "below"]
 )
 def test_the_instruction_does_not_speak_of_the_form(word: str) -> None:
-    """What is asked fits every form, so that only the form can make a difference."""
+    """The instruction fits every form, so only the form can make a difference."""
     assert word not in INSTRUCTION.lower()
 
 
 def test_the_instruction_asks_for_the_tags_that_are_scored() -> None:
-    """A model is told how to answer."""
+    """The instruction tells the model how to answer."""
     assert "<answer>" in INSTRUCTION
     assert "</answer>" in INSTRUCTION
 
@@ -56,7 +56,7 @@ def test_the_instruction_asks_for_the_tags_that_are_scored() -> None:
 def test_a_request_is_known_by_task_form_and_number(
     modality: Modality, style: str | None, pictures: tuple[Picture, ...]
 ) -> None:
-    """The form has a style where it has a picture."""
+    """The form has a style if it has a picture."""
     asked = make_request(PROBLEM, Form(modality, style), sample=2)
     assert asked.id == RequestId("one", Form(modality, style), 2, transcribes=False)
     assert asked.pictures == pictures
@@ -73,13 +73,13 @@ def test_a_request_is_known_by_task_form_and_number(
     ids=str,
 )  # fmt: skip
 def test_a_form_that_the_problem_lacks_is_named(form: Form) -> None:
-    """A form with a picture needs one in that style, and a text has none."""
+    """A form with a picture needs one in that style, and text has no style."""
     with pytest.raises(SuiteError, match=f"^problem one has no form {re.escape(str(form))}$"):
         make_request(PROBLEM, form)
 
 
 def test_an_instruction_of_the_users_replaces_ours(tmp_path: Path) -> None:
-    """A prompt file is used as it is, without the blank lines around it."""
+    """A prompt file is used as it is, except for blank lines around the text."""
     file = tmp_path / "prompt.txt"
     file.write_text("\n  Fülle ? aus.\nDanke.\n\n", encoding="utf-8")
     instruction = load_instruction(file)

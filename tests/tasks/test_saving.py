@@ -1,4 +1,4 @@
-"""Suites that are broken off on their way, and taken up again."""
+"""Suites that are interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ ARGUMENTS = ["--seed", "5", "--difficulty", "mini", "--name", "s"]
 
 
 def generate(out: Path, count: int, *arguments: str) -> int:
-    """The command's exit status."""
+    """Run the command and return its exit status."""
     return main(["generate", "--count", str(count), *ARGUMENTS, "--out", str(out), *arguments])
 
 
 def broken_off(folder: Path, after: int, styles: Sequence[str] = ("original",)) -> None:
-    """Leave a suite as a kill after some problems leaves it."""
+    """Leave a suite in the state in which a killed job leaves it after some problems."""
     made_by = "crossmath generate --difficulty mini --seed 5 --name s"
     writer = SuiteWriter(folder, styles=styles, palette=None, made_by=made_by, seed=5)
     taken = {known for _, known in taken_fingerprints()}
@@ -38,7 +38,7 @@ def broken_off(folder: Path, after: int, styles: Sequence[str] = ("original",)) 
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Everything in a folder."""
+    """The content of every file in a folder."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
@@ -51,7 +51,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_a_broken_off_suite_is_taken_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], cut: int, styles: list[str]
 ) -> None:
-    """Byte for byte what it had become at once, also where a line was cut off."""
+    """A resumed suite equals an uninterrupted one byte for byte, even if a line was cut off."""
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     assert generate(whole, 6, "--style", *styles) == 0
     broken_off(resumed, 4, styles)
@@ -64,7 +64,7 @@ def test_a_broken_off_suite_is_taken_up(
 
 
 def saved(folder: Path, problems: Sequence[Task], seed: int) -> dict[str, bytes]:
-    """The pictures on backgrounds by the problem's id."""
+    """The pictures on varied backgrounds, by the problem's id."""
     writer = SuiteWriter(folder, styles=["background"], palette=None, made_by="x", seed=seed)
     for problem in problems:
         writer.add(problem)
@@ -73,7 +73,7 @@ def saved(folder: Path, problems: Sequence[Task], seed: int) -> dict[str, bytes]
 
 
 def test_a_background_is_the_problems_own(tmp_path: Path) -> None:
-    """Drawn from the seed and the id, in whatever order; another id or seed has another."""
+    """The background depends on the seed and the id, not on the order."""
     problem = load_suite("mini").tasks[0]
     problems = [replace(problem, id=f"x-{number}") for number in range(6)]
     forwards = saved(tmp_path / "one", problems, seed=1)
@@ -83,7 +83,7 @@ def test_a_background_is_the_problems_own(tmp_path: Path) -> None:
 
 
 def test_a_manifest_says_what_makes_the_suite_again(tmp_path: Path) -> None:
-    """Its command, seed and name, and the styles of its pictures."""
+    """It holds the command, seed and name, and the styles of the pictures."""
     assert generate(tmp_path / "s", 4, "--style", "background", "original") == 0
     manifest = json.loads((tmp_path / "s" / "manifest.json").read_text(encoding="utf-8"))
     problems = list(manifest["problems"].values())
@@ -97,7 +97,7 @@ def test_a_manifest_says_what_makes_the_suite_again(tmp_path: Path) -> None:
 
 
 def test_a_palette_leaves_varied_backgrounds_alone(tmp_path: Path) -> None:
-    """A gradient of few colours has bands, which cannot be told from boxes with certainty."""
+    """With few colours a gradient has bands, which are not reliably distinguished from boxes."""
     styles = ["--style", "original", "background"]
     assert generate(tmp_path / "s", 3, *styles) == 0
     assert generate(tmp_path / "t", 3, *styles, "--palette", "16") == 0
@@ -111,7 +111,7 @@ def test_a_palette_leaves_varied_backgrounds_alone(tmp_path: Path) -> None:
 def test_backgrounds_are_proved(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], difficulty: str
 ) -> None:
-    """Every picture is read back with certainty, from the file that was written."""
+    """Every picture is read back with certainty from the file that was written."""
     out = tmp_path / "s"
     styles = ["--style", "original", "background"]
     assert generate(out, 20, *styles, "--difficulty", difficulty) == 0
@@ -120,7 +120,7 @@ def test_backgrounds_are_proved(
 
 
 def test_a_repeated_solution_is_not_made_after_a_break(tmp_path: Path) -> None:
-    """What is there already is left out, as without a break."""
+    """A resumed job skips existing solutions, as an uninterrupted one does."""
     folder = tmp_path / "s"
     broken_off(folder, 4)
     writer = SuiteWriter(
@@ -138,19 +138,19 @@ def test_a_repeated_solution_is_not_made_after_a_break(tmp_path: Path) -> None:
 def test_other_options_do_not_go_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
-    """A suite is made in one way; what is there stays."""
+    """A suite is resumed only with its own options; existing files stay."""
     folder = tmp_path / "s"
     broken_off(folder, 2)
     before = files(folder)
     assert generate(folder, 3, *arguments) == 2
     told = capsys.readouterr().err
-    assert "was begun otherwise" in told
+    assert "started with other options" in told
     assert told.count("\n") == 1
     assert files(folder) == before
 
 
 def test_a_damaged_beginning_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With its line."""
+    """The error names the damaged line."""
     folder = tmp_path / "s"
     broken_off(folder, 3)
     file = folder / UNFINISHED_FILE
@@ -158,18 +158,18 @@ def test_a_damaged_beginning_is_told(tmp_path: Path, capsys: pytest.CaptureFixtu
     lines[1] = "{}"
     file.write_text("\n".join([*lines, ""]), encoding="utf-8")
     assert generate(folder, 4) == 2
-    assert f"{UNFINISHED_FILE}:2: no problem of a suite" in capsys.readouterr().err
+    assert f"{UNFINISHED_FILE}:2: not a problem of a suite" in capsys.readouterr().err
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
-    """Nothing of the user's is overwritten."""
+    """None of the user's files are overwritten."""
     (tmp_path / "mine.txt").touch()
-    with pytest.raises(SuiteError, match="is there already"):
+    with pytest.raises(SuiteError, match="already exists"):
         SuiteWriter(tmp_path, styles=["original"], palette=None, made_by="x")
 
 
 def test_an_unfinished_suite_is_no_suite(tmp_path: Path) -> None:
-    """It is not run by mistake."""
+    """An unfinished suite cannot be run by mistake."""
     broken_off(tmp_path / "s", 2)
     with pytest.raises(SuiteError):
         load_suite(str(tmp_path / "s"))

@@ -1,4 +1,4 @@
-"""From the text of a response to right and wrong blanks, and to metrics."""
+"""From the text of a response to correct and wrong blanks, and to metrics."""
 
 from collections.abc import Callable, Sequence
 
@@ -24,7 +24,7 @@ MEGA = 1_000_000
 def make(
     table: str = ROW, key: Sequence[str] = ("4", "5", "6"), steps: tuple[int, ...] = ()
 ) -> Task:
-    """A problem around a table."""
+    """A problem with this table."""
     return grid(table, key, steps)
 
 
@@ -35,7 +35,7 @@ def answered(values: str) -> Score:
 
 @st.composite
 def renderings(draw: st.DrawFn) -> Callable[[Sequence[str]], str]:
-    """A way in which a model may write a list of numbers."""
+    """One of the ways in which a model may write a list of numbers."""
     around = draw(st.sampled_from(("", "**", "`", "$", "_", '"', "'")))
     zeros = draw(st.sampled_from(("{}", "0{}", "{}.0", "00{}.", "{}.000")))
     between, before, after = draw(
@@ -69,7 +69,7 @@ def renderings(draw: st.DrawFn) -> Callable[[Sequence[str]], str]:
 def test_any_rendering_of_the_key_is_solved(
     rendering: Callable[[Sequence[str]], str], spec: GeneratorSpec, seed: int
 ) -> None:
-    """Separators, brackets, emphasis and leading zeros do not make a right answer wrong."""
+    """Separators, brackets, emphasis and leading zeros do not make a correct answer wrong."""
     problem = generated(spec, seed)
     score = score_response(problem, f"So: <answer>{rendering(problem.key)}</answer> Done.")
     assert score.outcome is Outcome.SOLVED
@@ -79,7 +79,7 @@ def test_any_rendering_of_the_key_is_solved(
 @FAST
 @given(SEEDS, st.sampled_from(("{}, ", "{},", "{}; ", "{},\n", "| {} ", "|{}")), st.data())
 def test_a_dropped_value_shifts_nothing(seed: int, form: str, data: st.DataObject) -> None:
-    """Where a value is left out between separators, only its own blank is wrong."""
+    """If a value is left out between separators, only its own blank is wrong."""
     problem = generated(WIDE, seed)
     gap = data.draw(st.integers(0, len(problem.key) - 1))
     values = "".join(form.format("" if i == gap else v) for i, v in enumerate(problem.key))
@@ -91,7 +91,7 @@ def test_a_dropped_value_shifts_nothing(seed: int, form: str, data: st.DataObjec
 @FAST
 @given(SEEDS, st.data())
 def test_one_wrong_value_is_one_wrong_blank(seed: int, data: st.DataObject) -> None:
-    """Right and wrong are judged blank by blank, and a wrong value breaks an equation."""
+    """Blanks are judged one by one, and a wrong value breaks an equation."""
     problem = generated(WIDE, seed)
     spoiled = data.draw(st.integers(0, len(problem.key) - 1))
     values = [str(int(v) + (i == spoiled)) for i, v in enumerate(problem.key)]
@@ -125,7 +125,7 @@ def test_one_wrong_value_is_one_wrong_blank(seed: int, data: st.DataObject) -> N
     ids=lambda text: repr(text[:30]),
 )
 def test_a_response_without_an_answer_is_unparsed(text: str) -> None:
-    """What holds no finished answer with a number in it, outside thinking, was not answered."""
+    """A response needs a complete answer with a number in it, outside thinking."""
     assert parse_answer(text) is None
     score = score_response(make(), text)
     assert (score.outcome, score.answer) == (Outcome.UNPARSED, None)
@@ -148,7 +148,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_megabyte_of_nothing_is_unparsed(name: str) -> None:
-    """Endless repetition, as small models produce, is read to its end and scores nothing."""
+    """Endless repetition, as small models produce it, is read to its end and scores nothing."""
     assert score_response(make(), HOSTILE[name]).outcome is Outcome.UNPARSED
 
 
@@ -179,7 +179,7 @@ def test_a_megabyte_of_nothing_is_unparsed(name: str) -> None:
     ids=lambda value: repr(value[:12]),
 )
 def test_a_value_that_is_no_such_number_is_just_wrong(value: str) -> None:
-    """A monstrous value spoils its own blank, raises nothing and satisfies no equation."""
+    """An absurd value makes its own blank wrong, and raises nothing."""
     score = answered(f"4, {value}, 6")
     assert score.right == (True, False, True)
     assert score.outcome is Outcome.MISSED
@@ -188,7 +188,7 @@ def test_a_value_that_is_no_such_number_is_just_wrong(value: str) -> None:
 @FAST
 @given(st.text() | st.text("<>/answerthink0123456789,|;\n -"))
 def test_no_answer_raises(text: str) -> None:
-    """Whatever is inside the tags, there is an outcome and a verdict on every blank."""
+    """Whatever is inside the tags, there is an outcome and a judgement of every blank."""
     for response in (text, f"<answer>{text}</answer>", f"<answer>{text}4, {text}, 6</answer>"):
         score = score_response(make(), response)
         assert len(score.right) == len(score.target)
@@ -208,13 +208,13 @@ def test_no_answer_raises(text: str) -> None:
 def test_a_missed_problem_says_what_was_missed(
     values: str, right: tuple[bool, ...], reason: str
 ) -> None:
-    """The reason counts wrong blanks, or the values where the right ones have company."""
+    """The reason counts the wrong blanks, or the values if there are too many."""
     score = answered(values)
     assert (score.outcome, score.right, score.reason) == (Outcome.MISSED, right, reason)
 
 
 def test_a_problem_with_one_blank_is_spoken_of_in_the_singular() -> None:
-    """One blank is a blank, not blanks."""
+    """The reason says "blank", not "blanks", if there is only one."""
     score = score_response(make("| 7 | - | ? | = | 2 |", ("5",)), "<answer>4</answer>")
     assert score.reason == "missed: 1 of 1 blank"
 
@@ -262,6 +262,6 @@ def test_the_published_metrics_agree_with_a_hand_computation() -> None:
 
 
 def test_a_right_list_that_goes_on_counts_for_micro_and_not_for_macro() -> None:
-    """Every blank is right by position, yet the whole list is not."""
+    """Every blank is correct by position, but the list as a whole is not."""
     metrics = summarize([answered("4, 5, 6, 7")])
     assert (metrics.micro, metrics.macro) == (1.0, 0.0)

@@ -49,14 +49,14 @@ def line(**changes: Any) -> str:
 
 
 def load_lines(folder: Path, *lines: str) -> Suite:
-    """The suite in a file with these lines."""
+    """Load the suite in a file with these lines."""
     file = folder / "lines.jsonl"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="surrogatepass")
     return load_suite(str(file))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder."""
+    """The content of every file below a folder."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -69,16 +69,16 @@ BAD_LINES: list[tuple[str, str]] = [
     ('"id": 1', "not JSON"),
     ("[" * 100_000, "not JSON"),
     ('{"id": ' + "1" * 5_000 + "}", "not JSON"),
-    ("[]", "a problem is a JSON object, not list"),
-    ("null", "a problem is a JSON object, not NoneType"),
-    ('"text"', "a problem is a JSON object, not str"),
+    ("[]", "a problem must be a JSON object, not list"),
+    ("null", "a problem must be a JSON object, not NoneType"),
+    ('"text"', "a problem must be a JSON object, not str"),
     ("{}", "the field 'id' is missing"),
     *(
         (line(**{field: ...}), f"the field '{field}' is missing")
         for field in ("id", "table", "key", "steps", "difficulty", "images")
     ),
     *(
-        (line(id=id), "the field 'id' must be a non-empty text without")
+        (line(id=id), "the field 'id' must be a non-empty ASCII string without")
         for id in (
             "",
             7,
@@ -111,15 +111,18 @@ BAD_LINES: list[tuple[str, str]] = [
         for word in ("Easy", "", None, 1, ["easy"])
     ),
     *(
-        (line(images=images), "the field 'images' must be an object of style names and paths")
+        (line(images=images), "the field 'images' must be an object that maps style names to paths")
         for images in (["original"], "original", None, {"original": 1}, {"original": None})
     ),
     (line(table=""), "the table is empty"),
     (line(table="7 - ? = 2"), "line 1 of the table"),
-    (line(table="| 7 | - |\n| ? |"), "equally long"),
-    (line(key=["5", "6"]), "as long as the table has blanks (1)"),
-    (line(key=[]), "as long as the table has blanks (1)"),
-    (line(steps=[1, 1]), "the field 'steps' must be as long as the table has blanks (1), not "),
+    (line(table="| 7 | - |\n| ? |"), "have the same length"),
+    (line(key=["5", "6"]), "one entry per blank in the table (1)"),
+    (line(key=[]), "one entry per blank in the table (1)"),
+    (
+        line(steps=[1, 1]),
+        "the field 'steps' must be a list with one entry per blank in the table (1), not ",
+    ),
     (line(table="| 7 |", key=[], steps=[]), "the field 'table' must be a table with at least"),
 ]
 
@@ -128,7 +131,7 @@ BAD_LINES: list[tuple[str, str]] = [
 def test_a_bad_line_is_named_with_its_file_and_number(
     tmp_path: Path, bad: str, message: str
 ) -> None:
-    """Whatever is wrong with a line, the error says where it is and which field it is about."""
+    """The error names the file, the line and the field that is wrong."""
     with pytest.raises(SuiteError) as caught:
         load_lines(tmp_path, line(id="fine"), "", bad)
     text = str(caught.value)
@@ -138,20 +141,20 @@ def test_a_bad_line_is_named_with_its_file_and_number(
 
 
 def test_an_id_that_is_there_twice_is_named(tmp_path: Path) -> None:
-    """Ids are unique, and the line of the second one is named."""
-    with pytest.raises(SuiteError, match=r"lines\.jsonl:2: the id 'one' is there twice"):
+    """Ids are unique; the error names the line of the second one."""
+    with pytest.raises(SuiteError, match=r"lines\.jsonl:2: the id 'one' appears twice"):
         load_lines(tmp_path, line(), line())
 
 
 def test_a_value_that_is_wrong_is_shown_shortened(tmp_path: Path) -> None:
-    """An error stays readable however long the value is."""
+    """An error stays readable even if the value is long."""
     with pytest.raises(SuiteError) as caught:
         load_lines(tmp_path, line(table=["| 7 |"] * 1_000))
     assert len(str(caught.value)) < 200 + len(str(tmp_path))
 
 
 def test_separators_within_strings_do_not_end_a_line(tmp_path: Path) -> None:
-    """Only a line feed ends a line: JSON may hold other line separators as they are."""
+    """Only a line feed ends a line: JSON strings may contain other line separators."""
     record = {**json.loads(line()), "note": "before\u2028after\x85end"}
     assert len(load_lines(tmp_path, json.dumps(record, ensure_ascii=False)).tasks) == 1
 
@@ -161,12 +164,12 @@ def test_a_file_without_problems_is_refused(tmp_path: Path, text: str) -> None:
     """An empty suite measures nothing."""
     file = tmp_path / "empty.jsonl"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(SuiteError, match=r"empty\.jsonl holds no problem"):
+    with pytest.raises(SuiteError, match=r"empty\.jsonl holds no problems"):
         load_suite(str(file))
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    """A binary file is named as unreadable."""
+    """A binary file is reported as unreadable."""
     file = tmp_path / "weights.jsonl"
     file.write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(SuiteError, match=r"weights\.jsonl cannot be read"):
@@ -177,7 +180,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_a_suite_that_is_nowhere_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """The error repeats what was asked for and says what there is."""
+    """The error repeats the name and lists the bundled suites."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SuiteError, match=r"neither a bundled suite .*mini") as caught:
         load_suite(name)
@@ -195,7 +198,7 @@ def test_a_line_becomes_a_problem(tmp_path: Path) -> None:
 
 
 def test_styles_are_those_that_every_problem_has(tmp_path: Path) -> None:
-    """A style that some problem lacks is not offered; the order is that of the first problem."""
+    """A style that some problem lacks is not offered; the first problem sets the order."""
     suite = load_lines(
         tmp_path,
         line(id="a", images={"x": "", "y": "", "z": ""}),
@@ -205,7 +208,7 @@ def test_styles_are_those_that_every_problem_has(tmp_path: Path) -> None:
 
 
 def test_a_saved_suite_loads_as_it_was(tmp_path: Path, problems: list[Task]) -> None:
-    """What is saved is loaded again, by folder or by file, and named after the folder."""
+    """A saved suite loads by folder or by file, and is named after the folder."""
     folder = tmp_path / "small"
     save_suite(problems, folder, styles=["original"], about=ABOUT)
     suite = load_suite(str(folder))
@@ -219,7 +222,7 @@ def test_a_saved_suite_loads_as_it_was(tmp_path: Path, problems: list[Task]) -> 
 
 
 def test_the_same_problems_give_the_same_bytes(tmp_path: Path, problems: list[Task]) -> None:
-    """Saving twice writes the same files, pictures included, wherever they go."""
+    """Saving twice writes the same files, including pictures, to any folder."""
     for name in ("one", "two"):
         save_suite(problems, tmp_path / name, styles=["original"], about=ABOUT)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
@@ -228,7 +231,7 @@ def test_the_same_problems_give_the_same_bytes(tmp_path: Path, problems: list[Ta
 
 
 def test_the_manifest_tells_about_texts_and_pixels(tmp_path: Path, problems: list[Task]) -> None:
-    """The manifest repeats what it was told and hashes each text and each picture's pixels."""
+    """The manifest repeats its input and hashes each text and each picture's pixels."""
     save_suite(problems, tmp_path, styles=["original"], about=ABOUT)
     manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
     assert {key: manifest[key] for key in ABOUT} == ABOUT
@@ -254,7 +257,7 @@ CHANGES: list[Callable[[dict[str, Any]], object]] = [
 def test_the_digest_changes_with_what_is_asked(
     tmp_path: Path, change: Callable[[dict[str, Any]], object]
 ) -> None:
-    """Runs are compared only where the suite's digest is the same, so any change shows in it."""
+    """Runs are compared only if the suite's digest is the same, so it must reflect any change."""
     (tmp_path / "one.png").write_bytes(b"one")
     (tmp_path / "other.png").write_bytes(b"other")
     record = json.loads(line(images={"original": "one.png"}))
@@ -264,12 +267,12 @@ def test_the_digest_changes_with_what_is_asked(
 
 
 def test_a_style_of_any_name_has_a_digest(tmp_path: Path) -> None:
-    """Even a style name that is no proper text does not break loading."""
+    """Even a style name with invalid Unicode does not break loading."""
     assert load_lines(tmp_path, line(images={"\ud800": "one.png"})).digest
 
 
 def test_mini_is_what_its_seed_makes(mini: Suite) -> None:
-    """The committed problems are those of the generator that the manifest names."""
+    """The generator named in the manifest reproduces the committed problems."""
     made = islice(numbered(FAMILY, "mini", seed=2604, prefix="mini"), 200)
     for committed, (_, problem) in zip(mini.tasks, made, strict=True):
         assert (committed.id, committed.text) == (problem.id, problem.text)
@@ -279,7 +282,7 @@ def test_mini_is_what_its_seed_makes(mini: Suite) -> None:
 
 @pytest.mark.parametrize("name", bundled_suites())
 def test_a_bundled_manifest_hashes_what_is_committed(name: str) -> None:
-    """Every text and every picture's pixels are those that the manifest was written for."""
+    """The manifest matches every committed text and every picture's pixels."""
     suite = load_suite(name)
     manifest = json.loads((bundled_suites()[name] / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["name"] == suite.name == name
@@ -295,7 +298,7 @@ def test_a_bundled_manifest_hashes_what_is_committed(name: str) -> None:
 
 @pytest.mark.parametrize("name", bundled_suites())
 def test_a_bundled_problem_has_one_solution_which_is_its_key(name: str) -> None:
-    """Key, steps and uniqueness of every committed problem are what the solver finds."""
+    """The solver confirms key, steps and uniqueness of every committed problem."""
     for problem in load_suite(name).tasks:
         state = propagate(problem.content)
         assert tuple(str(state.values[blank]) for blank in problem.content.blanks) == problem.key
@@ -306,6 +309,6 @@ def test_a_bundled_problem_has_one_solution_which_is_its_key(name: str) -> None:
 
 @pytest.mark.parametrize("name", bundled_suites())
 def test_no_two_bundled_problems_are_alike(name: str) -> None:
-    """Within a suite no solved grid comes twice, mirrored or not."""
+    """No solved grid occurs twice within a suite, mirrored or not."""
     prints = [FAMILY.fingerprint(problem) for problem in load_suite(name).tasks]
     assert len(set(prints)) == len(prints)

@@ -1,4 +1,4 @@
-"""Verification: sound suites are proved, and a task that is there twice is found."""
+"""Verification: sound suites are proved, and duplicate tasks are found."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.tasks.crossmath.made_up import SOUND, changed, pictured
 
 @pytest.mark.parametrize("suite", ["mini", "standard"])
 def test_bundled_suites_are_proved(suite: str) -> None:
-    """Every problem is sound; pictures are held to the same in the reader's tests."""
+    """Every problem is sound; the reader's tests check the pictures."""
     problems = load_suite(suite).tasks
     report = verify([pictured(problem, {}) for problem in problems])
     assert report.defects == ()
@@ -23,7 +23,7 @@ def test_bundled_suites_are_proved(suite: str) -> None:
 
 
 def test_a_transposed_copy_is_a_duplicate() -> None:
-    """Two problems that are mirror images of each other are one problem."""
+    """Two problems that are mirror images of each other count as one."""
     mirrored = SOUND.content.transposed()
     order = [SOUND.content.blanks.index((c, r)) for r, c in mirrored.blanks]
     copy = changed(
@@ -47,7 +47,7 @@ def test_a_transposed_copy_is_a_duplicate() -> None:
     ids=["letter", "padding", "zeros", "other blank"],
 )
 def test_a_disguised_copy_is_found(change: dict[str, Any]) -> None:
-    """Within a suite and against another, whatever is changed that changes no number."""
+    """A copy is found within a suite and in another one if its numbers are unchanged."""
     one = changed(id="a", table="| ? | × | 2 | = | 6 |", key=("3",), steps=(1,))
     fields: dict[str, Any] = {"id": "b", "table": one.text, "key": ("3",), "steps": (1,)}
     two = changed(**(fields | change))
@@ -57,7 +57,7 @@ def test_a_disguised_copy_is_found(change: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
 def test_a_broken_picture_is_one_defect_among_others(tmp_path: Path, content: bytes) -> None:
-    """The report on all others is not lost."""
+    """A broken picture does not hide the other defects."""
     (tmp_path / "p.png").write_bytes(content)
     broken = changed(id="a", images={"original": tmp_path / "p.png"})
     report = verify([broken, changed(id="b", key=("1", "15", "8"))])

@@ -186,7 +186,7 @@ def test_lmms_eval(learn: Path, suite: Suite, tmp_path: Path) -> None:
         (["LEARN", "--format", "trl", "--style", "neon"], "has no style 'neon'; it has: "),
         (["LEARN", "--format", "trl", "--modality", "smell"], "--modality cannot be"),
         (["LEARN", "--format", "trl", "--prompt", "none.txt"], "cannot read none.txt"),
-        (["LEARN", "--format", "trl", "--out", "TAKEN"], "is there already"),
+        (["LEARN", "--format", "trl", "--out", "TAKEN"], "already exists"),
     ],
 )
 def test_mistakes_are_told_in_a_line(

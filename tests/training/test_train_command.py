@@ -515,9 +515,9 @@ class TestMistakes:
         short = self._copy(lessons, tmp_path / "short")
         (short / "problems.jsonl").write_text(cut, encoding="utf-8")
         for suite, complaint in (
-            (wrong, "is wrong (with the key)"),
-            (swapped, "has other pixels than were hashed"),
-            (short, "is there, and not in problems.jsonl"),
+            (wrong, "is wrong (with the key filled in)"),
+            (swapped, "does not match the hash of its pixels"),
+            (short, "is listed, but is not in problems.jsonl"),
         ):
             for command in (["train", "sft", "--model=pocket"], ["export", "--format=trl"]):
                 assert main([*command, str(suite), "--out", str(tmp_path / "out")]) == 2
@@ -534,9 +534,7 @@ class TestMistakes:
         (suite / "unfinished.jsonl").write_text("{}\n", encoding="utf-8")
         arguments = [str(suite), "--model", "pocket", "--out", str(tmp_path / "out")]
         assert main(["train", "sft", *arguments]) == 2
-        assert "is unfinished: give its `crossmath generate` command again" in self._one_line(
-            capsys
-        )
+        assert "is unfinished: run its `crossmath generate` command again" in self._one_line(capsys)
 
     @staticmethod
     def _copy(suite: Path, place: Path) -> Path:

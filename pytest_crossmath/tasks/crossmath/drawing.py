@@ -1,4 +1,4 @@
-"""A grid with an answer in it, for a terminal."""
+"""Draws a grid with an answer filled in, for a terminal."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pytest_crossmath.tasks.crossmath.grid import CellKind, Puzzle
 from pytest_crossmath.tasks.score import Score
 from pytest_crossmath.text import printable
 
-LEGEND = "wrong blanks are drawn as !given/right"
-"""What a reader must know."""
+LEGEND = "wrong blanks are shown as !given/right"
+"""Explains the drawing to the reader."""
 
 
 def draw_answer(puzzle: Puzzle, score: Score) -> Iterator[str]:
-    """The puzzle with the answer in it; a wrong value is shown as ``!given/right``."""
+    """The puzzle with the answer filled in; a wrong value is shown as ``!given/right``."""
     answer = (*(score.answer or ()), *("",) * len(score.target))
     texts = {
         blank: key if same_number(given, key) else f"!{printable(given)[:6] or '_'}/{key}"

@@ -1,4 +1,4 @@
-"""Crosswords of equations: the family of the paper.
+"""Crosswords of equations: the family of the CrossMath paper.
 
 Pillow and NumPy are imported when a picture is drawn or read, not when a suite is loaded.
 """
@@ -45,8 +45,8 @@ class CrossmathFamily(ProvableFamily):
     copy_instruction = COPY
 
     @property
-    def styles(self) -> Sequence[str]:  # type: ignore[override]  # a user's own are among them
-        """Names of the styles, those of the user's own last."""
+    def styles(self) -> Sequence[str]:  # type: ignore[override]  # includes the user's own
+        """Names of the styles; the user's own come last."""
         from pytest_crossmath.tasks.crossmath.render import STYLES
 
         return tuple(STYLES)
@@ -56,7 +56,7 @@ class CrossmathFamily(ProvableFamily):
         return INSTRUCTION
 
     def parse(self, record: Mapping[str, Any], file: Path, origin: str) -> Task:
-        """The task on a line of our own or of the published layout."""
+        """The task on a line in our own layout or the published one."""
         line = layouts.parse_line(record, file)
         return self.task(
             line.id, line.puzzle, line.key, line.steps, line.difficulty, text=line.table,
@@ -64,11 +64,11 @@ class CrossmathFamily(ProvableFamily):
         )  # fmt: skip
 
     def to_json(self, task: Task, images: Mapping[str, str]) -> dict[str, Any]:
-        """A line of our own layout."""
+        """The task as a line in our own layout."""
         return layouts.to_json(task, images)
 
     def generate(self, preset: str, rng: random.Random) -> Puzzle:
-        """A puzzle of a preset."""
+        """A new puzzle with a preset's specification."""
         return generate_puzzle(PRESETS[preset], rng)
 
     def as_text(self, content: Puzzle) -> str:
@@ -86,13 +86,13 @@ class CrossmathFamily(ProvableFamily):
         return render(content, STYLES[style], seed)
 
     def varies(self, style: str) -> bool:
-        """Whether each picture has a background of its own."""
+        """Whether each picture has a different background."""
         from pytest_crossmath.tasks.crossmath.render import STYLES
 
         return STYLES[style].varied_background
 
     def register_style(self, file: Path) -> str:
-        """Make the style in a TOML file known under the file's name."""
+        """Register the style in a TOML file under the file's name."""
         from pytest_crossmath.tasks.crossmath.render import load_style, register_style
 
         register_style(file.stem, load_style(file))
@@ -105,9 +105,9 @@ class CrossmathFamily(ProvableFamily):
         return read_picture(image)
 
     def solve(self, content: Puzzle, question: str = "") -> Solution | None:  # noqa: ARG002 - it has none
-        """What forward propagation finds; None where it leaves a blank.
+        """The solution that forward propagation finds; None if it leaves a blank open.
 
-        Each value is forced, so that there is no other solution.
+        Each value is forced, so there is no other solution.
         """
         found = propagate(content)
         steps = found.steps(content)
@@ -116,32 +116,32 @@ class CrossmathFamily(ProvableFamily):
         return Solution(tuple(str(found.values[blank]) for blank in content.blanks), steps)
 
     def fingerprint(self, task: Task) -> str:
-        """The solved grid, up to its mirror image: other blanks are the same data."""
+        """The solved grid, up to its mirror image: blanks at other positions are the same data."""
         filled: str = as_meant(task.content).filled(task.target).fingerprint
         return filled
 
     def twin(self, task: Task, others: Sequence[Task]) -> str:
-        """The one with the same blanks, or else the first with others."""
+        """Name the first task with the same blanks, or else the first of all."""
         mine = as_meant(task.content).fingerprint
         for other in others:
             if as_meant(other.content).fingerprint == mine:
                 return f"the same puzzle as {other.id}"
-        return f"the same {self.data} as {others[0].id}, with other blanks"
+        return f"the same {self.data} as {others[0].id}, with different blanks"
 
     def explain(self, task: Task, *, seed: int, brief: bool = False) -> str:
-        """Every step with its equation. Raises `ValueError` where propagation gets stuck."""
+        """Every step with its equation. Raises `ValueError` if propagation gets stuck."""
         return brief_solution(task) if brief else worked_solution(task, seed=seed)
 
     def same(self, content: Puzzle, seen: Puzzle) -> bool:
-        """Whether the same is written in both; empty rows and columns around do not count."""
+        """Whether both grids are the same, ignoring empty rows and columns around them."""
         return content.bare == seen.bare
 
     def read_copy(self, text: str) -> Puzzle | None:
-        """The last table in a response, with other signs taken as they are meant."""
+        """The last table in a response, with variants of signs read as they are meant."""
         return read_transcription(text)
 
     def check(self, task: Task) -> Iterator[Defect]:
-        """What is wrong with its grid, key and steps, cell by cell."""
+        """What is wrong with the task's grid, key and steps, cell by cell."""
         from pytest_crossmath.tasks.crossmath.proofs import check_puzzle
 
         return check_puzzle(task)
@@ -161,20 +161,20 @@ class CrossmathFamily(ProvableFamily):
         return check_reading(task, style, reading)
 
     def show(self, task: Task, form: Form, score: Score) -> Iterator[str]:  # noqa: ARG002 - the grid is the same
-        """The grid with the answer in it, and the equations."""
+        """The grid with the answer filled in, and the equations."""
         yield from draw_answer(task.content, score)
         yield ""
         yield from map(str, task.content.equations)
 
     def digest(self, task: Task) -> Iterator[bytes]:
-        """Table, key and steps, and each picture once: both forms with a picture show the same."""
+        """Table, key and steps, and each picture once: both forms with a picture share it."""
         yield repr((task.id, task.text, task.target, task.steps)).encode()
         for style, picture in task.images.items():
             yield style.encode(errors="surrogatepass")
             yield picture.content
 
     def page(self, task: Task, forms: Iterable[Form], put: PutPicture) -> dict[str, Any]:
-        """The grid, and the picture beside it."""
+        """The grid, and the picture to show next to it."""
         shown = {form: task.pictures[form] for form in forms if form in task.pictures}
         return {
             "grid": [[cell.text for cell in row] for row in task.content.rows],

@@ -4,8 +4,8 @@
 >>> len(puzzle.equations), len(puzzle.blanks)
 (2, 2)
 
-A solution is made first and numbers are then removed one by one as long as
-forward propagation still fills every blank, so the solution is always unique.
+The solved grid is made first. Numbers are then removed one by one as long as forward
+propagation still fills every blank, so the solution is always unique.
 The same seed gives the same problems in every process and on every machine.
 """
 
@@ -29,7 +29,7 @@ _LAYOUT_TRIES = 60
 _BLANKING_TRIES = 12
 
 Line = tuple[Direction, Position]
-"""Where an equation lies: its direction and the position of ``a``."""
+"""The place of an equation: its direction and the position of ``a``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,32 +37,32 @@ class GeneratorSpec:
     """What kind of puzzle to make. All ranges are inclusive."""
 
     equations: tuple[int, int]
-    """How many equations."""
+    """Number of equations."""
     blanks: tuple[int, int]
-    """How many blanks."""
+    """Number of blanks."""
     depths: tuple[int, ...]
-    """Deepest step, drawn uniformly from these; repeat one to weigh it."""
+    """Deepest step, drawn uniformly from these; repeat one to give it more weight."""
     max_number: int
     """Largest number in the solved grid."""
     max_height: int
-    """Most rows."""
+    """Largest number of rows."""
     max_width: int
-    """Most columns."""
+    """Largest number of columns."""
     operators: str = "+-×÷"
-    """Operators, drawn uniformly from these; repeat one to weigh it."""
+    """Operators, drawn uniformly from these; repeat one to give it more weight."""
     smallest_factor: int = 1
-    """Smallest factor, divisor and quotient: 2 leaves out ``163 × 1 = 163`` and its kind."""
+    """Smallest factor, divisor and quotient; 2 excludes equations like ``163 × 1 = 163``."""
     enclosed: bool = True
-    """Whether a square that is no cell may have cells on all four sides, like an empty box."""
+    """Whether a square that is not a cell may have cells on all four sides, like an empty box."""
     deepen: bool = False
-    """Whether blanks are first put where they make a chain of steps longer.
+    """Whether the first blanks are placed to form a chain of steps of the drawn depth.
 
-    Where a grid takes fewer blanks than were drawn, it then keeps those it takes.
+    A grid that cannot take as many blanks as drawn is then kept with fewer, within the range.
     """
 
 
-# Equations and operators like those of the published set (966 +, 891 -, 426 ×, 290 ÷). The
-# weights are not its shares: × and ÷ fit a number that is already there less often.
+# Equations and operators as in the published set (966 +, 891 -, 426 ×, 290 ÷). The weights
+# differ from its shares because × and ÷ fit an existing number less often.
 _PUBLISHED = GeneratorSpec(
     equations=(5, 15), blanks=(3, 15), depths=(1,), max_number=250, max_height=17, max_width=21,
     smallest_factor=2, operators="+" * 20 + "-" * 18 + "×" * 14 + "÷" * 9, enclosed=False,
@@ -75,7 +75,7 @@ PRESETS = {
     "medium": replace(_PUBLISHED, blanks=(4, 14), depths=(2, 2, 2, 3, 3)),
     "hard": replace(_PUBLISHED, blanks=(8, 15), depths=(3, 3, 3, 4, 4, 5, 6, 7)),
 }
-"""Named specifications. `mini` is what `pocket` is made for; the others are published strata."""
+"""Named specifications. `mini` is what `pocket` is trained for; the others are published strata."""
 
 
 MIXED = {"easy": 90, "medium": 85, "hard": 75}
@@ -113,7 +113,7 @@ def _blank(
 
 
 def _chain(solved: Puzzle, depth: int, rng: random.Random) -> tuple[Puzzle, tuple[int, ...]]:
-    """Blanks that need `depth` steps, as few as chance gives; fewer steps where it gets stuck."""
+    """Place one blank per step until `depth` steps are needed, or fewer if it gets stuck."""
     puzzle = solved
     steps: tuple[int, ...] = ()
     for wanted in range(1, depth + 1):
@@ -129,7 +129,7 @@ def _chain(solved: Puzzle, depth: int, rng: random.Random) -> tuple[Puzzle, tupl
 
 
 def _grow(spec: GeneratorSpec, rng: random.Random) -> Puzzle | None:
-    """A solved grid with as many equations as was drawn; None when it got stuck."""
+    """A solved grid with the drawn number of equations; None if it gets stuck."""
     target = rng.randint(*spec.equations)
     texts: dict[Position, str] = {}
     lines: list[Line] = []
@@ -148,7 +148,7 @@ def _grow(spec: GeneratorSpec, rng: random.Random) -> Puzzle | None:
 
 
 def _candidate_line(lines: list[Line], rng: random.Random) -> Line:
-    """A random line through a number of the grid, or the first line."""
+    """A random line through a number of the grid, or the first line if there is none."""
     if not lines:
         return rng.choice(list(Direction)), (2, 2)
     direction, (row, column) = rng.choice(lines)
@@ -166,7 +166,7 @@ def _squares(line: Line) -> tuple[Position, ...]:
 
 
 def _fits(line: Line, texts: dict[Position, str], spec: GeneratorSpec) -> bool:
-    """Whether the line stays in the box and touches others only where numbers cross."""
+    """Whether the line stays within bounds and touches others only where numbers cross."""
     squares = _squares(line)
     rows, columns = zip(*texts, *squares, strict=True)
     if max(rows) - min(rows) >= spec.max_height or max(columns) - min(columns) >= spec.max_width:
@@ -186,7 +186,7 @@ def _fits(line: Line, texts: dict[Position, str], spec: GeneratorSpec) -> bool:
 
 
 def _encloses(texts: Collection[Position]) -> bool:
-    """Whether some square that is no cell has cells on all four sides."""
+    """Whether some square that is not a cell has cells on all four sides."""
     return any(
         (r, c + 1) not in texts
         and all(p in texts for p in ((r, c + 2), (r - 1, c + 1), (r + 1, c + 1)))
@@ -197,7 +197,7 @@ def _encloses(texts: Collection[Position]) -> bool:
 def _fill(
     line: Line, texts: dict[Position, str], spec: GeneratorSpec, rng: random.Random
 ) -> dict[Position, str] | None:
-    """Texts for the five squares that agree with the numbers already there."""
+    """Texts for the five squares, consistent with the numbers already in the grid."""
     squares = _squares(line)
     known = [int(texts[p]) if p in texts else None for p in squares[::2]]
     operator = rng.choice(spec.operators)
@@ -211,14 +211,14 @@ def _fill(
 def _draw(
     operator: str, known: list[int | None], top: int, rng: random.Random, smallest_factor: int = 1
 ) -> tuple[int, int, int] | None:
-    """Random ``(a, b, c)`` up to `top` with ``a op b = c``; None when this draw fits nothing."""
+    """Random ``(a, b, c)`` up to `top` with ``a op b = c``; None if this draw does not fit."""
     a, b, c = known
     # As in the solver: "part + other = whole" or "part × other = whole", read in some order.
     part, other, whole = (a, b, c) if operator in "+×" else (b, c, a)
     additive = operator in "+-"
     least = 1 if additive else smallest_factor
     if least > 1 and part is None and other is None and whole is None:
-        # The product first: a factor drawn first is mostly so large that it leaves no choice.
+        # The product first: a factor drawn first is usually too large to leave a choice.
         whole = rng.choice(_products(least, top))
     if part is None and other is not None:
         swapped = _draw_parts(other, part, whole, additive, top, rng, least)
@@ -233,12 +233,12 @@ def _draw(
 
 @cache
 def _products(least: int, top: int) -> tuple[int, ...]:
-    """The numbers up to `top` that are products of two factors from `least` on."""
+    """The numbers up to `top` that are products of two factors of at least `least`."""
     return tuple(n for n in range(1, top + 1) if any(_divides(f, n, least) for f in range(1, n)))
 
 
 def _divides(factor: int, number: int, least: int) -> bool:
-    """Whether a factor and what it leaves of a number are both `least` or more."""
+    """Whether `factor` divides `number`, and both it and the quotient are at least `least`."""
     return number % factor == 0 and factor >= least and number // factor >= least
 
 
@@ -251,7 +251,7 @@ def _draw_parts(
     rng: random.Random,
     least: int,
 ) -> tuple[int, int, int] | None:
-    """Complete ``part (+|×) other = whole``; `other` is known only if `part` is."""
+    """Complete ``part (+|×) other = whole``; `other` may be known only if `part` is."""
     limit = top if whole is None else whole
     if part is None:
         if additive:

@@ -1,7 +1,7 @@
-"""The vocabulary of the family: cells, equations, puzzles.
+"""The basic types of the family: cells, equations, puzzles.
 
 A cross-math puzzle is a crossword of equations ``a op b = c``, read across
-and down, over positive integers. Two of them, which share the ``5``::
+and down, over positive integers. Here two equations share the ``5``::
 
     | 5 | + | ? | = | 8 |      row 1:     5 + ? = 8
     | × |   |   |   |   |
@@ -34,7 +34,7 @@ BLANK = "?"
 MEANT = {
     "x": "×", "X": "×", "*": "×", "·": "×", "✕": "×", "/": "÷", ":": "÷", "−": "-", "–": "-",
 }  # fmt: skip
-"""What people and models write for a sign of the alphabet."""
+"""What people and models write instead of a sign in the alphabet."""
 
 Position = tuple[int, int]
 """Row and column of a cell, both counted from 0."""
@@ -49,18 +49,18 @@ class CellKind(StrEnum):
     OPERATOR = "operator"
     EQUALS = "equals"
     UNKNOWN = "unknown"
-    """Text outside the alphabet. Published files have some; `verify` reports them."""
+    """Text outside the alphabet. Published files contain some; `verify` reports it."""
 
 
 class Direction(StrEnum):
-    """The way an equation is read."""
+    """The direction in which an equation is read."""
 
     ACROSS = "across"
     DOWN = "down"
 
 
 _MOST_DIGITS = 18
-"""A longer row of digits is no number of a puzzle."""
+"""A longer sequence of digits is not treated as a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,11 @@ class Cell:
     """One square of the grid."""
 
     text: str
-    """What is written in it: digits, an operator, ``=``, ``?``, or nothing."""
+    """Its text: digits, an operator, ``=``, ``?``, or nothing."""
 
     @property
     def kind(self) -> CellKind:
-        """The kind, read off the text."""
+        """The kind, determined by the text."""
         if self.text == "":
             return CellKind.EMPTY
         if self.text == BLANK:
@@ -93,7 +93,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """``a op b = c`` in five neighbouring cells."""
+    """An equation ``a op b = c`` in five consecutive cells."""
 
     direction: Direction
     """Across or down."""
@@ -120,13 +120,13 @@ class Equation:
 
     @property
     def line(self) -> str:
-        """The line it stands on, counted from 1: ``row 3`` or ``column 1``."""
+        """Its row or column, counted from 1: ``row 3`` or ``column 1``."""
         if self.direction is Direction.ACROSS:
             return f"row {self.start[0] + 1}"
         return f"column {self.start[1] + 1}"
 
     def formula(self, values: Mapping[Position, int] | None = None) -> str:
-        """``a op b = c``, with what `values` knows filled in."""
+        """The text ``a op b = c``, with known `values` filled in."""
         known = values or {}
         a, b, c = (
             str(known.get(position, text))
@@ -148,7 +148,7 @@ class Puzzle:
     def __post_init__(self) -> None:
         widths = {len(row) for row in self.rows}
         if len(widths) != 1 or widths == {0}:
-            raise GridError(f"the rows of a grid must be equally long, not {sorted(widths)}")
+            raise GridError(f"the rows of a grid must have the same length, not {sorted(widths)}")
 
     @property
     def height(self) -> int:
@@ -181,21 +181,21 @@ class Puzzle:
 
     @cached_property
     def equations(self) -> tuple[Equation, ...]:
-        """All equations: those across in reading order, then those down."""
+        """All equations: first those across, in reading order, then those down."""
         across = _equations_in(self.rows, Direction.ACROSS)
         down = _equations_in(tuple(zip(*self.rows, strict=True)), Direction.DOWN)
         return (*across, *down)
 
     @cached_property
     def strays(self) -> tuple[Position, ...]:
-        """Positions of the cells that stand in no equation, in reading order."""
+        """Positions of the cells that are not part of any equation, in reading order."""
         covered = {position for equation in self.equations for position in equation.cells}
         return tuple(p for p, cell in self.cells() if cell.text and p not in covered)
 
     def filled(self, values: Sequence[str] | Sequence[int]) -> Puzzle:
         """The puzzle with its blanks replaced, in reading order.
 
-        Raises `GridError` when there are more or fewer values than blanks.
+        Raises `GridError` if there are more or fewer values than blanks.
         """
         if len(values) != len(self.blanks):
             raise GridError(f"{len(self.blanks)} blanks cannot take {len(values)} values")
@@ -203,7 +203,7 @@ class Puzzle:
         return self.replaced({position: str(value) for position, value in at.items()})
 
     def replaced(self, texts: Mapping[Position, str]) -> Puzzle:
-        """The puzzle with other texts at some positions."""
+        """The puzzle with these texts at these positions."""
         return Puzzle(
             tuple(
                 tuple(Cell(texts.get((r, c), cell.text)) for c, cell in enumerate(row))
@@ -212,32 +212,32 @@ class Puzzle:
         )
 
     def transposed(self) -> Puzzle:
-        """Rows and columns exchanged: the same puzzle, mirrored at its diagonal."""
+        """The puzzle with rows and columns exchanged, that is, mirrored at its diagonal."""
         return Puzzle(tuple(zip(*self.rows, strict=True)))
 
     @property
     def bare(self) -> str:
-        """What is written in the grid, without the empty rows and columns around it."""
+        """The grid as text, without the empty rows and columns around it."""
         return _plain(self)
 
     @property
     def fingerprint(self) -> str:
-        """A text equal for two puzzles exactly if they are equal up to transposition.
+        """A text that is equal for two puzzles exactly if they are equal up to transposition.
 
-        Empty rows and columns around the grid and leading zeros make no other puzzle.
+        Empty rows and columns around the grid and leading zeros make no difference.
         """
         return min(_plain(self), _plain(self.transposed()))
 
 
 def as_meant(puzzle: Puzzle) -> Puzzle:
-    """The puzzle with its signs as meant, so that a wrong one does not hide what else is wrong."""
+    """The puzzle with variants of signs replaced, so that they do not hide other defects."""
     return puzzle.replaced(
         {p: MEANT[cell.text] for p, cell in puzzle.cells() if cell.text in MEANT}
     )
 
 
 def at(position: Position) -> str:
-    """A cell as a reader counts: ``row 3, column 1`` is the first of the third row."""
+    """A cell's name, counted from 1: ``row 3, column 1`` is the first cell of the third row."""
     return f"row {position[0] + 1}, column {position[1] + 1}"
 
 

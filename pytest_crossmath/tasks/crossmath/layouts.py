@@ -1,8 +1,8 @@
-"""The two layouts of a suite's lines: ours, and that of the published CrossMath files.
+"""The two layouts of suite lines: ours, and that of the published CrossMath files.
 
-A line is known by its fields: ours has ``table``, a published one ``markdown_table``.
-There a problem's id is the stem of ``img``, the key and the steps are grids of their
-own, and the style is the part of the file's name after ``testset_``.
+A line is recognised by its fields: ours has ``table``, a published one ``markdown_table``.
+In the published layout the id is the stem of ``img``, the key and the steps are separate
+grids, and the style is the part of the file's name after ``testset_``.
 
 Source: https://github.com/xuyige/CrossMath (data only; it is not part of this package).
 """
@@ -36,14 +36,14 @@ _PUBLISHED_STYLES = {"hr": "original", "hr_beige": "beige"}
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a line says."""
+    """The content of a line."""
 
     id: str
     """Id of the problem."""
     table: str
-    """The markdown table, exactly as a model is shown it."""
+    """The markdown table, exactly as it is shown to a model."""
     puzzle: Puzzle
-    """What `table` says, parsed."""
+    """The puzzle parsed from `table`."""
     key: tuple[str, ...]
     """The right values in the reading order of the blanks."""
     steps: tuple[int, ...]
@@ -55,9 +55,9 @@ class Line:
 
 
 def parse_line(record: Mapping[str, Any], file: Path) -> Line:
-    """What the object on a line says, in either layout.
+    """Parse the object on a line, in either layout.
 
-    Raises `SuiteError` or `GridError` naming the field; the caller adds file and line.
+    Raises a `SuiteError` that names the field, or a `GridError`; the caller adds file and line.
     """
     published = "markdown_table" in record
     check_there(record, *(_PUBLISHED if published else _OURS))
@@ -65,7 +65,7 @@ def parse_line(record: Mapping[str, Any], file: Path) -> Line:
 
 
 def to_json(task: Task, images: Mapping[str, str]) -> dict[str, Any]:
-    """A task as a line of our own layout; `images` are paths relative to the file."""
+    """A task as a line in our own layout; `images` are paths relative to the file."""
     return {
         "id": task.id,
         "table": task.text,
@@ -83,7 +83,7 @@ def _ours(record: Mapping[str, Any], file: Path) -> Line:
     puzzle = parse_table(table)
     blanks = len(puzzle.blanks)
     check_field(blanks > 0, "table", "a table with at least one ?", table)
-    key, steps = checked_values(record, blanks, "the table has blanks")
+    key, steps = checked_values(record, blanks, "blank in the table")
     return Line(
         check_id("id", record["id"]), table, puzzle, key, steps, checked_difficulty(record),
         checked_images(record, file.parent),
@@ -92,7 +92,7 @@ def _ours(record: Mapping[str, Any], file: Path) -> Line:
 
 def _published(record: Mapping[str, Any], file: Path) -> Line:
     for field in _PUBLISHED:
-        check_field(isinstance(record[field], str), field, "a text", record[field])
+        check_field(isinstance(record[field], str), field, "a string", record[field])
     table = record["markdown_table"]
     puzzle = parse_table(table)
     check_field(bool(puzzle.blanks), "markdown_table", "a table with at least one ?", table)
@@ -111,7 +111,7 @@ def _published(record: Mapping[str, Any], file: Path) -> Line:
 
 
 def _at_blanks(field: str, record: Mapping[str, Any], puzzle: Puzzle) -> tuple[str, ...]:
-    """What a grid of the same size has where the table has blanks."""
+    """The values in a grid of the same size at the positions of the table's blanks."""
     grid = parse_table(record[field])
     same = (grid.height, grid.width) == (puzzle.height, puzzle.width)
     filled = tuple(position for position, cell in grid.cells() if cell.text)

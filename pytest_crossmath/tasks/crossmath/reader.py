@@ -1,8 +1,8 @@
-"""Pixels to grid: reads a picture of a puzzle without knowing its style.
+"""From pixels to grid: reads a picture of a puzzle without knowing its style.
 
-Given only the image, the reader finds the side of a cell, tells cells from
-background, and reads every glyph by comparing its shape with an alphabet drawn
-in several typefaces. Colours, borders and fonts of a style are never consulted::
+Given only the image, the reader finds the side length of a cell, distinguishes cells from
+background, and recognises every glyph by comparing its shape with an alphabet drawn in several
+typefaces. It never uses the colours, borders and fonts of a style::
 
     reading = read_picture(Image.open("mini-0001.png"))
     if reading.doubts:
@@ -10,8 +10,8 @@ in several typefaces. Colours, borders and fonts of a style are never consulted:
     else:
         puzzle = reading.content
 
-It exists to prove that a picture and a table say the same, and to let the
-`reference` model see.
+It exists to prove that a picture and a table show the same puzzle, and to read pictures for
+the `reference` model.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from pytest_crossmath.tasks.crossmath.render import GLYPHS, load_font
 from pytest_crossmath.tasks.proof import Reading
 
 ALPHABET = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", *OPERATORS, EQUALS, BLANK)
-"""Every sign that can stand in a cell."""
+"""Every sign that can appear in a cell."""
 
 _TYPEFACES = (
     "font_source_sans_pro/files/SourceSansPro-Regular.ttf",
@@ -50,24 +50,24 @@ _TYPEFACES = (
 )
 _SIZES = (16, 28)
 _SIGN_OF = {drawn: sign for sign, drawn in GLYPHS.items()}
-"""Typographic signs of the alphabet's plain ones: a minus may be drawn as a hyphen, too."""
+"""Maps typographic signs to plain ones; a minus may also be drawn as a hyphen."""
 _STRANGERS = string.ascii_letters + "&$@#!*/\\;:~^<>()[]{}|"
-"""Signs that are not of the alphabet and must not be taken for one that is."""
+"""Signs outside the alphabet, which must not be mistaken for one in it."""
 _OFF_CENTRE = 0.15
-"""Distance of a minus from the middle of its cell, as a share of the cell, that is none."""
+"""A bar farther than this from the middle of its cell, as a share of it, is not a minus."""
 _SMALLEST_CELL, _LARGEST_BORDER = 16, 6
 _BOX = 24
-"""Side of the square to which a glyph is brought before it is compared."""
+"""Side of the square to which a glyph is scaled before comparison."""
 _NOISE = 8
-"""Difference of two colours, of 255, that a palette of few colours may make in one."""
+"""Difference, out of 255, that a small palette may cause within a single colour."""
 _ROUNDING = 1.5
-"""Distance of a pixel's colour, of 255, from a ramp that it is on."""
+"""Largest distance, out of 255, between a ramp and the colour of a pixel on it."""
 _FAINT = 40
-"""Difference of two colours, of 255, below which they are the same to the reader."""
+"""Difference, out of 255, below which the reader treats two colours as the same."""
 _INK = 0.4
-"""Share of the strongest contrast in a cell from which on a pixel is ink."""
+"""Share of the strongest contrast in a cell above which a pixel counts as ink."""
 _SURE, _AHEAD = 0.42, 0.88
-"""A glyph is certain if its distance is below the first and below this share of the next."""
+"""A glyph is certain if its distance is below `_SURE`, and below `_AHEAD` times the next best."""
 
 Pixels = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -78,7 +78,7 @@ class Doubt:
     """Something in a picture that could not be read with certainty."""
 
     position: Position | None
-    """The cell; None for the whole picture."""
+    """The cell, or None for the whole picture."""
     detail: str
     """What is unclear."""
 
@@ -88,16 +88,16 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class GridReading(Reading):
-    """What a picture shows: the grid, or None where no grid was found."""
+    """What a picture shows: the grid, or None if no grid was found."""
 
     content: Puzzle | None
     doubts: tuple[Doubt, ...] = ()
     ambiguous: tuple[Position, ...] = ()
-    """Squares without a sign that may be an empty box or no cell at all."""
+    """Squares without a sign that may be an empty box, or not a cell at all."""
 
     @property
     def certain(self) -> Puzzle | None:
-        """The grid, if nothing of it is in doubt."""
+        """The grid if none of it is in doubt, else None."""
         return None if self.doubts or self.ambiguous else self.content
 
 
@@ -106,7 +106,7 @@ def read_picture(picture: Image.Image) -> GridReading:
     pixels = np.asarray(picture.convert("RGB"), dtype=np.float32)
     lattice = _find_lattice(pixels)
     if lattice is None:
-        return GridReading(None, (Doubt(None, "no lattice of equal cells was found"),), ())
+        return GridReading(None, (Doubt(None, "no grid of equal cells was found"),), ())
     cell, border = lattice
     height, width = (pixels.shape[0] - border) // cell, (pixels.shape[1] - border) // cell
     squares = {
@@ -120,8 +120,8 @@ def read_picture(picture: Image.Image) -> GridReading:
             doubts.append(Doubt(position, f"the sign looks most like {texts[position]!r}"))
     boxes, ambiguous = _empty_boxes(pixels, texts, cell, border)
     if BLANK in texts.values():
-        # Where blanks are drawn as a sign, a square that its neighbours frame is no cell. One
-        # with a fill or a frame of its own does not belong there.
+        # If blanks are drawn as a sign, a square framed only by its neighbours is not a cell. One
+        # with its own fill or frame should not be there.
         doubts += [Doubt(p, "an empty box, though blanks are marked") for p in boxes]
         ambiguous = ()
     else:
@@ -129,12 +129,12 @@ def read_picture(picture: Image.Image) -> GridReading:
     rows = tuple(tuple(Cell(texts[r, c]) for c in range(width)) for r in range(height))
     puzzle = Puzzle(rows)
     if not ambiguous:
-        doubts += [Doubt(p, "the sign belongs to no equation") for p in puzzle.strays]
+        doubts += [Doubt(p, "the sign is not part of any equation") for p in puzzle.strays]
     return GridReading(puzzle, tuple(doubts), ambiguous)
 
 
 def _find_lattice(pixels: Pixels) -> tuple[int, int] | None:
-    """Side of a cell and width of the border: the smallest side whose lines cut no sign."""
+    """Side of a cell and width of the border: the smallest side whose lines do not cut any sign."""
     height, width = pixels.shape[:2]
     for cell in range(_SMALLEST_CELL, min(height, width) + 1):
         for border in range(_LARGEST_BORDER + 1):
@@ -147,7 +147,7 @@ def _find_lattice(pixels: Pixels) -> tuple[int, int] | None:
 
 
 def _edges_are_plain(pixels: Pixels, cell: int, border: int) -> bool:
-    """Whether the first line of pixels inside every cell, below its border, has one colour."""
+    """Whether the first and last row of pixels inside every cell's border have one colour each."""
     columns = (pixels.shape[1] - border) // cell
     for top in range(0, pixels.shape[0] - border, cell):
         for line in (pixels[top + border + 1], pixels[top + cell - 2]):
@@ -159,29 +159,29 @@ def _edges_are_plain(pixels: Pixels, cell: int, border: int) -> bool:
 
 
 def _square(pixels: Pixels, row: int, column: int, cell: int, border: int) -> Pixels:
-    """The inside of a cell, clear of its borders, which may be wider than the one around all."""
+    """The inside of a cell, clear of its borders, which may be wider than the outer one."""
     margin = max(2, round(0.06 * cell))
     top, left = row * cell + border + margin, column * cell + border + margin
     size = cell - border - 2 * margin
     return pixels[top : top + size, left : left + size]
 
 
-# A sign stands in many cells, and most squares are plain.
+# Cached, as signs occur in many cells, and most squares are plain.
 @lru_cache(maxsize=1024)
 def _read_alike(pixels: bytes, shape: tuple[int, ...]) -> tuple[str, bool]:
-    """What `_read_square` makes of a square with these pixels."""
+    """The result of `_read_square` for a square with these pixels."""
     return _read_square(np.frombuffer(pixels, np.uint8).reshape(shape).astype(np.float32))
 
 
 def _read_square(square: Pixels) -> tuple[str, bool]:
-    """The text in a square, and whether every sign of it is certain."""
+    """The text in a square, and whether all its signs are certain."""
     strongest = np.abs(square - square[0, 0]).max()
     if strongest < _FAINT:
         return "", _is_even(square)
     fill = np.median(square.reshape(-1, 3), axis=0)
     contrast = np.abs(square - fill).max(axis=2)
     ink = contrast / contrast.max()
-    # What is fainter than ink, and not the soft edge of a sign, may be something to read.
+    # Anything fainter than ink that is not the soft edge of a sign may be unread text.
     near_ink = ndimage.binary_dilation(ink > _INK, iterations=2)
     signs, certain = "", not (contrast[~near_ink] > 2 * _NOISE).any()
     for glyph, middle in _glyphs(ink):
@@ -193,7 +193,7 @@ def _read_square(square: Pixels) -> tuple[str, bool]:
 
 
 def _is_even(square: Pixels) -> bool:
-    """Whether nothing stands out of a square, but lines from edge to edge, which no sign has."""
+    """Whether a square is plain, except for lines from edge to edge, which are not signs."""
     if np.abs(square - np.median(square, axis=(0, 1))).max() < _NOISE:
         return True
     rest = square - np.median(square, axis=0)
@@ -202,9 +202,9 @@ def _is_even(square: Pixels) -> bool:
 
 
 def _glyphs(ink: Pixels) -> Iterator[tuple[Pixels, float]]:
-    """The signs from left to right, each with the height of its middle, 0 to 1 from the top.
+    """The signs from left to right, each with the height of its middle, from 0 (top) to 1.
 
-    Parts above each other, as in ``=``, are one sign.
+    Parts above each other, as in ``=``, form one sign.
     """
     labels, _ = ndimage.label(ink > _INK, structure=np.ones((3, 3)))
     spans: list[tuple[int, int]] = []
@@ -222,7 +222,7 @@ def _glyphs(ink: Pixels) -> Iterator[tuple[Pixels, float]]:
 
 
 def _classify_whole(glyph: Pixels) -> tuple[str, bool]:
-    """The sign or, where two digits touch, the two signs that a piece of ink shows."""
+    """The sign that a piece of ink shows, or both signs where two digits touch."""
     sign, sure = _classify(glyph)
     height, width = glyph.shape
     if not sure and width > 0.8 * height:
@@ -235,15 +235,15 @@ def _classify_whole(glyph: Pixels) -> tuple[str, bool]:
 
 
 def _classify(glyph: Pixels) -> tuple[str, bool]:
-    """The sign that a glyph is closest to, and whether that is certain.
+    """The sign closest to a glyph, and whether it is certain.
 
-    Bars and dots look alike in any typeface and size: a minus is a bar, a division sign
-    one between two dots. Other signs are compared with those of as many parts.
+    Bars and dots look alike in any typeface and size: a minus is a bar, and a division sign
+    is a bar between two dots. Other signs are compared with those of the same number of parts.
     """
     parts = _parts(glyph)
     if len(parts) == 1 and _is_bar(parts[0]):
         return "-", True
-    # In small or bold type the dots run into the bar, and only the darkest ink is apart.
+    # In small or bold type the dots run into the bar, and only the darkest ink is separate.
     if any(_is_division(_parts(glyph, ink)) for ink in (_INK, 0.6, 0.75, 0.9)):
         return "÷", True
     known = _known_signs().get(len(parts))
@@ -256,13 +256,13 @@ def _classify(glyph: Pixels) -> tuple[str, bool]:
     nearest = ours[distances[ours].argmin()]
     near = float(distances[nearest])
     rival = float(distances[ours[ours != nearest]].min(initial=np.inf))
-    # Some letters resemble digits of another typeface: they need not be far, only farther.
+    # Some letters resemble digits of another typeface: it is enough that they are farther.
     stranger = float(distances[~known.are_ours].min(initial=np.inf))
     return known.signs[nearest], near < _SURE and near < _AHEAD * rival and near < stranger
 
 
 def _is_bar(part: Pixels) -> bool:
-    """Whether a piece of ink is a solid bar that lies flat, short as a hyphen or long."""
+    """Whether a piece of ink is a solid horizontal bar, as short as a hyphen or longer."""
     height, width = part.shape
     return width >= 1.5 * height and bool((part > _INK).mean() > 0.9)
 
@@ -276,13 +276,13 @@ def _is_division(parts: Sequence[Pixels]) -> bool:
 
 
 def _parts(glyph: Pixels, least: float = _INK) -> list[Pixels]:
-    """The separate pieces of ink, from the top down."""
+    """The separate pieces of ink, from top to bottom."""
     labels, _ = ndimage.label(glyph > least, structure=np.ones((3, 3)))
     return [glyph[where] for where in ndimage.find_objects(labels)]
 
 
 def _boxed(glyph: Pixels) -> Pixels:
-    """A glyph scaled into the box with its proportions kept, and blurred a little."""
+    """A glyph scaled to fit the box, with its proportions kept, and slightly blurred."""
     height, width = glyph.shape
     scale = (_BOX - 4) / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -297,24 +297,24 @@ def _boxed(glyph: Pixels) -> Pixels:
 
 @dataclass(frozen=True, slots=True)
 class _KnownSigns:
-    """Signs of equally many parts, with what each looks like in the typefaces."""
+    """Signs with the same number of parts, and the shapes of each in the typefaces."""
 
     signs: tuple[str, ...]
-    """The signs, each once."""
+    """The distinct signs."""
     are_ours: Mask
-    """For each sign whether it is of the alphabet."""
+    """For each sign, whether it is in the alphabet."""
     starts: NDArray[np.intp]
     """Where the shapes of each sign begin."""
     shapes: Pixels
-    """All shapes, sign by sign, each a row of `_BOX` x `_BOX` pixels."""
+    """All shapes, sign by sign, each as a row of `_BOX` x `_BOX` pixels."""
     squares: Pixels
     """The sum of squares of each shape."""
 
     def distances(self, shape: Pixels) -> Pixels:
-        """From a shape to the nearest of each sign, relative to the shape's own size."""
+        """Distances from a shape to the nearest one of each sign, relative to the shape's norm."""
         row = shape.ravel()
         own = row @ row
-        # |a - b|² as |a|² + |b|² - 2ab, where one product does for all shapes.
+        # |a - b|² as |a|² + |b|² - 2ab, which takes one matrix product for all shapes.
         apart = (self.squares + own - 2 * (self.shapes @ row)).clip(min=0)
         nearest: Pixels = np.sqrt(np.minimum.reduceat(apart, self.starts) / own)
         return nearest
@@ -322,13 +322,13 @@ class _KnownSigns:
 
 @cache
 def _known_signs() -> Mapping[int, _KnownSigns]:
-    """The known signs by the number of their separate parts."""
+    """The known signs, grouped by the number of their separate parts."""
     known: dict[int, dict[str, list[Pixels]]] = {}
     for font, signs in _drawn_signs():
         for sign in signs:
             canvas = Image.new("L", (60, 60))
             ImageDraw.Draw(canvas).text((30, 30), sign, fill=255, font=font, anchor="mm")
-            # A stranger may fall into several pieces, none of which is a sign.
+            # A sign outside the alphabet may consist of several pieces, none of which is a sign.
             for glyph, _ in _glyphs(np.asarray(canvas, dtype=np.float32) / np.float32(255)):
                 alike = known.setdefault(len(_parts(glyph)), {})
                 alike.setdefault(_SIGN_OF.get(sign, sign), []).append(_boxed(glyph).ravel())
@@ -348,7 +348,7 @@ def _stacked(by_sign: Mapping[str, Sequence[Pixels]]) -> _KnownSigns:
 
 
 def _drawn_signs() -> Iterator[tuple[Any, str]]:
-    """Fonts, and what is drawn in each. Thin strokes look different when they are small."""
+    """Fonts, and the signs to draw in each. Thin strokes look different at small sizes."""
     everything = "".join(ALPHABET) + "".join(_SIGN_OF) + _STRANGERS
     for size in _SIZES:
         for typeface in _TYPEFACES:
@@ -359,10 +359,10 @@ def _drawn_signs() -> Iterator[tuple[Any, str]]:
 def _empty_boxes(
     pixels: Pixels, texts: dict[Position, str], cell: int, border: int
 ) -> tuple[tuple[Position, ...], tuple[Position, ...]]:
-    """Squares without a sign that are boxes, and those of which that cannot be told.
+    """Squares without a sign that are boxes, and those that may or may not be.
 
-    Where some have a fill of their own, those are the boxes. Else lines on all four
-    sides make a box, unless each of them may be the neighbour's.
+    If some have a different fill, those are the boxes. Otherwise lines on all four sides
+    make a box, unless each of the lines may belong to a neighbour.
     """
     empty = [position for position, text in texts.items() if not text]
     if not empty:
@@ -376,10 +376,10 @@ def _empty_boxes(
         other = _of_another_fill(level)
     if other:
         if BLANK in texts.values():
-            # Which of them are blanks is no question: none is, and none may look like one.
+            # Blanks are marked by a sign, so none of these is one, and none may look like one.
             return other, ()
         same = tuple(p for p in empty if p not in other)
-        # Blanks or background may be the more: with the right ones, signs have their neighbours.
+        # Either blanks or background may be more frequent: the right choice leaves fewer strays.
         loose = [len(_with_blanks(texts, boxes).strays) for boxes in (other, same)]
         if loose[0] == loose[1]:
             return (), tuple(empty)
@@ -394,7 +394,7 @@ def _empty_boxes(
 
 
 def _with_blanks(texts: Mapping[Position, str], boxes: Collection[Position]) -> Puzzle:
-    """The grid if these squares are blanks."""
+    """The grid, assuming that these squares are blanks."""
     height, width = (max(axis) + 1 for axis in zip(*texts, strict=True))
     return Puzzle(
         tuple(
@@ -420,16 +420,16 @@ def _is_framed(pixels: Pixels, row: int, column: int, cell: int, fill: Pixels) -
 
 
 def _of_another_fill(fills: Mapping[Position, Pixels]) -> tuple[Position, ...]:
-    """The squares whose fill is not the commonest."""
+    """The squares whose fill is not the most common one."""
     commonest = _commonest(list(fills.values()))
     return tuple(p for p, fill in fills.items() if np.abs(fill - commonest).max() > 4)
 
 
 def _ramp(squares: Pixels) -> Pixels:
-    """Change of colour from a pixel to the next, downwards and to the right; 2 x 3.
+    """Change of colour from one pixel to the next, downwards and to the right; 2 x 3.
 
-    It is that which shows inside each of the squares, and none where they show anything else:
-    a box on a gradient has a fill of its own and no ramp, and stays what it is.
+    It is the ramp visible inside every square, or zero if any square shows something else: a
+    box on a gradient has a flat fill, so the gradient is not subtracted from it.
     """
     size = squares.shape[1]
     place = np.arange(size, dtype=np.float32) - np.float32((size - 1) / 2)

@@ -1,12 +1,12 @@
-"""Puzzles as pictures.
+"""Renders puzzles as pictures.
 
 >>> from pytest_crossmath.tasks.crossmath.table import parse_table
 >>> render(parse_table("| 7 | - | ? | = | 2 |"), STYLES["original"]).size
 (277, 57)
 
-Every cell of the grid is one square of `Style.cell` pixels; a square that is
-no cell is left as background, and a blank shows the same ``?`` as the text
-form, so that neither form says more than the other.
+Every cell of the grid is a square with sides of `Style.cell` pixels. A square that is not a cell
+is left as background, and a blank shows the same ``?`` as the text form, so that neither form
+says more than the other.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from pytest_crossmath.errors import OptionError
 from pytest_crossmath.tasks.crossmath.backgrounds import draw_background
 from pytest_crossmath.tasks.crossmath.grid import BLANK, Cell, CellKind, Puzzle
 
-# Fonts draw the hyphen that tables use as a dot of a line; this is the sign it stands for.
+# Fonts draw the hyphen that tables use as a very short line; this is the sign it stands for.
 GLYPHS = {"-": "\N{MINUS SIGN}"}
 
 Colour = tuple[int, int, int]
 """Red, green and blue, 0 to 255."""
 
 _KINDS = {int: "a number from 0 to 1000", bool: "true or false"}
-"""What the fields of a style take, in words."""
+"""The values that the fields of a style take, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,9 @@ class Style:
     line: Colour = (0, 0, 0)
     """Colour of borders."""
     blank_text: str = BLANK
-    """What is written in a blank; an empty string leaves a bare box."""
+    """The text of a blank; an empty string leaves an empty box."""
     varied_background: bool = False
-    """Whether each picture has a background of its own instead, see `backgrounds`."""
+    """Whether each picture has a different background instead, see `backgrounds`."""
 
     def fill(self, kind: CellKind) -> Colour:
         """Background of a cell of this kind."""
@@ -90,31 +90,33 @@ STYLES: dict[str, Style] = {
     ),
     "background": Style(varied_background=True),
 }
-"""The styles by name; `register_style` adds one."""
+"""All styles by name; `register_style` adds one."""
 
 
 def register_style(name: str, style: Style) -> None:
-    """Make a style of one's own known under a name.
+    """Register a custom style under a name.
 
-    Raises `OptionError` when the name is taken by another style or is no word: it
-    becomes part of test ids and the name of a folder.
+    Raises `OptionError` if the name belongs to a different style or cannot be part of test ids
+    and the name of a folder.
     """
     if not re.fullmatch(r"[a-z0-9_]+", name) or name == "all":
-        raise OptionError(f"the image style {name!r} must be a word of a-z, 0-9 and _")
+        raise OptionError(
+            f"the image style {name!r} must be a word of a-z, 0-9 and _, other than 'all'"
+        )
     if STYLES.setdefault(name, style) != style:
-        raise OptionError(f"the image style {name!r} is there already")
+        raise OptionError(f"the image style {name!r} already exists")
 
 
 def load_style(file: Path) -> Style:
-    """A style from a TOML file.
+    """Load a style from a TOML file.
 
-    It holds the fields of `Style` that it changes::
+    The file sets the fields of `Style` that differ from the default::
 
         cell = 70
         ink = "#204060"
-        font = "MyFont.ttf"            # beside the file
+        font = "MyFont.ttf"            # next to the file
 
-    Raises `OptionError` for a file, field or value that cannot be used.
+    Raises `OptionError` if the file, a field or a value cannot be used.
     """
     try:
         given = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -124,14 +126,14 @@ def load_style(file: Path) -> Style:
     values: dict[str, Any] = {}
     for name, value in given.items():
         if name not in plain:
-            raise OptionError(f"{file}: there is no {name!r}; a style has {', '.join(plain)}")
+            raise OptionError(f"{file}: there is no field {name!r}; a style has {', '.join(plain)}")
         wanted = type(plain[name])
         try:
             values[name] = ImageColor.getrgb(value)[:3] if wanted is tuple else value
         except (ValueError, AttributeError, TypeError):
-            raise OptionError(f"{file}: {name} is no colour such as '#204060'") from None
+            raise OptionError(f"{file}: {name} must be a colour such as '#204060'") from None
         if type(values[name]) is not wanted or (wanted is int and not 0 <= value <= 1000):
-            kind = _KINDS.get(wanted, "a text")
+            kind = _KINDS.get(wanted, "a string")
             raise OptionError(f"{file}: {name} must be {kind}, not {value!r}")
     if (beside := file.parent / values.get("font", "")).is_file():
         values["font"] = str(beside.resolve())
@@ -146,8 +148,8 @@ def load_style(file: Path) -> Style:
 def render(puzzle: Puzzle, style: Style, seed: str = "") -> Image.Image:
     """The picture of a puzzle, RGB.
 
-    Its size is ``columns x cell + border`` by ``rows x cell + border`` pixels. A background that
-    varies is drawn from `seed`; other styles have no use for it.
+    Its size is ``columns x cell + border`` by ``rows x cell + border`` pixels. `seed` determines
+    a varied background; other styles ignore it.
     """
     size = (puzzle.width * style.cell + style.border, puzzle.height * style.cell + style.border)
     if style.varied_background:
@@ -171,7 +173,7 @@ def _draw_cell(
     font: ImageFont.FreeTypeFont,
 ) -> None:
     left, top = column * style.cell, row * style.cell
-    # One border further, so that neighbours share a line instead of doubling it.
+    # Extended by one border, so that neighbours share a line instead of doubling it.
     reach = style.cell + style.border - 1
     draw.rectangle(
         (left, top, left + reach, top + reach),
@@ -186,7 +188,7 @@ def _draw_cell(
 
 @cache
 def load_font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    """The font of a style, see `Style.font`, in a size in pixels."""
+    """The font of a style, see `Style.font`; `size` is in pixels."""
     if Path(name).is_absolute():
         return ImageFont.truetype(name, size)
     package, _, path = name.partition("/")

@@ -1,7 +1,7 @@
 """The exact solver: forward propagation, its rounds, and a search for other solutions.
 
-Round *k* fills every blank that is alone unknown in some equation, given what
-rounds before *k* filled. That round is the blank's **step**.
+Round *k* fills every blank that is the only unknown in some equation, given what the rounds
+before *k* filled. That round is the blank's **step**.
 
 >>> from pytest_crossmath.tasks.crossmath.table import parse_table
 >>> puzzle = parse_table("| 7 | - | ? | = | 2 |")
@@ -24,7 +24,7 @@ from pytest_crossmath.errors import CrossmathError
 from pytest_crossmath.tasks.crossmath.grid import Equation, Position, Puzzle
 
 _MOST_WORK = 500_000
-"""Squares that a search may look at, all tries together."""
+"""Maximum number of squares that a search may look at, over all tries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Deduction:
     step: int
     """The round in which it is filled, from 1."""
     equation: Equation
-    """The equation in which it was alone unknown."""
+    """The equation in which it was the only unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ class Propagation:
     """What forward propagation finds."""
 
     deductions: tuple[Deduction, ...]
-    """In solving order: by round, and in reading order within a round."""
+    """The deductions in solving order: by round, and in reading order within a round."""
     values: Mapping[Position, int]
-    """Every known number: given or deduced."""
+    """Every known number, given or deduced."""
     contradictions: tuple[Equation, ...]
     """Equations that cannot hold, given the numbers and the deductions."""
 
     def steps(self, puzzle: Puzzle) -> tuple[int, ...] | None:
-        """The step of each blank in reading order; None when one stays unknown."""
+        """The step of each blank in reading order; None if any blank stays unknown."""
         at = {deduction.position: deduction.step for deduction in self.deductions}
         if any(blank not in at for blank in puzzle.blanks):
             return None
@@ -61,7 +61,7 @@ class Propagation:
 
 
 def holds(operator: str, a: int, b: int, c: int) -> bool:
-    """Whether ``a op b = c``; division is exact."""
+    """Whether ``a op b = c``; division must be exact."""
     match operator:
         case "+":
             return a + b == c
@@ -75,7 +75,7 @@ def holds(operator: str, a: int, b: int, c: int) -> bool:
 
 
 def violated(puzzle: Puzzle, values: Mapping[Position, int]) -> list[Equation]:
-    """The equations that do not hold in positive integers, given the value of every operand."""
+    """The equations that do not hold in positive integers; `values` must have every operand."""
     return [
         equation
         for equation in puzzle.equations
@@ -85,7 +85,7 @@ def violated(puzzle: Puzzle, values: Mapping[Position, int]) -> list[Equation]:
 
 
 def solve_for(operator: str, values: Sequence[int | None]) -> int | None:
-    """The positive integer for the one None among ``(a, b, c)``; None if there is none."""
+    """The positive integer for the one None among ``(a, b, c)``; None if no integer fits."""
     a, b, c = values
     # Every equation is "part + other = whole" or "part × other = whole", read in some order.
     part, other, whole = (a, b, c) if operator in "+×" else (b, c, a)
@@ -106,10 +106,10 @@ def solve_for(operator: str, values: Sequence[int | None]) -> int | None:
 
 
 def propagate(puzzle: Puzzle, known: Mapping[Position, int] | None = None) -> Propagation:
-    """Fill, round by round, every blank that some equation determines.
+    """Fill every blank that some equation determines, round by round.
 
-    `known` are values of blanks taken as given. A contradiction is reported, not
-    raised: published puzzles have some.
+    `known` are values of blanks that are taken as given. Contradictions are reported, not
+    raised, because some published puzzles contain them.
     """
     values = {**puzzle.numbers, **(known or {})}
     deductions: list[Deduction] = []
@@ -126,7 +126,7 @@ def propagate(puzzle: Puzzle, known: Mapping[Position, int] | None = None) -> Pr
 
 
 class SearchLimitError(CrossmathError):
-    """A search for solutions took too many tries to be finished."""
+    """A search for solutions was abandoned after too many tries."""
 
 
 def count_solutions(
@@ -134,11 +134,11 @@ def count_solutions(
 ) -> int:
     """The number of solutions in positive integers, counted up to `limit`.
 
-    Where propagation fills every blank, the solution is unique among all
-    integers. Elsewhere blanks are tried with values up to `max_value`.
+    If propagation fills every blank, the solution is unique among all integers. Otherwise
+    values up to `max_value` are tried for the open blanks.
 
-    Raises `SearchLimitError` after `max_tries` values without a verdict, by default some
-    seconds' worth: the tries multiply with every blank that nothing binds.
+    Raises `SearchLimitError` after `max_tries` values without a result, by default after a few
+    seconds: every unconstrained blank multiplies the number of tries.
     """
     if max_tries is None:
         max_tries = max(100, _MOST_WORK // (puzzle.height * puzzle.width))
@@ -159,7 +159,7 @@ def _round(puzzle: Puzzle, values: Mapping[Position, int], step: int) -> dict[Po
 
 
 def _contradicts(equation: Equation, values: Mapping[Position, int]) -> bool:
-    """Whether no positive integers can make the equation hold, judged by at most one unknown."""
+    """Whether no positive integers can make the equation hold; False with two unknowns or more."""
     a, b, c = (values.get(p) for p in equation.operands)
     if a is not None and b is not None and c is not None:
         return not holds(equation.operator, a, b, c)
@@ -172,7 +172,7 @@ def _search(
     puzzle: Puzzle, known: dict[Position, int], max_value: int, tries: Iterator[int]
 ) -> Iterator[Mapping[Position, int]]:
     if next(tries, None) is None:
-        raise SearchLimitError("the search for other solutions was given up: too many blanks open")
+        raise SearchLimitError("the search for other solutions was given up: too many open blanks")
     state = propagate(puzzle, known)
     if state.contradictions:
         return
@@ -180,7 +180,7 @@ def _search(
     if not open_blanks:
         yield state.values
         return
-    # Branch where an equation binds the blank to known numbers, so that most values die at once.
+    # Branch on the blank whose equations have the most known numbers: most values fail at once.
     blank = max(open_blanks, key=lambda p: _known_neighbours(puzzle, p, state.values))
     for value in range(1, max_value + 1):
         yield from _search(puzzle, {**state.values, blank: value}, max_value, tries)

@@ -1,7 +1,7 @@
-r"""Grids as markdown tables, both ways.
+r"""Conversion between grids and markdown tables.
 
-The layout is that of the published data set: one line a row, no header, a
-blank is ``?``, a square that is no cell is three spaces.
+The layout is that of the published data set: one line per row, no header, ``?`` for a blank,
+and three spaces for a square that is not a cell.
 
 >>> puzzle = parse_table("| 7 | - | ? | = | 2 |")
 >>> format_table(puzzle)
@@ -15,9 +15,9 @@ from pytest_crossmath.tasks.crossmath.grid import Cell, Puzzle
 
 
 def parse_table(table: str) -> Puzzle:
-    """The puzzle in a markdown table.
+    """Parse a markdown table into a puzzle.
 
-    Raises `GridError` when a line is not ``| … |`` or the rows differ in length.
+    Raises `GridError` if a line is not ``| … |`` or the rows differ in length.
     """
     rows = []
     for number, line in enumerate(table.strip().splitlines(), start=1):

@@ -1,4 +1,4 @@
-"""Transcriptions: the grid that a model copied from a picture, however it wrote it."""
+"""Transcriptions: reads the grid that a model copied from a picture, in any common notation."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pytest_crossmath.tasks.responses import without_thinking
 
 _BLANKS = frozenset({"?", "_", "__", "___", "□", "[ ]", "[]", "？"})
 _MOST = 200
-"""Rows or columns of a grid; more is no transcription."""
+"""Maximum number of rows or columns; anything larger is not a transcription."""
 
 
 def read_transcription(text: str) -> Puzzle | None:
-    """The last table in a response, as a grid; None where there is none.
+    """The last table in a response, as a grid; None if there is none.
 
-    Takes other signs for the operators and for blanks, a rule below the first row, and rows
-    that are too short.
+    Accepts variants of the operators and of blanks, a rule below the first row, and rows that
+    are too short.
     """
     rows: list[list[str]] = []
     last: list[list[str]] = []
@@ -39,7 +39,7 @@ def read_transcription(text: str) -> Puzzle | None:
 
 
 def _is_rule(cells: Sequence[str]) -> bool:
-    """Whether this is the line below the header of a table, and no row of minus signs."""
+    """Whether this is the rule below the header of a table, and not a row of minus signs."""
     if not all(re.fullmatch(r":?-*:?", cell) for cell in cells):
         return False
     return any(len(cell) > 1 for cell in cells) or (len(cells) > 2 and all(cells))

@@ -1,4 +1,4 @@
-"""Worked solutions in words: what a model is to learn to write.
+"""Worked solutions in words: the completions that a model is trained on.
 
 >>> from pytest_crossmath.tasks.suite import load_suite
 >>> print(worked_solution(load_suite("mini").tasks[2], seed=1))
@@ -6,9 +6,9 @@ In column 5 we have 9 + ? = 10; hence row 3, column 5 = 1.
 Row by row, the missing numbers are:
 <answer>1</answer>
 
-Each step names the equation in which one blank is alone unknown, with what is known by then,
-and the value that it gives. The wording is drawn by a seed, so that a model learns to
-reason and not a phrase. A small model, for which words are dear, learns the brief form:
+Each step shows the equation in which one blank is the only unknown, with the numbers known by
+then, and the value that follows. The wording depends on a seed, so that a model learns the
+reasoning and not a phrase. The brief form is for small models, for which words are costly:
 
 >>> print(brief_solution(load_suite("mini").tasks[0]))
 column 5: 1 × ? = 1 → r3c5 = 1
@@ -38,7 +38,7 @@ _PLACES = (
 
 @dataclass(frozen=True, slots=True)
 class _Wording:
-    """One way to say it; `{place}`, `{equation}`, `{line}` and `{value}` are filled in.
+    """Templates of a wording; `{place}`, `{equation}`, `{line}` and `{value}` are filled in.
 
     `{Place}` and `{Line}` begin with a capital letter.
     """
@@ -71,25 +71,25 @@ _BRIEF = _Wording("", "{line}: {equation} → {place} = {value}", "", "r{row}c{c
 
 
 def worked_solution(task: Task, *, seed: int) -> str:
-    """The solution of a problem in steps, with the answer at its end.
+    """The solution of a problem in steps, ending with the answer.
 
-    The same problem and seed give the same words. Raises `ValueError` for a problem that
-    forward propagation does not solve.
+    The same problem and seed give the same words. Raises `ValueError` if forward propagation
+    does not solve the problem.
     """
     return _written(task, _wording(task.id, seed))
 
 
 def brief_solution(task: Task) -> str:
-    """The solution of a problem, a line a step without a word too many, with the answer at its end.
+    """The solution of a problem as briefly as possible, one line per step, ending with the answer.
 
-    Each line says which cell gets the value: without that a tiny model finds every
-    value and then confuses their order. Raises `ValueError` like `worked_solution`.
+    Each line names the cell that gets the value: otherwise a tiny model finds every value and
+    then confuses their order. Raises `ValueError` like `worked_solution`.
     """
     return _written(task, _BRIEF)
 
 
 def _wording(id: str, seed: int) -> _Wording:
-    # Not hash(), which differs between processes.
+    # Not hash(), whose result differs between processes.
     draw = random.Random(zlib.crc32(f"{seed}/{id}".encode()))
     return _Wording(*map(draw.choice, (_OPENINGS, _STEPS, _CLOSINGS, _PLACES)))
 

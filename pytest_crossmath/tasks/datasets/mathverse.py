@@ -1,4 +1,4 @@
-r"""MathVerse: a user's copy of its `testmini` files, as published, in JSON or parquet.
+r"""MathVerse: reads a user's copy of its published `testmini` files, in JSON or parquet.
 
 A row is one version of a problem::
 
@@ -6,8 +6,8 @@ A row is one version of a problem::
      "question": "Find x.", "image": "images_version_5/image_1.png", "answer": "12",
      "question_type": "free-form", "metadata": {"subject": "Plane Geometry", …}, …}
 
-All rows of one `problem_index` are one question. `Text Only` is its text, `Vision Only` its
-picture without a word, and the other four versions are text and picture in four styles.
+All rows with the same `problem_index` are one question. `Text Only` is its text, `Vision Only`
+its picture without any text, and the other four versions are text and picture in four styles.
 
 Source of the fields: https://github.com/ZrrSkywalker/MathVerse and the dataset AI4Math/MathVerse.
 """
@@ -39,7 +39,7 @@ VERSIONS: dict[str, Form] = {
     "Vision Dominant": Form(Modality.IMAGE_TEXT, "vision-dominant"),
     "Vision Only": Form(Modality.IMAGE),
 }
-"""What a version is to us."""
+"""The form that corresponds to each version."""
 
 _COLUMNS = (
     "problem_index", "problem_version", "question", "question_for_eval", "image", "answer",
@@ -52,9 +52,9 @@ _CHOICE = re.compile(r"^\(?([A-Z])\)?\s?[:.]\s?(.*)$", re.MULTILINE)
 
 
 def load(path: Path, root: Path) -> tuple[Task, ...]:
-    """The questions of a file, or of all `testmini` files of a folder.
+    """Load the questions of a file, or of all `testmini` files in a folder.
 
-    Raises `SuiteError` with file, row and field for whatever is wrong.
+    Raises `SuiteError` with file, row and field if anything is wrong.
     """
     files = dataset_files(
         "mathverse",
@@ -72,7 +72,8 @@ def _rows(file: Path, store: Store) -> Iterator[Row]:
         version = record.text("problem_version")
         if version not in VERSIONS:
             raise record.error(
-                f"the field 'problem_version' must be {', '.join(VERSIONS)}, not {version[:40]!r}"
+                f"the field 'problem_version' must be one of {', '.join(VERSIONS)}, not"
+                f" {version[:40]!r}"
             )
         form = VERSIONS[version]
         question = record.text("question")
@@ -89,7 +90,7 @@ def _rows(file: Path, store: Store) -> Iterator[Row]:
 def _id(record: Record) -> str:
     index = record.value("problem_index")
     if not isinstance(index, str | int) or isinstance(index, bool) or index == "":
-        raise record.error(f"the field 'problem_index' must be a text, not {excerpt(index, 40)}")
+        raise record.error(f"the field 'problem_index' must be a string, not {excerpt(index, 40)}")
     return record.id("problem_index", f"mathverse-{index}")
 
 
@@ -106,7 +107,7 @@ def _parts(
 
 
 def _answer(record: Record, choices: tuple[str, ...]) -> tuple[Kind, str]:
-    """Kind and key: letters, also where the answer of a choice is its text."""
+    """Kind and key; the key of a choice is always letters, even if the answer is its text."""
     kind = record.text("question_type")
     key = " ".join(record.text("answer").split())
     if kind not in _TYPES:
@@ -127,7 +128,7 @@ def _answer(record: Record, choices: tuple[str, ...]) -> tuple[Kind, str]:
 
 
 def _choices(question: str) -> tuple[str, ...]:
-    """The texts of the choices that a question lists below itself, from A without a gap."""
+    """The texts of the choices listed below a question, if they run from A without a gap."""
     parts = _HEADING.split(question, maxsplit=1)
     found = _CHOICE.findall(parts[1]) if len(parts) > 1 else []
     letters = "".join(letter for letter, _ in found)
@@ -136,7 +137,7 @@ def _choices(question: str) -> tuple[str, ...]:
 
 
 def _are_whole(choices: tuple[str, ...], kind: Kind, key: str) -> bool:
-    """Whether these are all choices: they are not, where the right letter is none of theirs."""
+    """Whether these are all choices: they are not if the right letter is not among them."""
     return kind is Kind.CHOICE and named_letters(key) <= set(LETTERS[: len(choices)])
 
 

@@ -1,13 +1,13 @@
-"""MMMU and MMMU-Pro: a user's copy of their parquet files, as published.
+"""MMMU and MMMU-Pro: reads a user's copy of their published parquet files.
 
-A row of MMMU is a question with pictures in it, called ``<image 1>`` to ``<image 7>`` where they
-belong, in the question or in a choice::
+A row of MMMU is a question with pictures. The markers ``<image 1>`` to ``<image 7>`` show where
+they belong, in the question or in a choice::
 
     {"id": "validation_Art_1", "question": "Look at <image 1>. Who …?", "options": "['…', '…']",
      "answer": "B", "question_type": "multiple-choice", "image_1": {"bytes": …, "path": …}, …}
 
-It is asked as text and picture. A row of MMMU-Pro's `vision` set has one `image` that shows the
-question with its choices, and is asked as picture.
+It is asked as text and picture. A row of MMMU-Pro's `vision` set has a single `image` that shows
+the question with its choices; it is asked as a picture only.
 
 Source of the fields: the datasets MMMU/MMMU and MMMU/MMMU_Pro.
 """
@@ -39,19 +39,19 @@ _COLUMNS = (
 )  # fmt: skip
 _TYPES = ("multiple-choice", "open")
 _LONGEST = 100_000
-"""Characters of a list of choices that are read."""
+"""Maximum length of a list of choices, in characters."""
 _SPLITS = ("validation", "test")
 _SUBJECT = re.compile(r"[a-z]+_(\w+?)_\d+")
 
 
 def load(path: Path, root: Path) -> tuple[Task, ...]:
-    """The questions of a file, or of the files of a folder: its validation split, else its test.
+    """Load the questions of a file, or of a folder's validation split, else of its test split.
 
-    Raises `SuiteError` with file, row and field for whatever is wrong.
+    Raises `SuiteError` with file, row and field if anything is wrong.
     """
     files = dataset_files(
         "mmmu", path, _first_split,
-        takes="a parquet file, or a folder of them", holds="validation-*.parquet, nor test-*",
+        takes="a parquet file, or a folder of them", holds="validation-*.parquet or test-*.parquet",
     )  # fmt: skip
     return paired(row for file in files for row in _rows(file, Store(root)))
 
@@ -95,7 +95,7 @@ def _parts(
 
 
 def _options(record: Record) -> tuple[str, ...]:
-    """The choices: a list, or the text of a Python list; none for an open question."""
+    """The choices, given as a list or the text of a Python list; empty for an open question."""
     value = record.fields.get("options")
     if isinstance(value, str):
         if not value.strip():
@@ -104,7 +104,7 @@ def _options(record: Record) -> tuple[str, ...]:
     if value is None and "options" not in record.fields:
         return ()
     if not isinstance(value, list) or len(value) > len(LETTERS):
-        raise record.error("the field 'options' must be a list of at most 26 texts")
+        raise record.error("the field 'options' must be a list of at most 26 strings")
     return tuple(" ".join(str(one).split()) for one in value)
 
 
@@ -112,7 +112,7 @@ def _answer(record: Record, choices: tuple[str, ...]) -> tuple[Kind, str, tuple[
     answer = record.text("answer").strip()
     if answer in {"?", ""}:
         raise record.error(
-            "the field 'answer' holds no answer: this is the split without answers, take validation"
+            "the field 'answer' holds no answer: use the validation split, which has answers"
         )
     kind = record.fields.get("question_type") or _TYPES[0]
     if kind not in _TYPES:
@@ -138,7 +138,7 @@ def _answer(record: Record, choices: tuple[str, ...]) -> tuple[Kind, str, tuple[
 
 
 def _literal(text: str) -> Any:
-    """A Python literal; None for what is none."""
+    """The value of a Python literal; None if the text is not one."""
     try:
         return ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):

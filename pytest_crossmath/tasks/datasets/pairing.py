@@ -1,8 +1,8 @@
-"""Pairing: rows that show one question in several forms become one task.
+"""Pairing: rows that show the same question in several forms become one task.
 
-Rows of one id belong together if they have the same right answer. Where a dataset gives two
-answers to what it calls one problem, the rows with the second are a question of their own,
-so that nothing is scored by the answer to something else.
+Rows with the same id belong together if they also have the same answer. If a dataset gives two
+answers to what it calls one problem, the rows with the second answer become a separate question,
+so that no row is scored by the answer to another.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class Row:
     key: str
     """The right answer."""
     origin: str
-    """File and row."""
+    """File and row, for messages."""
     accepted: tuple[str, ...] = ()
-    """Other right answers."""
+    """Other correct answers."""
     choices: tuple[str, ...] = ()
-    """Texts of the choices, where the row has them."""
+    """Texts of the choices, if the row has them."""
     difficulty: str = ""
-    """A subject, where the dataset has no grades."""
+    """The subject, for datasets that do not grade difficulty."""
 
 
 @dataclass(slots=True)
@@ -49,9 +49,9 @@ class _Gathered:
 
 
 def paired(rows: Iterable[Row]) -> tuple[Task, ...]:
-    """The questions, in the order of their first rows.
+    """Group rows into questions, in the order of their first rows.
 
-    Raises `SuiteError` where two rows show one question in the same form.
+    Raises `SuiteError` if two rows show the same question in the same form.
     """
     found: dict[tuple[str, Kind, str], _Gathered] = {}
     numbers: dict[str, int] = {}
@@ -63,7 +63,7 @@ def paired(rows: Iterable[Row]) -> tuple[Task, ...]:
         gathered = found[name]
         if row.form in gathered.forms:
             raise SuiteError(
-                f"{row.origin}: {row.id} as {row.form} is there twice, first in"
+                f"{row.origin}: {row.id} as {row.form} appears twice, first in"
                 f" {gathered.origins[row.form]}"
             )
         gathered.forms[row.form] = row.parts
@@ -73,7 +73,7 @@ def paired(rows: Iterable[Row]) -> tuple[Task, ...]:
 
 
 def text_parts(text: str) -> tuple[Part, ...]:
-    """A text as parts: none where it is empty."""
+    """A text as parts; none if it is empty."""
     return (TextPart(text.strip()),) if text.strip() else ()
 
 

@@ -1,11 +1,11 @@
-"""Rows of users' own copies of datasets: parquet, JSON lists and JSON lines, and their pictures.
+"""Reads rows and pictures of users' copies of datasets: parquet, JSON lists and JSON lines.
 
 >>> record = Record({"answer": "B"}, "testmini.json, row 1")
 >>> record.text("answer")
 'B'
 
-Pictures inside parquet files are written once, under names made of their content, into
-``.crossmath/pictures``. Nothing is written beside a user's data.
+Pictures inside parquet files are written once to ``.crossmath/pictures``, under the hash of their
+content. Nothing is written next to the user's data.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.text import excerpt, one_line
 
 PICTURES = "pictures"
-"""Folder of pictures under ``.crossmath``."""
+"""Folder for pictures under ``.crossmath``."""
 
 SUFFIXES = (".parquet", ".json", ".jsonl")
-"""Files that hold rows; of two that differ in nothing else, the first is read."""
+"""Suffixes of files that hold rows; of two files that differ only in suffix, the first wins."""
 
 _ROWS_AT_ONCE = 16
 _KINDS = {
@@ -43,15 +43,15 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Where pictures of parquet files are kept."""
+    """Where pictures from parquet files are stored."""
 
     root: Path
     """The folder that holds ``.crossmath``."""
 
     def keep(self, data: bytes) -> Picture:
-        """The picture, written where it is missing; safe among several processes.
+        """Store a picture unless it is there already; safe with several processes.
 
-        Raises `SuiteError` where it cannot be written.
+        Raises `SuiteError` if it cannot be written.
         """
         suffix = next((s for mark, s in _KINDS.items() if data.startswith(mark)), ".img")
         try:
@@ -62,15 +62,15 @@ class Store:
                 write_whole(file, data)
         except OSError as error:
             raise SuiteError(
-                f"pictures cannot be kept in {self.root / FOLDER}: {error.strerror}:"
-                " make that a folder that can be written, or start where there can be one"
+                f"pictures cannot be stored in {self.root / FOLDER}: {error.strerror}:"
+                " make that folder writable, or run from a directory where it can be created"
             ) from None
         return Picture(file)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row, and where it stands."""
+    """One row, and where it comes from."""
 
     fields: Mapping[str, Any]
     """Its fields."""
@@ -78,29 +78,29 @@ class Record:
     """File and row, for messages."""
 
     def text(self, field: str) -> str:
-        """A field that must be a text. Raises `SuiteError`."""
+        """A field that must be a string. Raises `SuiteError`."""
         value = self.value(field)
         if not isinstance(value, str):
-            raise self.error(f"the field {field!r} must be a text, not {excerpt(value)}")
+            raise self.error(f"the field {field!r} must be a string, not {excerpt(value)}")
         return value
 
     def value(self, field: str) -> Any:
-        """A field that must be there. Raises `SuiteError`."""
+        """A field that must be present. Raises `SuiteError`."""
         if field not in self.fields:
             raise self.error(f"the field {field!r} is missing")
         return self.fields[field]
 
     def id(self, field: str, value: object) -> str:
-        """An id that a field gives, as part of a test id. Raises `SuiteError`."""
+        """The value, if it can be part of a test id. Raises a `SuiteError` that names the field."""
         try:
             return check_id(field, value)
         except SuiteError as error:
             raise self.error(str(error)) from None
 
     def picture(self, field: str, store: Store, folders: Sequence[Path]) -> Picture:
-        """A picture: bytes in the row, or a path below one of `folders`.
+        """A picture, given as bytes in the row or as a path under one of `folders`.
 
-        Raises `SuiteError` where the field holds neither.
+        Raises `SuiteError` if the field holds neither.
         """
         value = self.value(field)
         path = value.get("path") if isinstance(value, dict) else value
@@ -114,19 +114,19 @@ class Record:
         raise self.error(f"the field {field!r} holds no picture")
 
     def error(self, message: str) -> SuiteError:
-        """An error that says where."""
+        """An error that names the row."""
         return SuiteError(f"{self.origin}: {message}")
 
 
 def read_rows(file: Path, columns: Sequence[str]) -> Iterator[Record]:
-    """The rows of a file; of parquet only `columns`. Raises `SuiteError`."""
+    """The rows of a file; only `columns` are read from parquet. Raises `SuiteError`."""
     rows = _parquet(file, columns) if file.suffix == ".parquet" else _json(file)
     empty = True
     for number, row in enumerate(rows, start=1):
         empty = False
         origin = f"{file}, row {number}"
         if not isinstance(row, dict):
-            raise SuiteError(f"{origin}: a row is a JSON object, not {type(row).__name__}")
+            raise SuiteError(f"{origin}: a row must be a JSON object, not {type(row).__name__}")
         yield Record(row, origin)
     if empty:
         raise SuiteError(f"{file} holds no rows")
@@ -135,10 +135,10 @@ def read_rows(file: Path, columns: Sequence[str]) -> Iterator[Record]:
 def dataset_files(
     dataset: str, path: Path, choose: Callable[[list[Path]], list[Path]], *, takes: str, holds: str
 ) -> list[Path]:
-    """The file at a path, or those of a folder that `choose` picks.
+    """The file at a path, or the files that `choose` picks from a folder.
 
-    Raises `SuiteError` where there are none: `takes` says what the path may be, and `holds`
-    which files were looked for.
+    Raises `SuiteError` if there are none: `takes` says what the path may be, and `holds` which
+    files were looked for.
     """
     if os.path.isdir(path):
         files = choose(files_below(path))
@@ -146,12 +146,12 @@ def dataset_files(
             raise SuiteError(f"{dataset}:{path}: the folder holds no {holds}")
         return files
     if path.suffix not in SUFFIXES or not os.path.isfile(path):
-        raise SuiteError(f"{dataset}:{path}: there is no such file or folder; it takes {takes}")
+        raise SuiteError(f"{dataset}:{path}: there is no such file or folder; expected {takes}")
     return [path]
 
 
 def files_below(folder: Path) -> list[Path]:
-    """All files of rows in a folder and below it; parquet instead of JSON of the same name."""
+    """All files of rows in a folder and below it; parquet wins over JSON of the same name."""
     found: dict[str, Path] = {}
     with suppress(OSError):
         for suffix in SUFFIXES:
@@ -171,7 +171,7 @@ def _parquet(file: Path, columns: Sequence[str]) -> Iterator[Any]:
     try:
         with ParquetFile(file) as opened:
             known = [column for column in columns if column in opened.schema_arrow.names]
-            # Piece by piece: a file may hold gigabytes of pictures.
+            # In small batches, as a file may hold gigabytes of pictures.
             for batch in opened.iter_batches(_ROWS_AT_ONCE, columns=known):
                 yield from batch.to_pylist()
     except (OSError, ValueError, ArrowException) as error:
@@ -182,7 +182,7 @@ def _json(file: Path) -> Iterator[Any]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise SuiteError(f"{file} cannot be read: it is not UTF-8, save it as that") from None
+        raise SuiteError(f"{file} cannot be read: it is not UTF-8; save it as UTF-8") from None
     except OSError as error:
         raise SuiteError(f"{file} cannot be read: {error}") from None
     if file.suffix == ".jsonl":

@@ -1,4 +1,4 @@
-r"""Choices: which of a question's choices a text means.
+r"""Choices: finds out which of a question's choices a text means.
 
 >>> from pytest_crossmath.tasks.questions.question import Kind
 >>> asked = Question(Kind.CHOICE, ("B",), ("30°", "45°"))
@@ -7,7 +7,7 @@ r"""Choices: which of a question's choices a text means.
 >>> unmarked_choice(asked, "So it is not (B)."), unmarked_choice(asked, "So I take option B.")
 (None, 'B')
 
-A text that names two choices, or takes back what it names, means none.
+A text that names two choices, or retracts the one it names, means none.
 """
 
 from __future__ import annotations
@@ -57,19 +57,19 @@ _TAKEN_BACK = re.compile(
     r"|\b(?:is|it['’]?s)\s(?:not|false)\b|n['’]t\b",
     re.IGNORECASE,
 )
-"""Behind a letter: another one, or words that leave it open."""
+"""After a letter: another letter, or words that leave the answer open."""
 _OPEN = re.compile(
     r"\b(?:if|unless|whether|assum\w{1,4}|suppos\w{1,4}|thought|doubt\w{0,3}|says|mistake|glance"
     r"|initially|opposite|may|might)\b|\b(?:least\slikely|possible|second\sbest)[\s*]{0,3}$",
     re.IGNORECASE,
 )
-"""Before an answer, in its sentence: it is not given but considered."""
+"""Before an answer, in the same sentence: the answer is only considered, not given."""
 _DENIED = re.compile(
     r"\b(?:not?|never|neither|nor|wrong|incorrect|false|cannot|except|unlike|rather|instead"
     r"|eliminat\w{1,3}|exclud\w{1,3}|rul\w{1,3}\sout)\b|n['’]t\b",
     re.IGNORECASE,
 )
-"""Before an answer, in its part of the sentence: it is another one."""
+"""Before an answer, in the same clause: the answer is denied."""
 _STOP = re.compile(r"[.!?]\s|\n|\b(?:but|however)\b", re.IGNORECASE)
 _COMMA = re.compile(r"[,;:]\s")
 _IS = re.compile(r"\b(?:is|are|was|were|belongs?|called|namely|choose|select|it['’]s)\b")
@@ -78,14 +78,14 @@ _RELATED = re.compile(
     r"|\b(?:parallel|perpendicular|similar|close|opposed|compared|related)\sto\b"
 )
 _NEAR = 160
-"""Characters before and behind a letter in which its sentence is looked for."""
+"""Characters before and after a letter that are searched for the bounds of its sentence."""
 _LONG_ENOUGH = 4
-"""Characters of a choice's text from which it may stand inside a line."""
+"""Fewest characters of a choice's text for it to be recognised inside a line."""
 _BETWEEN = re.compile(r"[\s,;&/()\[\]]+")
 
 
 def named_letters(text: str) -> frozenset[str]:
-    """The letters of a text that is nothing but letters of choices; else none.
+    """The letters in a text that consists only of letters of choices, else none.
 
     >>> sorted(named_letters("(C) and D"))
     ['C', 'D']
@@ -96,7 +96,7 @@ def named_letters(text: str) -> frozenset[str]:
 
 
 def named_choice(question: Question, bare: str) -> str | None:
-    """The choice that a short text names: by its letter, or by its text."""
+    """The choice that a short text names, by its letter or by its text."""
     bare = bare_text(_WRITTEN.sub(r"\1", bare))
     if (lone := _LONE.fullmatch(bare)) and lone[1].upper() in question.letters:
         return lone[1].upper()
@@ -112,7 +112,7 @@ def named_choice(question: Question, bare: str) -> str | None:
 
 
 def said_choice(question: Question, bare: str) -> str | None:
-    """The choice that stands behind "the answer is": as in `named_choice`, or with a reason."""
+    """The choice in a text after "the answer is": as in `named_choice`, or followed by a reason."""
     first = _FIRST.match(bare)
     if first and first[1] in question.letters:
         return None if _is_taken_back(bare[first.end() :]) else first[1]
@@ -120,7 +120,7 @@ def said_choice(question: Question, bare: str) -> str | None:
 
 
 def unmarked_choice(question: Question, spoken: str) -> str | None:
-    """The choice of a response that nowhere says "the answer is"."""
+    """The choice in a response that never says "the answer is"."""
     if called := _single(question, _CORRECT, spoken):
         return called
     start, end = (bare_text(line) for line in (first_line(spoken), last_line(spoken)))
@@ -137,13 +137,13 @@ def unmarked_choice(question: Question, spoken: str) -> str | None:
 
 
 def is_doubted(spoken: str, at: int) -> bool:
-    """Whether what stands before a place, in its sentence, denies it or leaves it open."""
+    """Whether the words before a position, in the same sentence, deny it or leave it open."""
     before = _STOP.split(spoken[max(0, at - _NEAR) : at])[-1]
     return bool(_OPEN.search(before) or _DENIED.search(_COMMA.split(before)[-1]))
 
 
 def bare_text(text: str) -> str:
-    """A text on one line, without what frames it; what is too long stays so."""
+    """A text on one line, without surrounding marks; overlong text stays too long for an answer."""
     plain = " ".join(text[: 4 * LONGEST].translate(PLAIN).split())
     return plain.strip(_FRAME)
 
@@ -159,12 +159,12 @@ def last_line(text: str) -> str:
 
 
 def _is_taken_back(rest: str) -> bool:
-    """Whether what follows a letter names another, or leaves it open; reasons may say anything."""
+    """Whether the words after a letter name another or leave it open; reasons are ignored."""
     return _TAKEN_BACK.search(_RULED_OUT.sub("", _REASON.split(rest)[0])) is not None
 
 
 def _whole_choice(question: Question, bare: str, same: Callable[[str, str], bool]) -> str | None:
-    """A line that is a choice as it was listed, with its letter or without."""
+    """The choice that a line repeats as it was listed, with its letter or without."""
     if (by_text := _by_text(question, bare, same)) is not None:
         return by_text
     if listed := _LISTED.match(bare):
@@ -176,7 +176,7 @@ def _whole_choice(question: Question, bare: str, same: Callable[[str, str], bool
 
 
 def _by_text(question: Question, bare: str, same: Callable[[str, str], bool]) -> str | None:
-    """The one choice whose text this is, or whose number."""
+    """The only choice with this text, or this number."""
     if not bare:
         return None
     for compare in (same_text, same):
@@ -191,7 +191,7 @@ def _by_text(question: Question, bare: str, same: Callable[[str, str], bool]) ->
 
 
 def _led(question: Question, spoken: str) -> str | None:
-    """The letter that a first line begins with, as in ``B. The angle …``, if no other does."""
+    """The letter at the start of the response, as in ``B. The angle …``, if no other is marked."""
     text = spoken.lstrip()
     first = _LED.match(text)
     if first is None or _is_taken_back(_STOP.split(text[first.end() : first.end() + _NEAR])[0]):
@@ -201,7 +201,7 @@ def _led(question: Question, spoken: str) -> str | None:
 
 
 def _single(question: Question, pattern: re.Pattern[str], spoken: str) -> str | None:
-    """The only letter that a pattern finds, where its last sentence does not take it back."""
+    """The only letter that a pattern finds, unless its last sentence retracts it."""
     found: set[str] = set()
     last = None
     for last in pattern.finditer(spoken):
@@ -214,7 +214,7 @@ def _single(question: Question, pattern: re.Pattern[str], spoken: str) -> str | 
 
 
 def _in_line(question: Question, line: str) -> str | None:
-    """The only choice that a line has as whole words, at its end, and says that something is."""
+    """The only choice in a line, as whole words, if the line ends by stating it."""
     words = f" {' '.join(line[-LONGEST:].casefold().split())}"
     found = {
         letter: match.span()
@@ -224,7 +224,7 @@ def _in_line(question: Question, line: str) -> str | None:
             rf"(?<!\w){re.escape(' '.join(choice.casefold().split()))}(?!\w)", words
         )
     }
-    # Of y = 2x and y = 2x + 1, at one place, the longer one is meant.
+    # If y = 2x and y = 2x + 1 match at the same position, the longer one is meant.
     ends = {start: max(e for s, e in found.values() if s == start) for start, _ in found.values()}
     longest = [letter for letter, (start, end) in found.items() if ends[start] == end]
     if len(longest) != 1:
@@ -237,12 +237,12 @@ def _in_line(question: Question, line: str) -> str | None:
 
 
 def _letter(found: re.Match[str]) -> str:
-    """The letter of a match, whichever way it is written."""
+    """The letter of a match, whichever group holds it."""
     return str(found[found.lastindex or 0])
 
 
 def _only(question: Question, letters: Iterable[str]) -> str | None:
-    """The one letter of some, where there is one, and it is a choice's."""
+    """The letter, if there is exactly one and it is that of a choice."""
     named = set(letters)
     letter = named.pop() if len(named) == 1 else ""
     return letter if letter and letter in question.letters else None

@@ -1,4 +1,4 @@
-"""Questions on a terminal: what was shown, what was answered, and what is right."""
+"""Prints questions on a terminal: what was shown, the answer given, and the right one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pytest_crossmath.tasks.task import Form, Task, pictures_in, text_in
 from pytest_crossmath.text import printable
 
 _SHOWN = 600
-"""Characters of a question in a message: its end, where the question itself stands."""
+"""Maximum length of a question in a message; the end is kept, as it holds what is asked."""
 
 
 def question_lines(task: Task, form: Form, score: Score) -> Iterator[str]:
-    """The end of a question as it was shown, its pictures, the answer and the right one."""
+    """The end of a question as it was shown, its pictures, the answer given and the right one."""
     text = text_in(task.shown[form])
     cut = text if len(text) <= _SHOWN else f"… {text[-_SHOWN:]}"
     for line in cut.splitlines():
@@ -29,7 +29,7 @@ def question_lines(task: Task, form: Form, score: Score) -> Iterator[str]:
 
 
 def _named(question: Question, values: tuple[str, ...]) -> str:
-    """An answer, of a choice with its text."""
+    """An answer; that of a choice comes with its text."""
     place = LETTERS.find(values[0]) if len(values[0]) == 1 else -1
     text = printable(values[0])
     return (

@@ -1,9 +1,9 @@
-"""Expressions: the value of numbers with + - * / ^ √ π and brackets.
+"""Evaluates expressions of numbers, + - * / ^ √ π and brackets.
 
 >>> evaluate("(1+2)*√9"), evaluate("2√"), evaluate("1/0")
 (9.0, None, None)
 
-What stands side by side is multiplied: ``2√3`` and ``4π``.
+Adjacent factors are multiplied: ``2√3`` and ``4π``.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import math
 import re
 
 DEEPEST = 20
-"""Brackets inside of brackets; what is deeper has no value."""
+"""Deepest nesting of brackets; a deeper expression does not have a value."""
 
 _NUMBER = re.compile(r"\d{1,40}(?:\.\d{0,40})?(?:[eE][+-]?\d{1,2})?|\.\d{1,40}")
 
 
 def evaluate(text: str) -> float | None:
-    """The value of an expression of numbers, + - * / ^ √ π and brackets."""
+    """The value of an expression; None if it cannot be parsed or is not finite."""
     try:
         value, end = _sum(text, 0, 0)
     except (ValueError, ArithmeticError, IndexError):
@@ -50,7 +50,7 @@ def _power(text: str, at: int, depth: int) -> tuple[float, int]:
     value, at = _factor(text, at, depth)
     if at < len(text) and text[at] == "^":
         exponent, at = _power(text, at + 1, _deeper(depth))
-        # Floats overflow at once, where integers would be multiplied for ever.
+        # Floats overflow at once, whereas integers would be multiplied for ever.
         value = math.pow(value, exponent)
     return value, at
 

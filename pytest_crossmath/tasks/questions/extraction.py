@@ -1,16 +1,16 @@
-r"""Extraction: the answer in a response, by the usual rules, and whether it is right.
+r"""Extraction: finds the answer in a response by the usual rules, and judges it.
 
-The first rule that finds something decides:
+The first rule that finds an answer decides:
 
-1. the last ``<answer>…</answer>``, outside of thinking
+1. the last ``<answer>…</answer>`` outside thinking
 2. the last ``\boxed{…}``
-3. what follows the last "answer is", "answer:" or "correct option is" of a sentence that does not
-   leave it open
-4. for a choice what `choices.unmarked_choice` finds; for a number the last line, where that is
-   a number as a whole, or says at its end which number something is
+3. the text after the last "answer is", "answer:" or "correct option is" in a sentence that does
+   not leave the answer open
+4. for a choice, what `choices.unmarked_choice` finds; for a number, the last line, if it is a
+   number or ends by stating one
 
-Nothing is drawn by lot: where no rule finds anything there is no answer. Takes time in
-proportion to the length of a response.
+Nothing is guessed at random: if no rule finds an answer, there is none. The time is linear in the
+length of the response.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ _SENTENCE_END = re.compile(r"\n|\.(?:\s|$)")
 
 
 def read_answer(question: Question, spoken: str, *, is_whole: bool = True) -> str | None:
-    """The answer in a response without its thinking; of a choice its letter where it has one.
+    """The answer in a response without its thinking; for a choice its letter, if it has one.
 
-    Of a response that was cut off only the first two rules are used: what it says last may be
-    half of a number, or a thought on the way.
+    If the response was cut off, only the first two rules apply: its last words may be half of a
+    number or an intermediate thought.
     """
     block = answer_block(spoken)
     for found in (_boxed(block or ""), block, _boxed(spoken)):
@@ -70,7 +70,7 @@ def read_answer(question: Question, spoken: str, *, is_whole: bool = True) -> st
 
 
 def is_right(question: Question, answer: str) -> bool:
-    """Whether an answer is the right one, or one that is accepted."""
+    """Whether an answer is the right one, or another accepted one."""
     accepted = question.accepted
     if question.kind is Kind.CHOICE:
         given = named_letters(answer)
@@ -81,7 +81,7 @@ def is_right(question: Question, answer: str) -> bool:
 
 
 def _as_answer(question: Question, found: str) -> str | None:
-    """What stands in a place that is for the answer: it is one, whatever it is."""
+    """The answer in a place reserved for it: any text there counts as an answer."""
     bare = bare_text(found)
     if not bare or len(bare) > LONGEST:
         return None
@@ -92,7 +92,7 @@ def _as_answer(question: Question, found: str) -> str | None:
 
 
 def _as_said(question: Question, found: str) -> str | None:
-    """What stands behind "the answer is", if it can be one."""
+    """The text after "the answer is", if it can be an answer."""
     bare = bare_text(found)
     if not bare or len(bare) > LONGEST:
         return None
@@ -113,7 +113,7 @@ def _said(spoken: str) -> Iterator[str]:
 
 
 def _boxed(text: str) -> str | None:
-    """What stands in the last box; None where there is none, or it is not closed."""
+    """The content of the last box; None if there is none, or if it is not closed."""
     start = max(text.rfind(mark) + len(mark) if mark in text else -1 for mark in _BOXED)
     if start < 0:
         return None

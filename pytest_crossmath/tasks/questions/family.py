@@ -1,4 +1,4 @@
-"""Questions: a family that is asked and scored, and not made, drawn or solved."""
+"""Questions: a family whose tasks are asked and scored, but not made, drawn or solved."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ _SHOWN = 40
 
 
 class QuestionFamily(Family):
-    """Tasks of a user's own and of datasets; the content of a task is its `Question`."""
+    """Users' own tasks and those of datasets; the content of a task is its `Question`."""
 
     name = FAMILY_NAME
     plural = "questions"
-    unparsed = "no answer that can be read"
+    unparsed = "no readable answer"
 
     def parse(self, record: Mapping[str, Any], file: Path, origin: str) -> Task:
         """The question on a line with the field ``forms``."""
         return parse_question(record, file, origin)
 
     def instruction(self, task: Task) -> str:
-        """By what the answer is."""
+        """The instruction for the kind of answer."""
         return INSTRUCTIONS[task.content.kind]
 
     def identity(self, task: Task) -> str:
-        """Kind, answers and choices."""
+        """The id, kind, answers and choices."""
         question = task.content
         others = question.accepted[1:]
         return repr((task.id, question.kind, task.target, others, question.choices))
 
     def score(self, task: Task, text: str, *, is_whole: bool) -> Score | None:
-        """The one value, by the rules of `extraction`."""
+        """The score of the single value, by the rules of `extraction`."""
         answer = read_answer(task.content, without_thinking(text), is_whole=is_whole)
         if answer is None:
             return None
@@ -53,11 +53,11 @@ class QuestionFamily(Family):
         return Score(outcome, (answer,), task.target, (right,), task.steps, reason)
 
     def show(self, task: Task, form: Form, score: Score) -> Iterator[str]:
-        """The end of the question, where it is asked, with the answer."""
+        """The end of the question, which holds what is asked, with the answer."""
         return question_lines(task, form, score)
 
     def page(self, task: Task, forms: Iterable[Form], put: PutPicture) -> dict[str, Any]:
-        """What its forms show, and the choices by which an answer is named."""
+        """What its forms show, and the choices to show next to an answer."""
         return super().page(task, forms, put) | {"choices": task.content.choices}
 
 

@@ -1,4 +1,4 @@
-"""Our own layout of questions: one JSON object a line, known by its field ``forms``.
+"""Our own layout of questions: one JSON object per line, recognised by its field ``forms``.
 
 ::
 
@@ -8,8 +8,8 @@
                "image+text": {"text": "How many sides has <image 1>?", "images": ["shape.png"]}}}
 
 A form with pictures may have several styles: ``"image": {"styles": {"plain": {…}, "photo": {…}}}``.
-Choices are listed below the text of ``text`` and ``image+text``; in ``image`` the picture shows
-everything.
+Choices are listed below the text in ``text`` and ``image+text``; in ``image`` the picture must
+show everything.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ _FIELDS = ("id", "kind", "answer", "forms")
 
 
 def parse_question(record: Mapping[str, Any], file: Path, origin: str) -> Task:
-    """The question on one line. Raises `SuiteError` naming the field; the caller adds the line."""
+    """The question on one line. Raises `SuiteError` with the field; the caller adds the line."""
     check_there(record, *_FIELDS)
     check_field(record["kind"] in list(Kind), "kind", ", ".join(Kind), record["kind"])
     kind = Kind(record["kind"])
     choices = _texts(record, "choices")
     fits = 2 <= len(choices) <= len(LETTERS) if kind is Kind.CHOICE else not choices
-    check_field(fits, "choices", "from 2 to 26 texts for a choice, and nothing else", choices)
+    check_field(fits, "choices", "from 2 to 26 strings for a choice, else left out", choices)
     distinct = all(choice.strip() for choice in choices) and len(set(choices)) == len(choices)
-    check_field(distinct, "choices", "texts that differ, and none of them empty", choices)
+    check_field(distinct, "choices", "distinct strings, none of them empty", choices)
     accepted = record.get("accepted", [])
     if not isinstance(accepted, list):
         raise _wrong("accepted", "a list of answers", accepted)
     group = record.get("group", "")
-    check_field(isinstance(group, str), "group", "a text", group)
+    check_field(isinstance(group, str), "group", "a string", group)
     return question_task(
         check_id("id", record["id"]), kind, dict(_forms(record["forms"], choices, file.parent)),
         _answer(record["answer"], "answer", kind, choices),
@@ -57,14 +57,14 @@ def _answer(value: object, field: str, kind: Kind, choices: tuple[str, ...]) -> 
     is_plain_number = isinstance(value, int | float) and not isinstance(value, bool)
     text = " ".join(str(value).split()) if isinstance(value, str) or is_plain_number else ""
     fits = 0 < len(text) <= LONGEST and text.isprintable()
-    check_field(fits, field, f"a text of at most {LONGEST} characters, or a number", value)
+    check_field(fits, field, f"a string of at most {LONGEST} characters, or a number", value)
     if kind is Kind.CHOICE:
         known = LETTERS[: len(choices)]
         check_field(
             len(text) == 1 and text in known, field, f"a letter from A to {known[-1]}", value
         )
     if kind is Kind.NUMBER:
-        check_field(is_number(text), field, "a number, as the kind is number", value)
+        check_field(is_number(text), field, "a number, because the kind is number", value)
     return text
 
 
@@ -80,7 +80,9 @@ def _forms(
         if isinstance(value, dict) and "styles" in value and modality.shows_image:
             styles = value["styles"]
             if not isinstance(styles, dict) or not styles:
-                raise _wrong(f"forms: {name}: styles", "an object of styles and forms", styles)
+                raise _wrong(
+                    f"forms: {name}: styles", "an object that maps styles to forms", styles
+                )
             for style, shown in styles.items():
                 check_id(f"forms: {name}: styles", style)
                 check_field("#" not in style, f"forms: {name}: styles", "names without #", style)
@@ -95,12 +97,12 @@ def _parts(
 ) -> tuple[Part, ...]:
     shown = {"text": value} if isinstance(value, str) else value
     if not isinstance(shown, dict) or not set(shown) <= {"text", "images"}:
-        raise _wrong(where, "a text, or an object with text and images", value)
+        raise _wrong(where, "a string, or an object with text and images", value)
     text = shown.get("text", "")
-    check_field(isinstance(text, str), where, "an object whose text is a text", text)
+    check_field(isinstance(text, str), where, "an object whose text is a string", text)
     images = _texts(shown, "images", where)
     wants_text, wants_images = modality.shows_text, modality.shows_image
-    check_field(bool(text.strip()) or not wants_text, where, "a form with a text", value)
+    check_field(bool(text.strip()) or not wants_text, where, "a form with text", value)
     check_field(bool(images) == wants_images, where,
            "a form with images" if wants_images else "a form without images", value)  # fmt: skip
     whole = with_choices(text, choices if wants_text else ())
@@ -114,7 +116,7 @@ def _parts(
 def _texts(record: Mapping[str, Any], field: str, where: str = "") -> tuple[str, ...]:
     value = record.get(field, [])
     plain = isinstance(value, list) and all(isinstance(one, str) for one in value)
-    check_field(plain, f"{where}: {field}" if where else field, "a list of texts", value)
+    check_field(plain, f"{where}: {field}" if where else field, "a list of strings", value)
     return tuple(value)
 
 

@@ -1,4 +1,4 @@
-"""Markers: pictures inside a text, where ``<image 2>`` stands for the second.
+"""Markers: pictures inside a text, where ``<image 2>`` marks the place of the second.
 
 >>> from pathlib import Path
 >>> pictures = {1: Picture(Path("a.png"))}
@@ -18,20 +18,20 @@ _MARKER = re.compile(r"<image (\d{1,3})>")
 
 
 class MarkerError(ValueError):
-    """A marker names a picture that is not there."""
+    """A marker names a picture that does not exist."""
 
 
 def interleaved(text: str, images: Mapping[int, Picture]) -> tuple[Part, ...]:
-    """Text and pictures in their order; a picture without a marker comes before the text.
+    """Text and pictures in order; pictures without a marker come before the text.
 
-    A picture that is named twice is shown where it is first named, and called by its marker
-    after that. Raises `MarkerError`.
+    A picture that is named more than once is shown at its first marker; later markers stay in
+    the text. Raises `MarkerError`.
     """
     pieces = _MARKER.split(text)
     named = [int(number) for number in pieces[1::2]]
     for number in named:
         if number not in images:
-            raise MarkerError(f"names <image {number}>, and there is no such picture")
+            raise MarkerError(f"names <image {number}>, but there is no such picture")
     unnamed = (picture for number, picture in sorted(images.items()) if number not in named)
     return (*map(ImagePart, unnamed), *_joined(pieces, images))
 

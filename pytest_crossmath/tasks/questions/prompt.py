@@ -1,4 +1,4 @@
-"""What a model is asked of a question, by what its answer is."""
+"""The instructions for questions, by kind of answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions: tasks with one answer each, whose forms are given and not derived.
+"""Questions: tasks with a single answer, whose forms are given rather than derived.
 
 >>> from pytest_crossmath.tasks.task import Form, TextPart
 >>> shown = {Form.parse("text"): (TextPart("How many sides has a hexagon?"),)}
@@ -16,14 +16,14 @@ from enum import StrEnum
 from pytest_crossmath.tasks.task import Form, Part, Task
 
 FAMILY_NAME = "question"
-"""What the family is called in suite files and records."""
+"""The family's name in suite files and run records."""
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-"""What choices are called, in their order."""
+"""The names of choices, in order."""
 
 
 class Kind(StrEnum):
-    """What an answer is, and so how it is read and compared."""
+    """The kind of an answer, which determines how it is read and compared."""
 
     CHOICE = "choice"
     """The letter of one of several choices."""
@@ -35,18 +35,18 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What makes a question, beside what its forms show: the content of its task."""
+    """The content of a question's task: everything except what its forms show."""
 
     kind: Kind
-    """What its answer is."""
+    """The kind of its answer."""
     accepted: tuple[str, ...]
-    """The answers that count as right: the one that is meant, then others."""
+    """The answers that count as right: the target first, then others."""
     choices: tuple[str, ...] = ()
-    """The texts of the choices; empty where only a picture has them."""
+    """The texts of the choices; empty if only a picture shows them."""
 
     @property
     def letters(self) -> str:
-        """The letters that an answer can be; without known choices ten of them."""
+        """The letters that an answer may be; ten of them if the choices are not known."""
         return LETTERS[: len(self.choices) or 10]
 
 
@@ -60,15 +60,15 @@ def question_task(
     subject: str = "",
     origin: str = "",
 ) -> Task:
-    """A question as a task: it has one value, and no round of deduction that gives it.
+    """Make a question into a task with a single value, whose step is 0.
 
-    `key` is the right answer, of a choice its letter; `accepted` are others that count as right.
+    `key` is the right answer, for a choice its letter; `accepted` are others that count as right.
     """
     content = Question(kind, (key, *accepted), choices)
     return Task(id, FAMILY_NAME, content, (key,), (0,), subject, forms, origin)
 
 
 def with_choices(text: str, choices: Iterable[str]) -> str:
-    """A question's text with its choices below, a letter each."""
+    """A question's text with its choices listed below by letter."""
     listed = (f"({letter}) {one}" for letter, one in zip(LETTERS, choices, strict=False))
     return "\n\n".join(filter(None, (text.strip(), "\n".join(listed))))

@@ -1,13 +1,13 @@
-r"""Answers as values: when two of them are the same.
+r"""Answers as values: decides whether two answers are the same.
 
 >>> same_value("x = \\frac{3}{4}", "0.75"), same_value("2\\sqrt{3} cm", "3.46")
 (True, True)
 >>> normalised("The Hubble  telescope.") == normalised("hubble telescope")
 True
 
-Two numbers are the same if their values are. A decimal with two or more places also matches
-what rounds to it, if that is within 1 %. Units, currencies and signs of degree are left out,
-not converted. A percentage is the same as its fraction, and as its number without the sign.
+Two numbers are the same if their values are equal. A decimal with two or more places also matches
+any number that rounds to it and is within 1 %. Units, currencies and degree signs are ignored,
+not converted. A percentage equals its fraction, and also its number without the sign.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pytest_crossmath.tasks.questions.expressions import DEEPEST, evaluate
 from pytest_crossmath.tasks.responses import PLAIN
 
 LONGEST = 300
-"""Characters of an answer that are looked at; a longer one is no answer."""
+"""Maximum length of an answer; anything longer is not read as one."""
 
 _PLACES, _NEAR = 2, 0.01
 _SIGNS = {
@@ -67,7 +67,7 @@ _UNITS = re.compile(
     rf"(?:(?:(?<=[\d)π.])|\s){_UNIT}|\s{_LETTER_UNIT})(?:\s{{0,3}}\^?\{{?[23]\}}?)?"
     rf"(?:/(?:{_UNIT}|{_LETTER_UNIT})(?:\^?[23])?)?\.?$"
 )
-"""A unit at the end of a number. One of a single letter stands apart: 2h is an expression."""
+"""A unit at the end of a number. A one-letter unit needs a space: 2h is an expression."""
 _SPAN = re.compile(r"\d-\d")
 _LEFT_SIDE = re.compile(r"[A-Za-z∠△\s_'()]{1,40}=(?=[^=]*$)")
 _DECIMAL = re.compile(r"[+-]?\d*\.(\d+)")
@@ -78,7 +78,7 @@ _SIDES = re.compile(
     r"(?<![<>!=/\\])=(?![/=])|\b(?:is|are|equals)\b(?:\s(?:equal\sto|about|approximately|exactly))?",
     re.IGNORECASE,
 )
-"""What a statement has between what it is about and its value; no ``>=``, ``!=`` and ``=/=``."""
+"""What separates the subject of a statement from its value; not ``>=``, ``!=`` or ``=/=``."""
 _THEN = re.compile(r"\b(?:so|then|thus|therefore|hence)\b", re.IGNORECASE)
 _SEVERAL = re.compile(r"[,;]|\b(?:and|or)\b", re.IGNORECASE)
 _DENIED = re.compile(
@@ -95,8 +95,8 @@ _CHANGED = re.compile(
     r"|section|problem|theorem|case|row|column|example)s?\b",
     re.IGNORECASE,
 )
-"""Beside a number, what makes another number of it, or a name: ``5 million``, ``x + 5``,
-``at least 5``, ``step 5``."""
+"""Words and signs that change the number next to them, or make it a name: ``5 million``,
+``x + 5``, ``at least 5``, ``step 5``."""
 _MIXED = re.compile(r"(\d)\s+(\d{1,9}/\d{1,9})$")
 _ARTICLES = re.compile(r"\b(?:an?|the)\s+(?=[a-z])")
 _BRACKETS = re.compile(r"\((\w+)\)")
@@ -106,9 +106,9 @@ _FRAME = " \t\r\n#*_`\"'“”‘’.。,;:!"
 @dataclass(frozen=True, slots=True)
 class _Number:
     value: float
-    """Its value; of a percentage the number before the sign."""
+    """Its value; for a percentage, the number before the sign."""
     places: int | None
-    """Digits behind the point of a decimal; None for what is exact."""
+    """Digits after the decimal point; None if the number is exact."""
     is_percentage: bool
     """Whether a percent sign follows."""
 
@@ -119,22 +119,22 @@ def same_value(given: str, wanted: str) -> bool:
 
 
 def states_value(line: str, wanted: str) -> bool:
-    """Whether a line is a number, or says at its end what something is, and that is the same."""
+    """Whether a line is, or ends by stating, the same number as `wanted`."""
     return _same(_number(line) or _stated(line), _number(wanted))
 
 
 def is_number(text: str) -> bool:
-    """Whether the whole text is a number, with its unit or after ``x =``."""
+    """Whether the whole text is a number, possibly with a unit or after ``x =``."""
     return _number(text) is not None
 
 
 def states_number(line: str) -> bool:
-    """Whether a line is a number, or says at its end which number something is."""
+    """Whether a line is a number, or ends by stating one."""
     return (_number(line) or _stated(line)) is not None
 
 
 def holds_number(text: str) -> bool:
-    """Whether a text is or states a number, or there is exactly one in it and it means itself."""
+    """Whether a text is or states a number, or contains exactly one that stands for itself."""
     return (_number(text) or _stated(text) or _only_number(text)) is not None
 
 
@@ -144,7 +144,7 @@ def same_text(given: str, wanted: str) -> bool:
 
 
 def normalised(text: str) -> str:
-    """A text without case, articles, spaces, marks of LaTeX and the stop at its end."""
+    """A text without case, articles, spaces, LaTeX markup and final punctuation."""
     plain = _plain(text).casefold().strip(_FRAME)
     short = re.sub(r"[\s{}]+", "", _ARTICLES.sub("", plain) or plain)
     for _ in range(2):
@@ -154,7 +154,7 @@ def normalised(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text with the marks of LaTeX written out."""
+    """A text with its LaTeX markup replaced by plain characters."""
     plain = text[: LONGEST + 1].translate(_SIGNS)
     for pattern, replacement in _WORDS:
         plain = pattern.sub(replacement, plain)
@@ -168,7 +168,7 @@ def _plain(text: str) -> str:
 
 
 def _number(text: str) -> _Number | None:
-    """The number that a whole text is."""
+    """The whole text as a number; None if it is not one."""
     if len(text) > LONGEST:
         return None
     plain = _THOUSANDS.sub(lambda m: m[0].replace(",", ""), _plain(text)).strip(_FRAME)
@@ -182,13 +182,13 @@ def _number(text: str) -> _Number | None:
     if value is None or re.search(r"\d\s+\d", plain):
         return None
     if _SPAN.search(plain) and not re.search("[√π]", plain):
-        return None  # from 2 to 3, or a date
+        return None  # a range such as 2-3, or a date
     decimal = _DECIMAL.fullmatch(plain)
     return _Number(value, len(decimal[1]) if decimal else None, is_percentage)
 
 
 def _stated(text: str) -> _Number | None:
-    """The number behind the last sign of equality, or the last "is", of one statement."""
+    """The number after the last equals sign, or the last "is", of a single statement."""
     text = text[: LONGEST + 1].translate(_SIGNS)
     *reasons, clause = (piece.strip(" ,:") for piece in _THEN.split(text))
     *before, last = _SIDES.split(clause)
@@ -200,7 +200,7 @@ def _stated(text: str) -> _Number | None:
 
 
 def _only_number(text: str) -> _Number | None:
-    """The one number in a text, among plain words; None where it would not mean itself."""
+    """The only number in a text among plain words; None if the words change its meaning."""
     if len(text) > LONGEST:
         return None
     plain = _THOUSANDS.sub(lambda m: m[0].replace(",", ""), _plain(text)).replace("**", " ")
@@ -228,7 +228,7 @@ def _close(one: _Number, other: _Number) -> bool:
     if apart > _NEAR * max(abs(one.value), abs(other.value)):
         return False
     places = (n.places for n in (one, other) if n.places is not None and n.places >= _PLACES)
-    # The hair is for the half that no float is exactly.
+    # The tolerance is for halves that floats cannot represent exactly.
     return any(apart <= 0.5 * 10.0**-digits * (1 + 1e-6) for digits in places)
 
 

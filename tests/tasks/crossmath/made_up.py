@@ -1,4 +1,4 @@
-"""Grids made for the tests."""
+"""Grids made up for the tests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def grid(
     id: str = "p",
     images: Mapping[str, Path] | None = None,
 ) -> Task:
-    """A problem around a table."""
+    """A problem with this table."""
     return FAMILY.task(
         id, parse_table(table), tuple(key), steps or (1,) * len(key), "easy", text=table,
         images={style: Picture(path) for style, path in (images or {}).items()},
@@ -45,12 +45,12 @@ def changed(
     steps: tuple[int, ...] = SOUND.steps,
     images: Mapping[str, Path] | None = None,
 ) -> Task:
-    """The sound problem with other fields, and without pictures unless they are given."""
+    """The sound problem with some fields changed, and without pictures unless they are given."""
     return grid(table, key, steps, id=id, images=images)
 
 
 def pictured(problem: Task, images: Mapping[str, Path]) -> Task:
-    """A problem with these pictures and no others."""
+    """A problem with these pictures only."""
     return FAMILY.task(
         problem.id, problem.content, problem.target, problem.steps, problem.difficulty,
         text=problem.text, images={style: Picture(path) for style, path in images.items()},
@@ -59,7 +59,7 @@ def pictured(problem: Task, images: Mapping[str, Path]) -> Task:
 
 
 def generated(spec: GeneratorSpec, seed: int) -> Task:
-    """A problem drawn from a seed; its key is what the generator removed, not what is found."""
+    """A problem drawn from a seed; its key is what the generator removed."""
     blank, grown = generator._blank, list[Puzzle]()
 
     def watched(solved: Puzzle, *others: Any) -> Puzzle | None:

@@ -29,21 +29,21 @@ def levels(seed: str, size: tuple[int, int] = (332, 277)) -> np.ndarray:
 
 
 def only(texture: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw no other texture."""
+    """Make every background draw this texture."""
     monkeypatch.setattr(backgrounds, "_TEXTURES", (texture,))
 
 
 @given(seed=st.text(), width=st.integers(1, 300), height=st.integers(1, 300))
 @settings(deadline=None, max_examples=60)
 def test_any_size_is_filled_with_light_colours(seed: str, width: int, height: int) -> None:
-    """Whatever is drawn, black ink on it would still be read with ease."""
+    """Whatever is drawn, black ink on it would still be easy to read."""
     pixels = levels(seed, (width, height))
     assert pixels.shape == (height, width, 3)
     assert pixels.min() >= 160
 
 
 def test_the_same_seed_gives_the_same_pixels_in_another_process() -> None:
-    """And another seed others."""
+    """A seed gives the same pixels in every process, and another seed gives different ones."""
     here = draw_background((60, 40), cell=55, border=2, seed="7/x").tobytes()
     program = (
         "import sys\n"
@@ -58,21 +58,21 @@ def test_the_same_seed_gives_the_same_pixels_in_another_process() -> None:
 
 
 def test_colours_are_spread() -> None:
-    """A hundred backgrounds are of nearly as many colours, from one end to the other."""
+    """A hundred backgrounds have nearly as many colours, across the whole range."""
     colours = {tuple(levels(str(i))[2, 5]) for i in range(100)}
     assert len(colours) > 90
     assert all(np.ptp(channel) > 40 for channel in zip(*colours, strict=True))
 
 
 def test_every_texture_comes() -> None:
-    """Each in about a fifth of the pictures; all but the plain one have several colours."""
+    """Each texture occurs in about a fifth of the pictures, and only the plain one is uniform."""
     flat = sum(np.ptp(levels(str(i), (60, 60)), axis=(0, 1)).max() == 0 for i in range(200))
     assert 20 <= flat <= 60
 
 
 @pytest.mark.parametrize("texture", TEXTURES[1:])
 def test_a_texture_can_be_seen(texture: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is faint, and there."""
+    """A texture is faint but visible."""
     only(texture, monkeypatch)
     contrasts = [np.ptp(levels(str(i)), axis=(0, 1)).max() for i in range(50)]
     assert min(contrasts) >= 4
@@ -80,7 +80,7 @@ def test_a_texture_can_be_seen(texture: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_gradient_goes_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From end to end of a row or column each channel rises or falls, but for the dither."""
+    """Along a row or column each channel only rises or only falls, apart from the dither."""
     only("gradient", monkeypatch)
     for seed in range(20):
         pixels = levels(str(seed))
@@ -93,7 +93,7 @@ def test_a_gradient_goes_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_texture_is_read_with_certainty(
     texture: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The grid, and nothing that is not there."""
+    """The reader finds the grid and nothing that is not there."""
     only(texture, monkeypatch)
     doubted = [
         seed for seed in range(12)
@@ -104,7 +104,7 @@ def test_every_texture_is_read_with_certainty(
 
 @pytest.mark.parametrize("texture", TEXTURES)
 def test_cells_stay_as_they_are(texture: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only what is no cell is painted: the contrast of ink and fill is that of `original`."""
+    """Only squares outside cells are painted: ink and fill keep the contrast of `original`."""
     only(texture, monkeypatch)
     drawn = np.asarray(render(PUZZLE, STYLE, "3"))
     original = np.asarray(render(PUZZLE, STYLES["original"]))

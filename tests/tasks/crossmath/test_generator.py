@@ -24,7 +24,7 @@ SEEDS = st.integers(min_value=0)
 
 
 def test_no_factor_of_the_standard_suite_is_one() -> None:
-    """163 × 1 = 163 is copied and not reckoned."""
+    """An equation like 163 × 1 = 163 can be copied without any arithmetic."""
     for problem in load_suite("standard").tasks:
         solved = problem.content.filled(problem.key)
         for equation in solved.equations:
@@ -55,7 +55,7 @@ def test_a_problem_keeps_within_its_specification(spec: GeneratorSpec, seed: int
 @settings(deadline=None, max_examples=40)
 @given(st.sampled_from((MINI, WIDE)), SEEDS)
 def test_a_problem_is_one_connected_crossword(spec: GeneratorSpec, seed: int) -> None:
-    """Every cell belongs to an equation, every equation holds, and all of them hang together."""
+    """Every cell belongs to an equation, every equation holds, and all of them are connected."""
     problem = generated(spec, seed)
     solved = problem.content.filled(problem.key)
     for equation in solved.equations:
@@ -72,7 +72,7 @@ def test_a_problem_is_one_connected_crossword(spec: GeneratorSpec, seed: int) ->
 
 
 def test_the_same_solved_grid_has_the_same_fingerprint_whatever_is_blank() -> None:
-    """A fingerprint speaks of the solution: other blanks and the mirror image do not change it."""
+    """A fingerprint depends on the solution only: neither blanks nor mirroring change it."""
     problem = generated(MINI, 11)
     solved = problem.content.filled(problem.key)
     place = next(place for place in solved.numbers if place not in problem.content.blanks)
@@ -86,7 +86,7 @@ def test_the_same_solved_grid_has_the_same_fingerprint_whatever_is_blank() -> No
     [((1,), "easy"), ((1, 1), "easy"), ((2, 1), "medium"), ((3, 1, 2), "hard"), ((7,), "hard")],
 )
 def test_the_deepest_step_says_the_difficulty(steps: tuple[int, ...], word: str) -> None:
-    """One round is easy, two are medium, more are hard."""
+    """One round is easy, two are medium, and more are hard."""
     assert FAMILY.difficulty("mini", steps) == word
 
 
@@ -99,7 +99,7 @@ def test_the_deepest_step_says_the_difficulty(steps: tuple[int, ...], word: str)
 def test_drawn_numbers_hold_and_keep_what_is_known(
     op: str, known: list[int | None], seed: int
 ) -> None:
-    """A draw either fails or completes the equation with positive numbers up to the largest."""
+    """A draw either fails or completes the equation with positive numbers within the limit."""
     drawn = _draw(op, known, 15, random.Random(seed))
     if drawn is not None:
         assert holds(op, *drawn)

@@ -20,13 +20,13 @@ CROSS = """\
 
 
 def grid(*rows: tuple[str, ...]) -> Puzzle:
-    """A puzzle from the texts of its cells."""
+    """A puzzle made from the texts of its cells."""
     return Puzzle(tuple(tuple(Cell(text) for text in row) for row in rows))
 
 
 @st.composite
 def grids(draw: st.DrawFn) -> Puzzle:
-    """Any rectangle of cells, sensible or not."""
+    """Any rectangle of cells, whether it makes sense or not."""
     width = draw(st.integers(1, 7))
     row = st.lists(TEXTS, min_size=width, max_size=width).map(tuple)
     return grid(*draw(st.lists(row, min_size=1, max_size=7)))
@@ -55,7 +55,7 @@ def grids(draw: st.DrawFn) -> Puzzle:
     ],
 )
 def test_the_kind_of_a_cell_is_read_off_its_text(text: str, kind: CellKind) -> None:
-    """A cell is what its text says, and only ASCII digits make a number."""
+    """The text of a cell determines its kind, and only ASCII digits make a number."""
     cell = Cell(text)
     assert cell.kind is kind
     assert cell.holds_value == (kind in (CellKind.NUMBER, CellKind.BLANK))
@@ -63,8 +63,8 @@ def test_the_kind_of_a_cell_is_read_off_its_text(text: str, kind: CellKind) -> N
 
 @pytest.mark.parametrize("rows", [(), ((),), (("1",), ()), (("1", "2"), ("3",))])
 def test_a_grid_is_a_rectangle(rows: tuple[tuple[str, ...], ...]) -> None:
-    """Rows of different lengths, and no cells at all, are refused."""
-    with pytest.raises(GridError, match="equally long"):
+    """Rows of different lengths are refused, and so is a grid without cells."""
+    with pytest.raises(GridError, match="must have the same length"):
         grid(*rows)
 
 
@@ -97,7 +97,7 @@ def test_a_formula_shows_the_values_that_are_known() -> None:
     ],
 )
 def test_five_cells_that_are_no_equation_make_none(row: str) -> None:
-    """An equation needs two operands, an operator, the sign of equality and a result."""
+    """An equation needs two operands, an operator, an equals sign and a result."""
     assert parse_table(row).equations == ()
 
 
@@ -117,7 +117,7 @@ def test_filling_needs_one_value_for_each_blank(values: list[str]) -> None:
 @FAST
 @given(grids())
 def test_transposing_twice_changes_nothing(puzzle: Puzzle) -> None:
-    """Transposition is its own inverse, and it exchanges height and width."""
+    """Transposition is its own inverse, and exchanges height and width."""
     mirrored = puzzle.transposed()
     assert (mirrored.height, mirrored.width) == (puzzle.width, puzzle.height)
     assert mirrored.transposed() == puzzle
@@ -135,8 +135,8 @@ def test_transposing_turns_each_equation(puzzle: Puzzle) -> None:
 @FAST
 @given(grids(), grids())
 def test_a_fingerprint_is_equal_exactly_up_to_transposition(one: Puzzle, two: Puzzle) -> None:
-    """A puzzle shares its fingerprint with its mirror image and with nothing else."""
-    # Corners that hold something: what is empty around a grid does not count.
+    """A puzzle shares its fingerprint with its mirror image and nothing else."""
+    # The corners are not empty, because empty margins around a grid do not count.
     one, two = (
         puzzle.replaced({(0, 0): "7", (puzzle.height - 1, puzzle.width - 1): "8"})
         for puzzle in (one, two)
@@ -146,7 +146,7 @@ def test_a_fingerprint_is_equal_exactly_up_to_transposition(one: Puzzle, two: Pu
 
 
 def test_what_is_around_a_grid_makes_no_other_puzzle() -> None:
-    """Nor do leading zeros: both would hide that a puzzle is known."""
+    """Neither empty margins nor leading zeros can disguise a known puzzle."""
     puzzle = parse_table("| 7 | - | ? | = | 2 |")
     same = parse_table("||||||||\n|| 07 | - | ? | = | 002 ||\n||||||||")
     assert same.fingerprint == puzzle.fingerprint
@@ -155,7 +155,7 @@ def test_what_is_around_a_grid_makes_no_other_puzzle() -> None:
 @FAST
 @given(grids(), st.data())
 def test_filling_replaces_the_blanks_and_nothing_else(puzzle: Puzzle, data: st.DataObject) -> None:
-    """Values go to the blanks in reading order; every other cell keeps its text."""
+    """Values fill the blanks in reading order; every other cell keeps its text."""
     numbers = st.lists(
         st.integers(1, 999), min_size=len(puzzle.blanks), max_size=len(puzzle.blanks)
     )
@@ -170,7 +170,7 @@ def test_filling_replaces_the_blanks_and_nothing_else(puzzle: Puzzle, data: st.D
 @FAST
 @given(grids())
 def test_numbers_and_blanks_are_where_the_cells_are(puzzle: Puzzle) -> None:
-    """Blanks come in reading order, and numbers hold the integers that are written."""
+    """Blanks come in reading order, and numbers are the integers in the cells."""
     assert list(puzzle.blanks) == sorted(puzzle.blanks)
     assert all(puzzle[blank].text == "?" for blank in puzzle.blanks)
     assert {p: str(n) for p, n in puzzle.numbers.items()} == {

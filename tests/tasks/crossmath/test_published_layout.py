@@ -1,4 +1,4 @@
-"""The published layout, on lines of our own in its fields, and on the published sample."""
+"""The published layout, tested on made-up lines in its fields and on the published sample."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LINE = {
 
 
 def load(folder: Path, name: str = "testset_hr.jsonl", **fields: object) -> Path:
-    """A file with one line."""
+    """Load a file with one line."""
     file = folder / name
     file.write_text(json.dumps(LINE | fields) + "\n", encoding="utf-8")
     return file
@@ -45,7 +45,7 @@ def load(folder: Path, name: str = "testset_hr.jsonl", **fields: object) -> Path
     ],
 )
 def test_fields(tmp_path: Path, name: str, style: str) -> None:
-    """Id, key, steps and picture come from the published fields; the style from the name."""
+    """Id, key, steps and picture come from the published fields, the style from the file's name."""
     suite = load_suite(str(load(tmp_path, name)))
     [problem] = suite.tasks
     assert problem.id == "math_puzzle_0007"
@@ -58,15 +58,15 @@ def test_fields(tmp_path: Path, name: str, style: str) -> None:
     ("fields", "message"),
     [
         ({"markdown_answer": "| 1 |"}, "'markdown_answer' must be a grid of the table's size"),
-        ({"markdown_answer": 5}, "'markdown_answer' must be a text"),
+        ({"markdown_answer": 5}, "'markdown_answer' must be a string"),
         ({"markdown_table": "| 1 |"}, "'markdown_table' must be a table with at least one"),
         ({"markdown_answer_step": LINE["markdown_answer"]}, "'markdown_answer_step' must be step1"),
         ({"difficulty": "extreme"}, "'difficulty' must be easy or medium or hard"),
-        ({"img": ""}, "'img' must be a non-empty text"),
+        ({"img": ""}, "'img' must be a non-empty ASCII string"),
     ],
 )
 def test_a_bad_field_is_named(tmp_path: Path, fields: dict[str, Any], message: str) -> None:
-    """File, line and field of what is wrong."""
+    """The error names the file, the line and the field that is wrong."""
     with pytest.raises(SuiteError, match=r"testset_hr\.jsonl:1: ") as caught:
         load_suite(str(load(tmp_path, **fields)))
     assert message in str(caught.value)
@@ -75,7 +75,7 @@ def test_a_bad_field_is_named(tmp_path: Path, fields: dict[str, Any], message: s
 @pytest.mark.skipif(not SAMPLE.is_dir(), reason="the published sample is not here")
 @pytest.mark.parametrize("file", FILES)
 def test_the_published_sample(file: str) -> None:
-    """Its known defects are found in every style, and no other kind is."""
+    """Its known defects are found in every style, and no others."""
     problems = load_suite(str(SAMPLE / file)).tasks
     assert len(problems) == 15
     report = verify(problems)
@@ -83,10 +83,10 @@ def test_the_published_sample(file: str) -> None:
     assert kinds["contradiction"] == 1
     assert kinds["alphabet"] == 2
     assert set(kinds) <= {"contradiction", "unsolvable", "alphabet", "ambiguous-picture"}
-    # White boxes on white: only there does an enclosed square look like a blank.
+    # Only white boxes on white make an enclosed square look like a blank.
     assert (kinds["ambiguous-picture"] > 0) is ("Original" in file)
-    # In sans-serif all is read but the picture that shows an x for ×, and blanks that are
-    # framed by their neighbours alone.
+    # In sans-serif everything is read except the picture that shows an x for ×, and blanks that
+    # are framed only by their neighbours.
     unread = {unread.id.split("_")[2] for unread in report.unread}
     framed = {"0013", "0029", "0199", "0226", "0250"} if "Original" in file else set()
     assert unread == {"0043"} | framed or "Altstyle" in file

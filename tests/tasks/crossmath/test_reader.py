@@ -1,4 +1,4 @@
-"""The reader: pixels to grid, exact or in doubt, never a silent guess."""
+"""The reader: from pixels to a grid, exact or in doubt, but never a silent guess."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def every_picture() -> Iterator[tuple[Task, str]]:
 
 
 def test_every_bundled_picture_is_read_exactly() -> None:
-    """From pixels alone, each committed picture is the grid of its table, without doubt."""
+    """Each committed picture, read from its pixels alone, is its table's grid, without doubt."""
     wrong = []
     for problem, style in every_picture():
         with problem.images[style].opened() as picture:
@@ -46,7 +46,7 @@ def test_every_bundled_picture_is_read_exactly() -> None:
 @given(seed=st.integers(0, 10**9), difficulty=st.sampled_from(sorted(PRESETS)),
        style=st.sampled_from(sorted(STYLES)))  # fmt: skip
 def test_round_trip(seed: int, difficulty: str, style: str) -> None:
-    """What is rendered is read again, for any puzzle in any style."""
+    """Any puzzle that is rendered in any style is read back."""
     puzzle = generate_puzzle(PRESETS[difficulty], random.Random(seed))
     reading = read_picture(render(puzzle, STYLES[style], str(seed)))
     assert reading.content == puzzle
@@ -68,7 +68,7 @@ def test_round_trip(seed: int, difficulty: str, style: str) -> None:
     ids=str,
 )  # fmt: skip
 def test_a_style_it_never_saw(change: dict[str, object]) -> None:
-    """Other sizes, borders and colours are read without being told."""
+    """Different sizes, borders and colours are read without any hint."""
     style = replace(STYLES["original"], **change)  # type: ignore[arg-type]  # fields of Style
     puzzle = generate_puzzle(PRESETS["medium"], random.Random(5))
     reading = read_picture(render(puzzle, style))
@@ -100,7 +100,7 @@ ENCLOSED = parse_table(
 
 
 def test_empty_boxes_are_blanks() -> None:
-    """Blanks drawn as bare boxes are told from squares that are no cell by their frame."""
+    """The frame distinguishes blanks drawn as empty boxes from squares that are not cells."""
     style = replace(STYLES["original"], blank_text="")
     reading = read_picture(render(ENCLOSED, style))
     assert reading.content == ENCLOSED
@@ -108,14 +108,14 @@ def test_empty_boxes_are_blanks() -> None:
 
 
 def test_a_marked_blank_leaves_no_ambiguity() -> None:
-    """Where blanks show ?, an enclosed square without a sign is no cell."""
+    """If blanks show ?, an enclosed square without a sign is not a cell."""
     reading = read_picture(render(ENCLOSED, STYLES["original"]))
     assert reading.content == ENCLOSED
     assert reading.ambiguous == ()
 
 
 def test_a_tinted_box_is_no_ambiguity() -> None:
-    """A box with a fill of its own is a blank wherever it stands."""
+    """A box with a different fill is a blank wherever it is."""
     style = Style(blank_text="", blank_fill=(255, 230, 230))
     reading = read_picture(render(ENCLOSED, style))
     assert reading.content == ENCLOSED
@@ -123,7 +123,7 @@ def test_a_tinted_box_is_no_ambiguity() -> None:
 
 
 def test_a_sign_outside_the_alphabet_is_in_doubt() -> None:
-    """What is no known sign is reported with its cell, not taken for the closest."""
+    """An unknown sign is reported with its cell, not mistaken for the closest one."""
     puzzle = ENCLOSED.replaced({(0, 1): "&"})
     reading = read_picture(render(puzzle, STYLES["original"]))
     assert reading.doubts[0].position == (0, 1)
@@ -146,7 +146,7 @@ def test_no_other_sign_is_taken_for_one_of_the_alphabet(style: str) -> None:
 
 
 def test_ink_that_is_hardly_there_is_in_doubt() -> None:
-    """Neither a pale sign nor a pale note beside one is overlooked."""
+    """Neither a pale sign nor a pale note next to a sign is overlooked."""
     puzzle = generate_puzzle(PRESETS["medium"], random.Random(5))
     pale = read_picture(render(puzzle, replace(STYLES["original"], ink=(190, 200, 212))))
     assert pale.certain is None
@@ -165,7 +165,7 @@ SPARSE = parse_table("| 7 | - | ? | = | 2 |" + "\n|   |   |   |   |   |" * 4)
 def test_a_pale_sign_on_a_texture_is_in_doubt(
     texture: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the background has is told from what is written on it."""
+    """The texture of a background is distinguished from signs written on it."""
     monkeypatch.setattr(backgrounds, "_TEXTURES", (texture,))
     font = load_font(Style().font, Style().font_size)
     overlooked = []
@@ -184,7 +184,7 @@ def test_a_pale_sign_on_a_texture_is_in_doubt(
 
 @pytest.mark.parametrize("texture", TEXTURES)
 def test_a_bare_box_on_a_texture_is_in_doubt(texture: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fill of its own makes it one, though the background's changes, too."""
+    """A different fill makes it a box, even if the background varies too."""
     monkeypatch.setattr(backgrounds, "_TEXTURES", (texture,))
     for seed in range(4):
         picture = render(SPARSE, STYLES["background"], str(seed))
@@ -193,7 +193,7 @@ def test_a_bare_box_on_a_texture_is_in_doubt(texture: str, monkeypatch: pytest.M
 
 
 def test_boxes_in_two_places_are_no_gradient() -> None:
-    """Two fills far apart, each flat, would lie on a ramp that neither shows."""
+    """Two flat fills far apart are not mistaken for the ramp that would join them."""
     picture = render(SPARSE, STYLES["original"])
     ImageDraw.Draw(picture).rectangle((0, 57, 110, 277), fill=(230, 230, 230))
     ImageDraw.Draw(picture).rectangle((111, 57, 220, 277), fill=(242, 242, 242))
@@ -201,7 +201,7 @@ def test_boxes_in_two_places_are_no_gradient() -> None:
 
 
 def test_more_blanks_than_background() -> None:
-    """Which of two fills is the blanks' is told by where signs need neighbours."""
+    """Which of two fills belongs to the blanks follows from where signs need neighbours."""
     style = replace(STYLES["original"], blank_text="", blank_fill=(250, 240, 190), border=0)
     puzzle = parse_table(
         """
@@ -219,7 +219,7 @@ def test_more_blanks_than_background() -> None:
 
 @pytest.mark.parametrize("picture", ["noise", "plain", "tiny"])
 def test_what_is_no_puzzle_is_in_doubt(picture: str) -> None:
-    """A picture of anything else gives no certain grid, and no exception."""
+    """A picture of anything else gives neither a certain grid nor an exception."""
     noise = np.random.default_rng(0).integers(0, 256, (200, 220, 3), dtype=np.uint8)
     made = {
         "noise": Image.fromarray(noise),

@@ -1,4 +1,4 @@
-"""The solver, held against slower ones that share no code with it."""
+"""The solver, compared with slower ones that share no code with it."""
 
 import operator
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ SEEDS = st.integers(min_value=0)
 WIDE = GeneratorSpec((4, 7), (2, 6), (1, 2, 3), 60, 9, 9, "+-×÷")
 SPECS = st.sampled_from((PRESETS["mini"], WIDE))
 
-# Of numbers and of arrays of them alike.
+# These work on numbers as well as on arrays of numbers.
 TRUTH: dict[str, Callable[..., Any]] = {
     "+": lambda a, b, c: operator.add(a, b) == c,
     "-": lambda a, b, c: operator.sub(a, b) == c,
@@ -39,7 +39,7 @@ Known = dict[tuple[int, int], int]
 
 
 def lines(table: str) -> Iterator[tuple[str, tuple[tuple[int, int], ...]]]:
-    """Operator and operand positions of each equation, read off the text alone."""
+    """Operator and operand positions of each equation, taken from the text alone."""
     rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()]
     for r, c in product(range(len(rows)), range(len(rows[0]))):
         for down, right in ((0, 1), (1, 0)):
@@ -61,7 +61,7 @@ def givens(table: str) -> Known:
 
 
 def slow_rounds(table: str, top: int) -> tuple[Known, Known]:
-    """Values and rounds by trying every number from 1 to `top` in every equation."""
+    """Values and rounds, found by trying every number from 1 to `top` in every equation."""
     values, current = givens(table), 0
     rounds: Known = {}
     while True:
@@ -83,7 +83,7 @@ def slow_rounds(table: str, top: int) -> tuple[Known, Known]:
 @FAST
 @given(SPECS, SEEDS)
 def test_propagation_reproduces_the_key_and_the_steps(spec: GeneratorSpec, seed: int) -> None:
-    """Forward propagation alone finds every value that the generator had removed."""
+    """Forward propagation alone finds every value that the generator removed."""
     problem = generated(spec, seed)
     state = propagate(problem.content)
     assert tuple(str(state.values[blank]) for blank in problem.content.blanks) == problem.key
@@ -94,7 +94,7 @@ def test_propagation_reproduces_the_key_and_the_steps(spec: GeneratorSpec, seed:
 @FAST
 @given(SPECS, SEEDS)
 def test_steps_are_rounds_of_filling_what_is_alone_unknown(spec: GeneratorSpec, seed: int) -> None:
-    """A reader of the text that tries every number finds the same values in the same rounds."""
+    """A slow solver that tries every number finds the same values in the same rounds."""
     problem = generated(spec, seed)
     values, rounds = slow_rounds(problem.text, spec.max_number)
     state = propagate(problem.content)
@@ -105,7 +105,7 @@ def test_steps_are_rounds_of_filling_what_is_alone_unknown(spec: GeneratorSpec, 
 @SLOW
 @given(SPECS, SEEDS)
 def test_a_generated_problem_has_one_solution(spec: GeneratorSpec, seed: int) -> None:
-    """What propagation solves cannot be solved in another way."""
+    """A puzzle that propagation solves cannot be solved in another way."""
     assert count_solutions(generated(spec, seed).content) == 1
 
 
@@ -134,7 +134,7 @@ def test_deductions_come_in_solving_order(
 def test_solving_for_one_unknown_agrees_with_trying_all(
     op: str, numbers: list[int], gap: int
 ) -> None:
-    """The value is the only positive integer that fits; with none or several there is none."""
+    """The value is the only positive integer that fits; if none or several fit, there is none."""
     fitting = []
     for guess in range(1, 200):
         a, b, c = (guess if i == gap else number for i, number in enumerate(numbers))
@@ -147,13 +147,13 @@ def test_solving_for_one_unknown_agrees_with_trying_all(
 @given(st.sampled_from("+-×÷"), st.integers(0, 30), st.integers(0, 30), st.integers(0, 60))
 @FAST
 def test_an_equation_holds_as_arithmetic_says(op: str, a: int, b: int, c: int) -> None:
-    """Each operator means what it means, and division leaves no remainder."""
+    """Each operator has its usual meaning, and division must leave no remainder."""
     assert holds(op, a, b, c) == TRUTH[op](a, b, c)
 
 
 @pytest.mark.parametrize("op", ["x", "/", "", "="])
 def test_nothing_holds_under_a_sign_that_is_no_operator(op: str) -> None:
-    """An unknown sign makes no equation true."""
+    """An equation with an unknown sign is never true."""
     assert not holds(op, 1, 1, 1)
 
 
@@ -179,13 +179,13 @@ def test_nothing_holds_under_a_sign_that_is_no_operator(op: str) -> None:
     ],
 )
 def test_solutions_are_counted_up_to_the_limit(table: str, count: int) -> None:
-    """Unique, ambiguous and contradictory puzzles are told apart, and counting stops at nine."""
+    """Unique, ambiguous and contradictory puzzles differ in count, and counting stops at nine."""
     assert count_solutions(parse_table(table), limit=9) == count
     assert count_solutions(parse_table(table)) == min(count, 2)
 
 
 def test_a_search_without_end_is_given_up() -> None:
-    """Two even numbers that differ by one, beside open sums: trying all would take years."""
+    """Two even numbers that differ by one, next to open sums: trying all would take years."""
     open_sums = "| ? | + | ? | = | 900 |\n||||||\n" * 3
     parity = "| ? | × | 2 | = | ? |\n||||| - |\n| ? | × | 2 | = | ? |\n||||| = |\n||||| 1 |"
     assert count_solutions(parse_table(parity), max_value=99) == 0
@@ -196,7 +196,7 @@ def test_a_search_without_end_is_given_up() -> None:
 @SLOW
 @given(SEEDS, st.data())
 def test_counting_agrees_with_trying_every_pair(seed: int, data: st.DataObject) -> None:
-    """With two random blanks the verdict unique, ambiguous or contradictory is that of a search."""
+    """With two random blanks, a brute-force search agrees on unique, ambiguous or contradictory."""
     problem = generated(PRESETS["mini"], seed)
     solved = problem.content.filled(problem.key)
     blanks = sorted(
@@ -206,7 +206,7 @@ def test_counting_agrees_with_trying_every_pair(seed: int, data: st.DataObject) 
     shown = data.draw(st.integers(1, 20))
     puzzle = solved.replaced({spoiled: str(shown)}).replaced(dict.fromkeys(blanks, "?"))
     equations = [(TRUTH[e.operator], e.operands) for e in puzzle.equations]
-    # What is tried is 60 at most, what then follows from it may be more: 4 × 60 = 240.
+    # Values up to 60 are tried, but a value deduced from them may be larger: 4 × 60 = 240.
     guesses = np.meshgrid(*[np.arange(1, 1301)] * len(puzzle.blanks))
     values = {**puzzle.numbers, **dict(zip(puzzle.blanks, guesses, strict=True))}
     right = np.ones_like(guesses[0], dtype=bool)
@@ -217,7 +217,7 @@ def test_counting_agrees_with_trying_every_pair(seed: int, data: st.DataObject) 
 
 
 def test_a_contradiction_is_reported_and_not_raised() -> None:
-    """Two equations that want different values for a blank: one fills it, the other is named."""
+    """If two equations require different values for a blank, one fills it, the other is named."""
     rows = ["| ? | + | 1 | = | 3 |", *(f"| {c} |   |   |   |   |" for c in "+1=9")]
     puzzle = parse_table("\n".join(rows))
     state = propagate(puzzle)
@@ -226,13 +226,13 @@ def test_a_contradiction_is_reported_and_not_raised() -> None:
 
 
 def test_values_taken_as_given_are_built_upon() -> None:
-    """A blank whose value is given is not deduced again, and opens what depends on it."""
+    """A blank whose value is given is not deduced again, and other deductions follow from it."""
     puzzle = parse_table("| ? | + | ? | = | 5 |")
     state = propagate(puzzle, {(0, 0): 2})
     assert [(d.position, d.value, d.step) for d in state.deductions] == [((0, 2), 3, 1)]
 
 
 def test_steps_are_unknown_where_a_blank_stays_open() -> None:
-    """A puzzle that propagation leaves open has no steps."""
+    """A puzzle that propagation cannot complete has no steps."""
     puzzle = parse_table("| ? | + | ? | = | 5 |")
     assert propagate(puzzle).steps(puzzle) is None

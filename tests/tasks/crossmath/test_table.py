@@ -16,7 +16,7 @@ TEXTS = st.text("0123456789+-×÷=?x", max_size=4)
 
 @st.composite
 def grids(draw: st.DrawFn) -> Puzzle:
-    """Any rectangle of cells without spaces and pipes in them."""
+    """Any rectangle of cells without spaces or pipes in them."""
     width = draw(st.integers(1, 7))
     row = st.lists(TEXTS.map(Cell), min_size=width, max_size=width).map(tuple)
     return Puzzle(tuple(draw(st.lists(row, min_size=1, max_size=7))))
@@ -25,14 +25,14 @@ def grids(draw: st.DrawFn) -> Puzzle:
 @FAST
 @given(grids())
 def test_parsing_is_the_inverse_of_formatting(puzzle: Puzzle) -> None:
-    """Whatever is written as a table is read back cell by cell."""
+    """Any grid that is written as a table is read back cell by cell."""
     assert parse_table(format_table(puzzle)) == puzzle
 
 
 @FAST
 @given(st.integers(min_value=0))
 def test_formatting_is_the_inverse_of_parsing_a_generated_table(seed: int) -> None:
-    """A generated table comes back as the very same text, and as the puzzle it was made from."""
+    """A generated table comes back as exactly the same text and the same puzzle."""
     problem = generated(PRESETS["mini"], seed)
     assert parse_table(problem.text) == problem.content
     assert format_table(parse_table(problem.text)) == problem.text
@@ -49,12 +49,12 @@ def test_formatting_is_the_inverse_of_parsing_a_generated_table(seed: int) -> No
     ],
 )
 def test_spaces_around_cells_and_lines_do_not_matter(table: str) -> None:
-    """A table may be typed loosely: the cells are what counts."""
+    """A table may be typed loosely: only the cells count."""
     assert format_table(parse_table(table)) == "| 7 | - | ? | = | 2 |"
 
 
 def test_an_empty_square_is_three_spaces() -> None:
-    """A square that is no cell is written as the published tables write it."""
+    """A square that is not a cell is written as in the published tables."""
     assert format_table(parse_table("|1||2|")) == "| 1 |   | 2 |"
 
 
@@ -68,7 +68,7 @@ def test_an_empty_square_is_three_spaces() -> None:
         ("| 1 |\n\n| 2 |", "line 2 of the table"),
         ("||", "line 1 of the table"),
         ("|", "line 1 of the table"),
-        ("| 1 | 2 |\n| 3 |", r"equally long, not \[1, 2\]"),
+        ("| 1 | 2 |\n| 3 |", r"same length, not \[1, 2\]"),
     ],
 )
 def test_a_text_that_is_no_table_is_refused(table: str, message: str) -> None:

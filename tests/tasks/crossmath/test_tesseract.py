@@ -1,4 +1,4 @@
-"""A second, independent witness: Tesseract reads the numbers of the committed pictures."""
+"""A second, independent reader: Tesseract reads the numbers in the committed pictures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROBLEMS = load_suite("standard").tasks[:10]
 
 
 def number_cells(problem: Task, style: str) -> Iterator[tuple[str, Image.Image]]:
-    """Each number with the inside of its cell, in grey and with full contrast."""
+    """Each number with the inside of its cell, in grey and at full contrast."""
     with problem.images[style].opened() as opened:
         picture = opened.convert("L")
     side = picture.width // problem.content.width
@@ -32,7 +32,7 @@ def number_cells(problem: Task, style: str) -> Iterator[tuple[str, Image.Image]]
 
 
 def read_below_each_other(cells: Sequence[Image.Image]) -> list[str]:
-    """What Tesseract reads in each cell, all in one page; an empty text where it sees none."""
+    """What Tesseract reads in each cell, all on one page; an empty text if it sees nothing."""
     assert TESSERACT is not None
     height = cells[0].height
     page = Image.new("L", (cells[0].width + 80, height * len(cells) + 40), 255)
@@ -58,7 +58,7 @@ def read_below_each_other(cells: Sequence[Image.Image]) -> list[str]:
 def test_tesseract_reads_the_same_numbers(
     record_property: Callable[[str, object], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On 40 pictures in four styles a reader that knows nothing of ours agrees on the numbers."""
+    """On 40 pictures in four styles, a reader independent of ours agrees on the numbers."""
     differing = []
     total = 0
     for problem in PROBLEMS:
@@ -71,5 +71,5 @@ def test_tesseract_reads_the_same_numbers(
     agreement = f"Tesseract agrees on {total - len(differing)} of {total} numbers"
     record_property("tesseract", agreement)
     with capsys.disabled():
-        print(f"\n{agreement}; differs: {differing}")  # noqa: T201 - CI shows it
+        print(f"\n{agreement}; differs: {differing}")  # noqa: T201 - shown by CI
     assert len(differing) <= 0.05 * total

@@ -25,7 +25,7 @@ from tests.tasks.questions.made_up import (
 
 
 def with_bytes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows as parquet files have them: pictures inside."""
+    """Rows as in parquet files, with the pictures inside."""
     return [
         row | {"image": {"bytes": picture(shade), "path": "images_" + row["image"]}}
         for shade, row in enumerate(rows)
@@ -34,7 +34,7 @@ def with_bytes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", ["json", "parquet"])
 def test_versions_are_forms_of_one_question(tmp_path: Path, kind: str) -> None:
-    """Both files together: paired by problem, in all six versions."""
+    """Both files together give each question in all six versions."""
     if kind == "json":
         folder = write_mathverse(tmp_path / "data")
     else:
@@ -57,7 +57,7 @@ def test_versions_are_forms_of_one_question(tmp_path: Path, kind: str) -> None:
 
 
 def test_what_a_version_shows(tmp_path: Path) -> None:
-    """Of the version that is vision alone the picture, without a word."""
+    """The vision-only version shows the picture without any text."""
     folder = write_mathverse(tmp_path / "data")
     first = load(folder, tmp_path)[0]
     [alone] = first.shown[Form(Modality.IMAGE)]
@@ -73,7 +73,7 @@ def test_what_a_version_shows(tmp_path: Path) -> None:
 
 
 def test_one_file_alone(tmp_path: Path) -> None:
-    """Offers the forms that it has."""
+    """A single file offers the forms that it contains."""
     folder = write_mathverse(tmp_path / "data")
     suite = load_suite(f"mathverse:{folder / 'testmini_text_only.json'}", root=tmp_path)
     assert suite.forms == (Form(Modality.TEXT),)
@@ -82,7 +82,7 @@ def test_one_file_alone(tmp_path: Path) -> None:
 
 
 def test_another_answer_is_another_question(tmp_path: Path) -> None:
-    """Rows that disagree about the answer are not held against each other."""
+    """Rows that disagree about the answer become separate questions."""
     rows = mathverse_rows(1)
     rows[4]["answer"] = "C"
     first, other = load(write_mathverse(tmp_path, rows), tmp_path)
@@ -93,7 +93,7 @@ def test_another_answer_is_another_question(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("answer", "key"), [("C\nD", "C, D"), ("(b)", "B"), ("3cm", "C")])
 def test_answers_of_choices(tmp_path: Path, answer: str, key: str) -> None:
-    """Several letters in one, and the text of a choice instead of its letter."""
+    """An answer may be several letters, or the text of a choice instead of its letter."""
     rows = [row for row in mathverse_rows(1, answers=[answer])
             if row["problem_version"] != "Vision Only"]  # fmt: skip
     [question] = load(write_mathverse(tmp_path, rows), tmp_path)
@@ -101,7 +101,7 @@ def test_answers_of_choices(tmp_path: Path, answer: str, key: str) -> None:
 
 
 def test_choices_of_a_picture(tmp_path: Path) -> None:
-    """They are taken from the text that is there for evaluation."""
+    """The choices are taken from the text that is provided for evaluation."""
     row = mathverse_rows(1)[4]
     row |= {"question_for_eval": "How long?\nChoice:\nA.one\nB.two\nC.three", "answer": "three"}
     file = write_mathverse(tmp_path, [row]) / "testmini.json"
@@ -110,7 +110,7 @@ def test_choices_of_a_picture(tmp_path: Path) -> None:
 
 
 def test_choices_that_are_not_all_listed_are_left_out(tmp_path: Path) -> None:
-    """Else the right letter would be none that is read."""
+    """Otherwise the right letter would not be among those that are read."""
     row = mathverse_rows(1)[0] | {"question": "How long?\nChoices:\nA: one B: two", "answer": "B"}
     [question] = load(write_mathverse(tmp_path, [row]) / "testmini.json", tmp_path)
     assert question.content.choices == ()
@@ -118,7 +118,7 @@ def test_choices_that_are_not_all_listed_are_left_out(tmp_path: Path) -> None:
 
 
 def test_an_answer_in_words_is_text(tmp_path: Path) -> None:
-    """Free form that is no number."""
+    """A free-form answer that is not a number is a text."""
     rows = mathverse_rows(2, answers=["B", "y = 2x + 1"])
     assert load(write_mathverse(tmp_path, rows), tmp_path)[1].content.kind is Kind.TEXT
 
@@ -126,21 +126,24 @@ def test_an_answer_in_words_is_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"problem_version": "Sound Only"}, "'problem_version' must be Text Only, Text Dominant"),
-        ({"problem_version": None}, "'problem_version' must be a text"),
+        (
+            {"problem_version": "Sound Only"},
+            "'problem_version' must be one of Text Only",
+        ),
+        ({"problem_version": None}, "'problem_version' must be a string"),
         ({"question_type": "essay"}, "'question_type' must be multi-choice or free-form"),
         ({"answer": "7cm"}, "'answer' must be a letter or the text of a choice, not '7cm'"),
-        ({"answer": 2}, "'answer' must be a text"),
+        ({"answer": 2}, "'answer' must be a string"),
         ({"answer": " ", "question_type": "free-form"}, "'answer' is empty"),
         ({"problem_index": "1 2"}, "'problem_index' must be"),
-        ({"problem_index": None}, "'problem_index' must be a text, not None"),
+        ({"problem_index": None}, "'problem_index' must be a string, not None"),
         ({"question": " "}, "'question' is empty"),
         ({"image": ""}, "'image' holds no picture"),
-        ({"problem_version": "Text Lite"}, "mathverse-1 as image+text/text-lite is there twice"),
+        ({"problem_version": "Text Lite"}, "mathverse-1 as image+text/text-lite appears twice"),
     ],
 )
 def test_mistakes_are_told(tmp_path: Path, change: dict[str, Any], message: str) -> None:
-    """With file, row and field."""
+    """The error names the file, the row and the field."""
     rows = mathverse_rows(1)
     folder = write_mathverse(tmp_path, rows)
     rows[2] |= change
@@ -154,7 +157,7 @@ def test_mistakes_are_told(tmp_path: Path, change: dict[str, Any], message: str)
 
 
 def test_a_field_that_is_missing(tmp_path: Path) -> None:
-    """Is named."""
+    """The error names the missing field."""
     rows = mathverse_rows(1)
     write_mathverse(tmp_path, rows)
     del rows[0]["answer"]
@@ -166,10 +169,10 @@ def test_a_field_that_is_missing(tmp_path: Path) -> None:
 
 
 def test_wrong_paths(tmp_path: Path) -> None:
-    """Each is one line that says what is taken."""
+    """The error is one line that says which files are expected."""
     (tmp_path / "empty").mkdir()
     for path in ("nowhere", "notes.txt", "x" * 300):
-        with pytest.raises(SuiteError, match="there is no such file or folder; it takes"):
+        with pytest.raises(SuiteError, match="there is no such file or folder; expected"):
             load_suite(f"mathverse:{tmp_path / path}", root=tmp_path)
     with pytest.raises(SuiteError, match="holds no testmini"):
         load_suite(f"mathverse:{tmp_path / 'empty'}", root=tmp_path)
@@ -178,7 +181,7 @@ def test_wrong_paths(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_is_missing(tmp_path: Path) -> None:
-    """Is told before anything is asked."""
+    """A missing picture is reported before anything is asked."""
     folder = write_mathverse(tmp_path)
     (folder / "images" / "images_version_6" / "image_2.png").unlink()
     suite = load_suite(f"mathverse:{folder}", root=tmp_path)
@@ -196,7 +199,7 @@ def test_a_picture_that_is_missing(tmp_path: Path) -> None:
     )
 )  # fmt: skip
 def test_any_row_is_a_question_or_an_error_of_ours(tmp_path: Path, change: dict[str, Any]) -> None:
-    """Whatever stands in its fields."""
+    """Whatever its fields contain, a row is a question or a `SuiteError`."""
     file = tmp_path / "testmini.json"
     file.write_text(json.dumps([mathverse_rows(1)[0] | change]), encoding="utf-8")
     try:

@@ -22,7 +22,7 @@ BOTH = Form(Modality.IMAGE_TEXT)
 
 
 def test_a_folder_of_subjects(tmp_path: Path) -> None:
-    """Their validation files, and no others."""
+    """Of a folder only the validation files are read."""
     data = tmp_path / "data"
     for subject in ("Art", "Music_Theory"):
         write_parquet(data / subject / "validation-00000-of-00001.parquet", mmmu_rows(subject))
@@ -38,7 +38,7 @@ def test_a_folder_of_subjects(tmp_path: Path) -> None:
 
 
 def test_kinds_and_keys(tmp_path: Path) -> None:
-    """Choices by their letter, open answers as numbers with those that count beside them."""
+    """Choices are keyed by letter, open answers by value with all accepted variants."""
     file = write_parquet(tmp_path / "a.parquet", mmmu_rows())
     first, second, third = load(file, tmp_path)
     assert (first.content.kind, first.key) == (Kind.CHOICE, ("C",))
@@ -50,7 +50,7 @@ def test_kinds_and_keys(tmp_path: Path) -> None:
 
 
 def test_pictures_stand_where_they_are_named(tmp_path: Path) -> None:
-    """In the question and in its choices."""
+    """Pictures appear at their markers, in the question and in its choices."""
     file = write_parquet(tmp_path / "a.parquet", mmmu_rows())
     _, second, _ = load(file, tmp_path)
     kinds = [type(part) for part in second.shown[BOTH]]
@@ -60,7 +60,7 @@ def test_pictures_stand_where_they_are_named(tmp_path: Path) -> None:
 
 
 def test_the_question_in_the_picture(tmp_path: Path) -> None:
-    """MMMU-Pro's vision set is asked as picture, with ten choices."""
+    """MMMU-Pro's vision set is asked as a picture, with ten choices."""
     file = write_parquet(tmp_path / "vision" / "test-00000-of-00001.parquet", vision_rows())
     suite = load_suite(f"mmmu:{tmp_path / 'vision'}", root=tmp_path)
     assert suite.forms == (Form(Modality.IMAGE),)
@@ -72,7 +72,7 @@ def test_the_question_in_the_picture(tmp_path: Path) -> None:
 
 
 def test_both_sets_of_mmmu_pro_pair(tmp_path: Path) -> None:
-    """What has one id and one answer is one question."""
+    """Rows with the same id and answer are one question."""
     rows = [
         row | {"id": f"test_Art_{number}", "options": str([f"choice {n}" for n in range(10)]),
                "answer": "J", "question_type": "multiple-choice"}
@@ -88,7 +88,7 @@ def test_both_sets_of_mmmu_pro_pair(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"answer": "?"}, "the split without answers, take validation"),
+        ({"answer": "?"}, "use the validation split"),
         ({"answer": "D"}, "'answer' must be the letter of one of the 3 choices, not 'D'"),
         ({"options": "['red', "}, "'options' must be a list"),
         ({"options": "open('x')"}, "'options' must be a list"),
@@ -98,17 +98,17 @@ def test_both_sets_of_mmmu_pro_pair(tmp_path: Path) -> None:
         ({"id": "a b"}, "'id' must be"),
         ({"id": None}, "'id' must be"),
         ({"image_1": None}, "'image_1' holds no picture"),
-        ({"question": "See <image 4>."}, "names <image 4>, and there is no such picture"),
-        ({"id": "validation_Art_2"}, "validation_Art_2 as image+text is there twice"),
+        ({"question": "See <image 4>."}, "names <image 4>, but there is no such picture"),
+        ({"id": "validation_Art_2"}, "validation_Art_2 as image+text appears twice"),
         ({"question_type": "open", "answer": "['']"}, "'answer' is empty"),
         ({"question_type": "open", "answer": "[]"}, "'answer' holds no answer"),
     ],
 )
 def test_mistakes_are_told(tmp_path: Path, change: dict[str, Any], message: str) -> None:
-    """With file, row and field."""
+    """The error names the file, the row and the field."""
     rows = mmmu_rows(count=4)
     rows[3] |= {"answer": "C"} | change
-    if "is there twice" in message:
+    if "appears twice" in message:
         rows[1] |= {"options": rows[3]["options"], "answer": "C"}
     file = write_parquet(tmp_path / "a.parquet", rows)
     with pytest.raises(SuiteError) as caught:
@@ -119,8 +119,8 @@ def test_mistakes_are_told(tmp_path: Path, change: dict[str, Any], message: str)
 
 
 def test_wrong_paths(tmp_path: Path) -> None:
-    """Each is one line that says what is taken."""
-    with pytest.raises(SuiteError, match="there is no such file or folder; it takes a parquet"):
+    """The error is one line that says which files are expected."""
+    with pytest.raises(SuiteError, match="there is no such file or folder; expected a parquet"):
         load_suite(f"mmmu:{tmp_path / 'nowhere'}")
     with pytest.raises(SuiteError, match="holds no validation"):
         load_suite(f"mmmu:{tmp_path}")
@@ -135,7 +135,7 @@ def test_wrong_paths(tmp_path: Path) -> None:
     )
 )  # fmt: skip
 def test_any_row_is_a_question_or_an_error_of_ours(tmp_path: Path, change: dict[str, Any]) -> None:
-    """Whatever stands in its fields."""
+    """Whatever its fields contain, a row is a question or a `SuiteError`."""
     plain = {key: value.encode("utf-8", "ignore").decode() if isinstance(value, str) else value
              for key, value in change.items()}  # fmt: skip
     file = write_parquet(tmp_path / "a.parquet", [mmmu_rows(count=1)[0] | plain])

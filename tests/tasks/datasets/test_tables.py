@@ -1,4 +1,4 @@
-"""Rows of users' own files, and pictures out of parquet."""
+"""Rows of users' own files, and pictures from parquet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLUMNS = ("id", "answer", "image_1", "not there")
 
 
 def test_parquet_rows(tmp_path: Path) -> None:
-    """Of the columns that are asked for, those that there are, each with its place."""
+    """Only requested columns that exist are read, and each row knows its place."""
     file = write_parquet(tmp_path / "rows.parquet", mmmu_rows(count=40))
     rows = list(read_rows(file, COLUMNS))
     assert len(rows) == 40
@@ -28,7 +28,7 @@ def test_parquet_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".json", ".jsonl"])
 def test_json_rows(tmp_path: Path, suffix: str) -> None:
-    """A list, or an object a line."""
+    """A JSON file may hold a list, or one object per line."""
     file = tmp_path / f"rows{suffix}"
     rows = [{"a": 1}, {"a": 2}]
     lines = "\n".join(map(json.dumps, rows))
@@ -37,7 +37,7 @@ def test_json_rows(tmp_path: Path, suffix: str) -> None:
 
 
 def test_pictures_are_kept_once(tmp_path: Path) -> None:
-    """Under a name made of their content, in a folder that git leaves alone."""
+    """Pictures are named by their content, in a folder that git ignores."""
     pictures = Store(tmp_path)
     first, again = pictures.keep(picture(1)), pictures.keep(picture(1))
     assert first == again
@@ -49,7 +49,7 @@ def test_pictures_are_kept_once(tmp_path: Path) -> None:
 
 
 def test_many_may_keep_one_picture_at_once(tmp_path: Path) -> None:
-    """As workers do: it is whole at any time, and nothing else is left."""
+    """When several workers store one picture, it is always complete and no drafts remain."""
     data = picture(3) * 1000
 
     def keep(_: int) -> bytes:
@@ -61,14 +61,14 @@ def test_many_may_keep_one_picture_at_once(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    """Is one line."""
+    """The error is a single line."""
     (tmp_path / ".crossmath").write_text("a file")
-    with pytest.raises(SuiteError, match="pictures cannot be kept in"):
+    with pytest.raises(SuiteError, match="pictures cannot be stored in"):
         Store(tmp_path).keep(picture(1))
 
 
 def test_a_picture_of_a_row(tmp_path: Path) -> None:
-    """Bytes, or a path below the first folder that has it."""
+    """A picture is bytes, or a path under the first folder that has it."""
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "x.png").write_bytes(picture(1))
     store, folders = Store(tmp_path), [tmp_path / "a", tmp_path / "b"]
@@ -88,7 +88,7 @@ def test_a_picture_of_a_row(tmp_path: Path) -> None:
         ("a.json", b'[{"id": "1"', "a.json: not JSON:"),
         ("a.json", b'{"id": "1"}', "must be a JSON list of rows, not dict"),
         ("a.json", b"[]", "a.json holds no rows"),
-        ("a.json", b"[3]", "a.json, row 1: a row is a JSON object, not int"),
+        ("a.json", b"[3]", "a.json, row 1: a row must be a JSON object, not int"),
         ("a.json", b"\xff\xfe\xff", "cannot be read"),
         ("a.json", b"[" * 100_000, "not JSON"),
         ("a.jsonl", b'{"id": 1}\n{"id":\n', "a.jsonl:2: not JSON"),
@@ -97,7 +97,7 @@ def test_a_picture_of_a_row(tmp_path: Path) -> None:
     ],
 )
 def test_broken_files_are_told(tmp_path: Path, name: str, content: bytes, message: str) -> None:
-    """In one line with the file."""
+    """The error is a single line that names the file."""
     file = tmp_path / name
     file.write_bytes(content)
     with pytest.raises(SuiteError) as caught:
@@ -107,7 +107,7 @@ def test_broken_files_are_told(tmp_path: Path, name: str, content: bytes, messag
 
 
 def test_parquet_that_is_cut_off_anywhere(tmp_path: Path) -> None:
-    """Is an error of ours, or is read as far as it is sound."""
+    """A truncated file gives a `SuiteError`, or rows as far as it is intact."""
     whole = write_parquet(tmp_path / "whole.parquet", mmmu_rows()).read_bytes()
     cut = tmp_path / "cut.parquet"
     for place in range(0, len(whole), 97):
@@ -117,7 +117,7 @@ def test_parquet_that_is_cut_off_anywhere(tmp_path: Path) -> None:
 
 
 def test_damaged_parquet(tmp_path: Path) -> None:
-    """Any byte that is another one gives an error of ours, or rows."""
+    """A file with any byte changed gives a `SuiteError` or rows."""
     whole = write_parquet(tmp_path / "whole.parquet", mmmu_rows()).read_bytes()
     damaged = tmp_path / "damaged.parquet"
     for place in range(0, len(whole), 41):
@@ -130,7 +130,7 @@ def test_damaged_parquet(tmp_path: Path) -> None:
 
 
 def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message has the command that installs it."""
+    """The message contains the command that installs pyarrow."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     file = tmp_path / "a.parquet"
     file.write_bytes(b"")
@@ -139,7 +139,7 @@ def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_parquet_goes_before_json_of_the_same_name(tmp_path: Path) -> None:
-    """It has the pictures in it."""
+    """The parquet file has the pictures in it."""
     for name in ("a.json", "a.parquet", "b/c.json", "d.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")

@@ -27,7 +27,7 @@ def picture(shade: int, kind: str = "PNG") -> bytes:
 
 
 def mathverse_rows(problems: int = 2, answers: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Rows of the file with pictures: five versions of each problem, by turns of both types."""
+    """Rows of the file with pictures: five versions of each problem, of alternating types."""
     rows = []
     for number in range(1, problems + 1):
         is_choice = number % 2 == 1
@@ -62,7 +62,7 @@ def text_only(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def write_mathverse(folder: Path, rows: Sequence[dict[str, Any]] | None = None) -> Path:
-    """A folder as it is unpacked: two JSON files, and the pictures below ``images``."""
+    """Write an unpacked folder: two JSON files, and the pictures under ``images``."""
     rows = mathverse_rows() if rows is None else rows
     folder.mkdir(parents=True, exist_ok=True)
     for shade, row in enumerate(rows):
@@ -75,7 +75,7 @@ def write_mathverse(folder: Path, rows: Sequence[dict[str, Any]] | None = None) 
 
 
 def mmmu_rows(subject: str = "Art", count: int = 3) -> list[dict[str, Any]]:
-    """Rows of one subject: choices, choices with pictures in them, and an open one."""
+    """Rows of one subject: choices, choices with pictures in them, and an open question."""
     rows: list[dict[str, Any]] = []
     for number in range(1, count + 1):
         row: dict[str, Any] = {
@@ -104,7 +104,7 @@ def mmmu_rows(subject: str = "Art", count: int = 3) -> list[dict[str, Any]]:
 
 
 def vision_rows(count: int = 2) -> list[dict[str, Any]]:
-    """Rows of MMMU-Pro's set that has the question in its picture."""
+    """Rows of MMMU-Pro's set whose questions are in the picture."""
     return [
         {
             "id": f"test_Art_{number}",
@@ -118,7 +118,7 @@ def vision_rows(count: int = 2) -> list[dict[str, Any]]:
 
 
 def write_parquet(file: Path, rows: Sequence[dict[str, Any]]) -> Path:
-    """Rows as a parquet file, with pictures as `datasets` keeps them."""
+    """Write rows as a parquet file, with pictures as `datasets` stores them."""
     import pyarrow as pa  # type: ignore[import-untyped]
     from pyarrow import parquet
 
@@ -134,7 +134,7 @@ def write_parquet(file: Path, rows: Sequence[dict[str, Any]]) -> Path:
 
 
 def own_lines(count: int = 4) -> list[dict[str, Any]]:
-    """Lines of our own layout: the same questions as text, as picture, and as both."""
+    """Lines in our own layout: the same questions as text, as picture, and as both."""
     return [
         {
             "id": f"q{number}",
@@ -153,7 +153,7 @@ def own_lines(count: int = 4) -> list[dict[str, Any]]:
 
 
 def write_own(folder: Path, lines: Sequence[dict[str, Any]] | None = None) -> Path:
-    """A JSONL file of our own layout, with its pictures."""
+    """Write a JSONL file in our own layout, with its pictures."""
     lines = own_lines() if lines is None else lines
     folder.mkdir(parents=True, exist_ok=True)
     for shade, line in enumerate(lines):

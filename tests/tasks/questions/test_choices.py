@@ -1,4 +1,4 @@
-"""Choices: which one a response means, as models write, and which it only speaks of."""
+"""Choices: which one a response means, in the way models write, and which it only mentions."""
 
 from __future__ import annotations
 
@@ -105,11 +105,11 @@ NOT_MEANT = [
 
 @pytest.mark.parametrize(("question", "text", "letter"), MEANT)
 def test_the_choice_that_a_response_means(question: Task, text: str, letter: str) -> None:
-    """Whatever else it speaks of on the way."""
+    """The choice is found whatever else the response mentions on the way."""
     assert score_response(question, text).answer == (letter,)
 
 
 @pytest.mark.parametrize(("question", "text"), NOT_MEANT)
 def test_a_choice_that_is_only_spoken_of(question: Task, text: str) -> None:
-    """What is denied, considered or taken back is no right answer."""
+    """A choice that is denied, considered or retracted is not an answer."""
     assert score_response(question, text).right == (False,)

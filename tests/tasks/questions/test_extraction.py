@@ -1,4 +1,4 @@
-"""Extraction: which answer is read in a response, and whether it is right."""
+"""Extraction: which answer is found in a response, and whether it is right."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ NUMBERS = [
 
 @pytest.mark.parametrize(("text", "letter"), CHOICES)
 def test_the_choice_in_a_response(text: str, letter: str | None) -> None:
-    """A letter by the usual rules, and nothing where several could be meant."""
+    """The usual rules give one letter, or nothing if several could be meant."""
     score = score_response(CHOICE, text)
     assert score.answer == (None if letter is None else (letter,))
     assert (score.outcome is Outcome.SOLVED) is (letter == "B")
@@ -113,7 +113,7 @@ def test_the_choice_in_a_response(text: str, letter: str | None) -> None:
 
 @pytest.mark.parametrize("text", ["<answer>B: 60°</answer>", "Answer: B. 60°", "(B)", "b"])
 def test_choices_that_only_a_picture_has(text: str) -> None:
-    """The letter is read all the same."""
+    """The letter is found even without the texts of the choices."""
     assert score_response(PICTURED, text).outcome is (
         Outcome.UNPARSED if text == "b" else Outcome.SOLVED
     )
@@ -132,14 +132,14 @@ def test_choices_that_only_a_picture_has(text: str) -> None:
     ],
 )
 def test_several_right_letters(text: str, right: bool) -> None:
-    """All of them are wanted, in any order, and no other."""
+    """All of them are required, in any order, and no others."""
     question = question_task("c", Kind.CHOICE, SHOWN, "B, D", choices=CHOICE.content.choices)
     assert (score_response(question, text).outcome is Outcome.SOLVED) is right
 
 
 @pytest.mark.parametrize(("text", "answer", "right"), NUMBERS)
 def test_the_number_in_a_response(text: str, answer: str | None, right: bool) -> None:
-    """As it was written, and compared as a number."""
+    """A number is kept as written, and compared as a number."""
     score = score_response(NUMBER, text)
     assert score.answer == (None if answer is None else (answer,))
     assert score.right == (right,)
@@ -156,7 +156,7 @@ def test_the_number_in_a_response(text: str, answer: str | None, right: bool) ->
     ],
 )
 def test_a_text_is_compared_normalised(text: str, outcome: Outcome) -> None:
-    """With the answers that are accepted beside the key."""
+    """A text may match the key or any other accepted answer."""
     assert score_response(TEXT, text).outcome is outcome
 
 
@@ -171,25 +171,25 @@ def test_a_text_is_compared_normalised(text: str, outcome: Outcome) -> None:
     ],
 )
 def test_what_was_cut_off_counts_only_where_it_is_marked(text: str, outcome: Outcome) -> None:
-    """Its end may be half of a number."""
+    """The end of a truncated response may be half of a number."""
     assert score_response(NUMBER, text, Finish.LENGTH).outcome is outcome
 
 
 def test_reasons_are_short_and_harmless() -> None:
-    """They stand on one line of a terminal."""
+    """Reasons fit on one line and cannot control a terminal."""
     score = score_response(TEXT, f"<answer>\x1b[31m{'z' * 200}</answer>")
     assert score.reason.startswith("missed: answered")
     assert score.reason.endswith("right is y = 2x + 1")
     assert score.reason.isprintable()
     assert len(score.reason) < 120
-    assert score_response(TEXT, "").reason == "unparsed: no answer that can be read"
+    assert score_response(TEXT, "").reason == "unparsed: no readable answer"
     assert score_response(TEXT, "", Finish.LENGTH).outcome is Outcome.TRUNCATED
     assert score_response(TEXT, "<answer>2x+1</answer>", Finish.REFUSED).answer is None
 
 
 @given(st.text(max_size=400), st.sampled_from([CHOICE, PICTURED, NUMBER, TEXT]))
 def test_any_response_is_read(text: str, question: Task) -> None:
-    """Without an error, inside of an answer block and outside."""
+    """Any text is read without an error, inside an answer block and outside."""
     for response in (text, f"<answer>{text}</answer>", f"\\boxed{{{text}}}", f"answer: {text}"):
         score_response(question, response)
 
@@ -205,5 +205,5 @@ def test_any_response_is_read(text: str, question: Task) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("question", [CHOICE, NUMBER, TEXT], ids=["choice", "number", "text"])
 def test_ten_megabytes_are_read(piece: str, question: Task) -> None:
-    """In one pass each: anything worse would not come to an end here."""
+    """Reading takes a single pass each: anything slower would not finish here."""
     read_answer(question.content, piece * (10_000_000 // len(piece)))

@@ -25,18 +25,18 @@ from tests.tasks.questions.made_up import own_lines, write_own
 
 
 def test_a_suite_of_questions(tmp_path: Path) -> None:
-    """It offers the forms that its lines have, and is no suite of grids."""
+    """It offers the forms that its lines have, and cannot be proved."""
     suite = load_suite(str(write_own(tmp_path / "own")))
     assert (suite.name, len(suite.tasks), suite.styles) == ("own", 4, ())
     assert not suite.can_be_proved
     assert suite.modalities == tuple(Modality)
     check_pictures(suite, suite.styles)
-    with pytest.raises(SuiteError, match="suite own holds questions: crossmath verify is for"):
+    with pytest.raises(SuiteError, match="suite own holds questions: crossmath verify needs"):
         load_provable(str(tmp_path / "own"), "crossmath verify")
 
 
 def test_what_each_form_shows(tmp_path: Path) -> None:
-    """The same instruction everywhere; choices below a text, and a picture at its marker."""
+    """The instruction is the same; choices follow the text, and a picture is at its marker."""
     [question] = load_suite(str(write_own(tmp_path, own_lines(1)))).tasks
     asked = INSTRUCTIONS[Kind.CHOICE]
     text, image, both = (make_request(question, Form(modality)).content for modality in Modality)
@@ -53,7 +53,7 @@ def test_what_each_form_shows(tmp_path: Path) -> None:
 
 
 def test_the_lines_of_the_documentation(tmp_path: Path) -> None:
-    """They are a suite as they are printed."""
+    """The lines in the documentation load as a suite."""
     text = (Path(__file__).parents[3] / "docs" / "suites.md").read_text(encoding="utf-8")
     [block] = re.findall(r"<!-- own tasks -->\n```json\n(.*?)```", text, re.DOTALL)
     (tmp_path / "own.jsonl").write_text(block, encoding="utf-8")
@@ -63,7 +63,7 @@ def test_the_lines_of_the_documentation(tmp_path: Path) -> None:
 
 
 def test_styles(tmp_path: Path) -> None:
-    """A form with pictures may have several."""
+    """A form with pictures may have several styles."""
     line = own_lines(1)[0]
     line["forms"]["image"] = {"styles": {"plain": {"images": ["q1.png"]}, "photo": {
         "images": ["shape.png"]}}}  # fmt: skip
@@ -73,7 +73,7 @@ def test_styles(tmp_path: Path) -> None:
 
 
 def test_the_digest_knows_text_key_and_pixels(tmp_path: Path) -> None:
-    """Another one of these is another suite; another folder is not."""
+    """A change in any of these changes the digest; moving the folder does not."""
     digest = load_suite(str(write_own(tmp_path / "a"))).digest
     assert load_suite(str(write_own(tmp_path / "b"))).digest == digest
     (tmp_path / "b" / "q1.png").write_bytes((tmp_path / "b" / "q2.png").read_bytes())
@@ -88,33 +88,33 @@ def test_the_digest_knows_text_key_and_pixels(tmp_path: Path) -> None:
     [
         ({"kind": "riddle"}, "'kind' must be choice, number, text"),
         ({"answer": "C"}, "'answer' must be a letter from A to B"),
-        ({"answer": None}, "'answer' must be a text"),
+        ({"answer": None}, "'answer' must be a string"),
         ({"kind": "number"}, "'choices' must be"),
         ({"kind": "number", "choices": []}, "'answer' must be a number"),
-        ({"choices": ["one"]}, "'choices' must be from 2 to 26 texts"),
-        ({"choices": [3, 4]}, "'choices' must be a list of texts"),
-        ({"choices": ["three", "three"]}, "'choices' must be texts that differ"),
+        ({"choices": ["one"]}, "'choices' must be from 2 to 26 strings"),
+        ({"choices": [3, 4]}, "'choices' must be a list of strings"),
+        ({"choices": ["three", "three"]}, "'choices' must be distinct strings"),
         (
             {"choices": ["three", " "]},
-            "'choices' must be texts that differ, and none of them empty",
+            "'choices' must be distinct strings, none of them empty",
         ),
         ({"accepted": "B"}, "'accepted' must be a list of answers"),
         ({"accepted": [8]}, "'accepted' must be a letter from A to B, not 8"),
-        ({"group": 1}, "'group' must be a text"),
+        ({"group": 1}, "'group' must be a string"),
         ({"id": "q 1"}, "'id' must be"),
         ({"forms": {}}, "'forms' must be an object"),
         ({"forms": {"video": "x"}}, "'forms' must be an object with some of text, image, "),
-        ({"forms": {"text": ""}}, "'forms: text' must be a form with a text"),
+        ({"forms": {"text": ""}}, "'forms: text' must be a form with text"),
         ({"forms": {"text": {"text": "x", "images": ["a.png"]}}}, "a form without images"),
         ({"forms": {"image": "x"}}, "'forms: image' must be a form with images"),
-        ({"forms": {"image": {"styles": {}}}}, "an object of styles and forms"),
+        ({"forms": {"image": {"styles": {}}}}, "an object that maps styles to forms"),
         ({"forms": {"image": {"styles": {"a#1": {"images": ["a"]}}}}}, "names without #"),
-        ({"forms": {"image": {"files": []}}}, "a text, or an object with text and images"),
+        ({"forms": {"image": {"files": []}}}, "a string, or an object with text and images"),
         ({"forms": {"image+text": {"text": "<image 2>", "images": ["a"]}}}, "names <image 2>"),
     ],
 )
 def test_mistakes_are_told(tmp_path: Path, change: dict[str, Any], message: str) -> None:
-    """With file, line and field."""
+    """The error names the file, the line and the field."""
     lines = own_lines(2)
     lines[1] |= change
     file = write_own(tmp_path, lines)
@@ -126,10 +126,10 @@ def test_mistakes_are_told(tmp_path: Path, change: dict[str, Any], message: str)
 
 
 def test_a_missing_field_and_a_double_id(tmp_path: Path) -> None:
-    """Each is one line."""
+    """Each error is a single line."""
     lines = own_lines(2)
     lines[1]["id"] = "q1"
-    with pytest.raises(SuiteError, match=r"own.jsonl:2: the id 'q1' is there twice"):
+    with pytest.raises(SuiteError, match=r"own.jsonl:2: the id 'q1' appears twice"):
         load_suite(str(write_own(tmp_path, lines)))
     for field in ("kind", "forms"):
         lines = own_lines(2)
@@ -139,23 +139,23 @@ def test_a_missing_field_and_a_double_id(tmp_path: Path) -> None:
 
 
 def test_a_file_in_another_encoding(tmp_path: Path) -> None:
-    """Said without a codec's words."""
+    """The message says what to do, without a codec's details."""
     file = write_own(tmp_path)
     file.write_bytes(file.read_text().encode("utf-16"))
-    with pytest.raises(SuiteError, match=r"own.jsonl cannot be read: it is not UTF-8, save it"):
+    with pytest.raises(SuiteError, match=r"own.jsonl cannot be read: it is not UTF-8; save it"):
         load_suite(str(file))
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.parquet", "PAR1"), ("a.json", "[\n{}]")])
 def test_a_dataset_without_its_name(tmp_path: Path, name: str, content: str) -> None:
-    """The way to write it is shown."""
+    """The message shows how to specify it."""
     (tmp_path / name).write_text(content)
     with pytest.raises(SuiteError, match=rf"write mathverse:.*{name} or mmmu:.*{name}$"):
         load_suite(str(tmp_path / name))
 
 
 def test_accepted_numbers(tmp_path: Path) -> None:
-    """They are written like the answer, with quotes or without."""
+    """Accepted numbers are written like the answer, with or without quotes."""
     line = {"id": "n", "kind": "number", "answer": 7, "accepted": [8, "9 cm"],
             "forms": {"text": "How many?"}}  # fmt: skip
     [question] = load_suite(str(write_own(tmp_path, [line]))).tasks
@@ -163,7 +163,7 @@ def test_accepted_numbers(tmp_path: Path) -> None:
 
 
 def test_a_missing_picture(tmp_path: Path) -> None:
-    """Told with its question."""
+    """The error names the question."""
     file = write_own(tmp_path)
     (tmp_path / "q3.png").unlink()
     with pytest.raises(SuiteError, match=r"own.jsonl:3: the picture .*q3.png is missing"):
@@ -171,7 +171,7 @@ def test_a_missing_picture(tmp_path: Path) -> None:
 
 
 def test_grids_and_questions_do_not_mix(tmp_path: Path) -> None:
-    """A file holds one of them."""
+    """A file holds either grids or questions."""
     file = write_own(tmp_path, own_lines(1))
     grid = {"id": "g", "table": "| 5 | + | ? | = | 8 |", "key": ["3"], "steps": [1],
             "difficulty": "easy", "images": {}}  # fmt: skip
@@ -192,7 +192,7 @@ VALUES = st.recursive(
 @given(st.dictionaries(st.sampled_from(["id", "kind", "answer", "choices", "forms", "accepted"]),
                        VALUES, max_size=3))  # fmt: skip
 def test_any_line_is_a_question_or_an_error_of_ours(change: dict[str, Any]) -> None:
-    """Whatever stands in its fields."""
+    """Whatever its fields contain, a line is a question or a `SuiteError`."""
     line = copy.deepcopy(own_lines(1)[0]) | change
     with suppress(SuiteError):
         assert parse_question(line, Path("own.jsonl"), "own.jsonl:1").forms

@@ -1,4 +1,4 @@
-"""Answers as values."""
+"""Comparing answers as values."""
 
 from __future__ import annotations
 
@@ -50,19 +50,19 @@ DIFFERENT = [
 
 @pytest.mark.parametrize(("one", "other"), SAME)
 def test_the_same_number(one: str, other: str) -> None:
-    """However it is written."""
+    """A number is recognised in any notation."""
     assert same_value(one, other)
 
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT)
 def test_not_the_same_number(one: str, other: str) -> None:
-    """A decimal of one place is exact, and several numbers are none."""
+    """A decimal with one place is exact, and several numbers are not a number."""
     assert not same_value(one, other)
 
 
 @pytest.mark.parametrize("text", ["2x + 1", "y = 2x + 1", "(3, 4)", "2-3", "2h", "A", "[1, 2]", ""])
 def test_no_number(text: str) -> None:
-    """Such an answer is compared as text."""
+    """An answer without a number is compared as text."""
     assert not is_number(text)
 
 
@@ -77,19 +77,19 @@ def test_no_number(text: str) -> None:
     ],
 )
 def test_the_same_text(one: str, other: str) -> None:
-    """Case, articles, spaces and marks of LaTeX make no difference."""
+    """Case, articles, spaces and LaTeX markup make no difference."""
     assert same_text(one, other)
 
 
 def test_an_article_alone_is_an_answer() -> None:
-    """A variable may be called so."""
+    """A variable may have the name of an article."""
     assert normalised("a") == "a"
     assert not same_text("a = 3", "b = 3")
 
 
 @given(st.text(max_size=2 * LONGEST))
 def test_any_text_is_looked_at(text: str) -> None:
-    """Without an error, and a text is the same as itself."""
+    """Any text is compared without an error, and equals itself."""
     holds_number(text)
     assert same_text(text, text)
     if is_number(text):
@@ -112,11 +112,11 @@ def test_any_text_is_looked_at(text: str) -> None:
     ],
 )
 def test_deep_expressions_are_refused_or_read(text: str) -> None:
-    """Nothing overflows the stack."""
+    """Deeply nested expressions never overflow the stack."""
     assert isinstance(is_number(text), bool)
 
 
 @given(st.integers(-(10**9), 10**9), st.integers(1, 999))
 def test_fractions_and_decimals_agree(top: int, bottom: int) -> None:
-    """A fraction is the same as its decimal with enough places."""
+    """A fraction equals its decimal if that has enough places."""
     assert same_value(f"\\frac{{{top}}}{{{bottom}}}", f"{top / bottom:.12f}")
