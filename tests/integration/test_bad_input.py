@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_crossmath.plugin.exit_status import NO_RESULT
 from pytest_crossmath.tasks.suite import bundled_suites
 
 
@@ -135,7 +136,7 @@ def test_a_model_that_cannot_be_loaded_stops_the_run(
     shutil.copytree(tiny_llava, "copy")
     Path("copy", "chat_template.jinja").unlink()
     result = pytester.runpytest("--crossmath-model=copy", "--crossmath-limit=20", *workers)
-    assert result.ret in {pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED}
+    assert result.ret == NO_RESULT
     result.stdout.fnmatch_lines(["*copy has no chat template: it cannot be asked anything*"])
     assert result.parseoutcomes()["errors"] <= 2
     assert "Traceback" not in result.stdout.str()
