@@ -144,7 +144,7 @@ def test_a_whole_checkpoint_passes(checkpoint: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("config.json", None, "is no checkpoint: it has neither config.json"),
+        ("config.json", None, "is not a checkpoint: it has neither config.json"),
         ("config.json", b"{", "config.json cannot be read"),
         ("config.json", b"[]", "config.json is no JSON object"),
         ("model.safetensors", None, r"holds no \*.safetensors"),
@@ -193,7 +193,7 @@ def test_an_adapter_needs_its_base(checkpoint: Path) -> None:
     (checkpoint / "config.json").unlink()
     for content, message in (
         ({}, "names no base_model_name_or_path"),
-        ({"base_model_name_or_path": "/no/such/base"}, "base model /no/such/base is not there"),
+        ({"base_model_name_or_path": "/no/such/base"}, "base model /no/such/base does not exist"),
     ):
         (checkpoint / "adapter_config.json").write_text(json.dumps(content))
         with pytest.raises(ModelError, match=message):

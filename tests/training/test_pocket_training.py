@@ -141,7 +141,7 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.Mo
 def test_another_seed_cannot_go_on(tmp_path: Path) -> None:
     """A saved state is refused under another seed, which would mix two runs."""
     _start(tmp_path).save()
-    with pytest.raises(CrossmathError, match="is of --seed 1, not 2"):
+    with pytest.raises(CrossmathError, match="was saved with --seed 1, not 2"):
         pipeline.start_training(tmp_path, 2, TINY_PLAN, TINY).restore()
 
 

@@ -336,7 +336,7 @@ def test_an_end_by_a_scheduler_is_told(lessons: Path, tmp_path: Path) -> None:
         running.stdout.read()
         told = running.stderr.read()
     assert running.returncode == 130
-    assert "crossmath: --resume goes on from the last checkpoint" in told
+    assert "crossmath: --resume continues from the last checkpoint" in told
     assert "Traceback" not in told
 
 
@@ -445,8 +445,8 @@ class TestMistakes:
         [
             ("poket", "did you mean pocket"),
             ("./nowhere", "there is no directory ./nowhere"),
-            ("reference", "has no weights here that could be trained"),
-            ("openai:gpt@http://127.0.0.1:1/v1", "has no weights here that could be trained"),
+            ("reference", "has no local weights that could be trained"),
+            ("openai:gpt@http://127.0.0.1:1/v1", "has no local weights that could be trained"),
         ],
     )
     def test_models(
@@ -556,7 +556,7 @@ class TestMistakes:
         save_file({**tensors, name: tensors[name] + 1}, two / "model.safetensors", {"format": "pt"})
         capsys.readouterr()
         assert train("sft", two, out, *options, "--resume") == 2
-        assert "is of another model: name another folder" in self._one_line(capsys)
+        assert "has a different model: name another folder" in self._one_line(capsys)
 
     def test_another_run_in_the_same_folder(
         self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -605,7 +605,7 @@ class TestMistakes:
         out = tmp_path / "out"
         assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 2
         line = self._one_line(capsys)
-        assert f"--out {out} cannot be written any more: no space is left" in line
+        assert f"--out {out} can no longer be written: the disk is full" in line
 
     def test_fewer_prompts_than_a_step_wants(
         self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -722,7 +722,7 @@ class TestMistakes:
         options = (*QUICK, "--max-steps", "9", "--learning-rate", "1e30", "--warmup", "0")
         out = tmp_path / "out"
         assert train("sft", "pocket", out, *options) == 2
-        assert "loss or gradient are no numbers any more at step" in self._one_line(capsys)
+        assert "the loss or its gradient is no longer finite at step" in self._one_line(capsys)
         assert not (out / "adapter_model.safetensors").exists()
 
     @staticmethod

@@ -384,10 +384,10 @@ def test_unknown_numbers_of_tokens_are_zero(serve: Serve, usage: object) -> None
 @pytest.mark.parametrize(
     ("reply", "message"),
     [
-        (Reply("<html><body>Welcome</body></html>"), "it is no JSON: <html>"),
-        (Reply(""), "it is no JSON: no message"),
-        (Reply("[" * 100_000), "it is no JSON"),
-        (Reply("[]"), "it is no JSON object"),
+        (Reply("<html><body>Welcome</body></html>"), "it is not JSON: <html>"),
+        (Reply(""), "it is not JSON: no message"),
+        (Reply("[" * 100_000), "it is not JSON"),
+        (Reply("[]"), "it is not a JSON object"),
         (Reply("{}"), "it has no choices"),
         (Reply('{"choices": []}'), "it has no choices"),
         (Reply('{"choices": {"0": 1}}'), "it has no choices"),
@@ -396,9 +396,9 @@ def test_unknown_numbers_of_tokens_are_zero(serve: Serve, usage: object) -> None
         (Reply('{"choices": [{"finish_reason": "stop"}]}'), "its choice has no message"),
         (completion(None), "its message has no content"),
         (completion(None, reasoning="2+2"), "its message has no content"),
-        (completion(4), "the content of its message is no text"),  # type: ignore[arg-type]
-        (completion("x", reasoning=["2+2"]), "the reasoning of its message is no text"),
-        (completion("x", refusal=True), "the refusal of its message is no text"),
+        (completion(4), "the content of its message is not text"),  # type: ignore[arg-type]
+        (completion("x", reasoning=["2+2"]), "the reasoning of its message is not text"),
+        (completion("x", refusal=True), "the refusal of its message is not text"),
         (completion("x", tool_calls=[{"id": "1"}]), "it calls a tool"),
         (completion("x", finish_reason="tool_calls"), 'its finish_reason is "tool_calls"'),
         (completion("x", finish_reason=None), "its finish_reason is null"),
@@ -438,7 +438,7 @@ def test_the_server_says_how_long_to_wait(serve: Serve, monkeypatch: pytest.Monk
 def test_a_wait_of_hours_is_an_error(serve: Serve) -> None:
     """The client waits two minutes at most; the line says what the server asks for."""
     server = serve(lambda *_: error(429, "quota used up", headers={"retry-after": "7200"}))
-    assert failure(server) == ("the server answered 429: quota used up; it asks to wait for 7200 s")
+    assert failure(server) == ("the server answered 429: quota used up; it says to wait for 7200 s")
     assert len(server.requests) == 1
 
 
@@ -456,7 +456,7 @@ def test_a_failure_that_stays_is_told(serve: Serve) -> None:
         ('{"error": {"message": "too long"}}', "the server answered 400: too long"),
         ('{"detail": "too long"}', "the server answered 400: too long"),
         ('{"error": "too long"}', "the server answered 400: too long"),
-        ("<!doctype html><h1>Bad</h1>", "the server answered 400: a page of HTML"),
+        ("<!doctype html><h1>Bad</h1>", "the server answered 400: an HTML page"),
         ("x" * 1000, "the server answered 400: xxx"),
     ],
 )
@@ -486,15 +486,15 @@ def test_a_model_that_takes_no_temperature_says_what_to_do(serve: Serve) -> None
     """Hosted reasoning models know one temperature."""
     server = serve(lambda *_: error(400, "Unsupported value", param="temperature"))
     assert failure(server) == (
-        "the server answered 400: Unsupported value; it does not decode at temperature 0:"
-        " --crossmath-temperature=1 leaves the choice to it"
+        "the server answered 400: Unsupported value; it does not support temperature 0:"
+        " --crossmath-temperature=1 lets it use its default"
     )
 
 
 def test_a_path_that_is_not_there(serve: Serve) -> None:
     """A URL without its /v1 is the common mistake."""
     server = serve(lambda *_: error(404, "Not Found"), models=error(404, "Not Found"))
-    assert "It mostly ends in /v1" in failure(server)
+    assert "which usually ends in /v1" in failure(server)
 
 
 @pytest.mark.parametrize(("drip", "tries"), [(b"", 2), (b" ", 1)], ids=["silent", "alive"])
@@ -512,7 +512,7 @@ def test_a_connection_that_breaks_off(serve: Serve, reply: Reply | None) -> None
     server = serve(lambda n, _: completion() if n == 2 else reply)
     assert response(server).text == "<answer>1</answer>"
     server = serve(lambda *_: reply)
-    assert failure(server).startswith("the connection broke off (")
+    assert failure(server).startswith("the connection was lost (")
     assert len(server.requests) == openai_api._RETRIES + 1
 
 
@@ -532,7 +532,7 @@ def test_when_the_server_dies_the_rest_fails_at_once(serve: Serve) -> None:
     failures = [got for got in arrived.values() if isinstance(got, BackendError)]
     assert len(arrived) == len(requests)
     assert len(failures) == len(requests) - 3
-    assert "cannot be reached any more (ConnectError)" in str(failures[-1])
+    assert "can no longer be reached (ConnectError)" in str(failures[-1])
     assert len({id(error) for error in failures}) <= 2
 
 
@@ -661,7 +661,7 @@ def test_the_key_is_sent_and_shown_nowhere(serve: Serve, monkeypatch: pytest.Mon
 def test_a_refused_key_names_its_variable(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a key and without one the line says where it comes from."""
     models = error(401, "Incorrect API key")
-    with pytest.raises(ModelError, match=r"wants an API key \(401\): set .* OPENAI_API_KEY"):
+    with pytest.raises(ModelError, match=r"needs an API key \(401\): set .* OPENAI_API_KEY"):
         OpenAIBackend.connect(f"m@{serve(models=models).url}", Settings())
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with pytest.raises(ModelError, match=r"refused the API key in OPENAI_API_KEY \(401\)"):
@@ -683,7 +683,7 @@ def test_the_hosted_api_needs_a_key() -> None:
 
 def test_a_variable_that_is_named_and_not_set(serve: Serve) -> None:
     """Who names a variable wants its key: without it nothing is asked, of no server."""
-    with pytest.raises(ModelError, match="MY_KEY, named for the API key, is not set"):
+    with pytest.raises(ModelError, match="MY_KEY, which should hold the API key, is not set"):
         OpenAIBackend.connect(f"m@{serve().url}", Settings(api_key_env="MY_KEY"))
 
 
@@ -728,7 +728,7 @@ def test_a_key_in_place_of_its_name_is_not_repeated() -> None:
 def test_a_damaged_key_is_not_repeated(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that cannot be sent is told by its name."""
     monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\N{EN DASH}")
-    with pytest.raises(ModelError, match="OPENAI_API_KEY holds characters") as caught:
+    with pytest.raises(ModelError, match="OPENAI_API_KEY contains characters") as caught:
         OpenAIBackend.connect(f"m@{serve().url}", Settings())
     assert KEY not in str(caught.value)
 
@@ -752,7 +752,7 @@ def test_an_unknown_model_is_refused_with_the_known_ones(serve: Serve) -> None:
     server = serve(models=listing(*({"id": f"m-{i}", "owned_by": "vllm"} for i in range(22))))
     with pytest.raises(ModelError) as caught:
         OpenAIBackend.connect(f"M@{server.url}", Settings())
-    assert str(caught.value).startswith("the server has no model 'M': it serves m-0, m-1, ")
+    assert str(caught.value).startswith("the server does not serve 'M': it serves m-0, m-1, ")
     assert str(caught.value).endswith("m-19 and 2 more")
 
 
@@ -780,7 +780,7 @@ def test_a_server_that_does_not_list_what_it_serves_is_fine(serve: Serve, models
 def test_a_proxy_that_cannot_be_used(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy of the environment that the client does not understand is one line."""
     monkeypatch.setenv("ALL_PROXY", "gopher://127.0.0.1:1")
-    with pytest.raises(ModelError, match=r"http://127.* cannot be asked: .*gopher"):
+    with pytest.raises(ModelError, match=r"http://127.* cannot be used: .*gopher"):
         OpenAIBackend.connect(f"m@{serve().url}", Settings())
 
 
