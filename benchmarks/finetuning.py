@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def train_all() -> None:
-    """Generate and verify the problems and train the three models, skipping what exists."""
+    """Generate and verify the problems and train the three models, unless they exist."""
     crossmath(
         "generate", "--count", str(LESSONS), "--seed", "11", "--difficulty", "mini",
         "--style", "original", "background", "--out", "lessons", done="lessons/manifest.json",

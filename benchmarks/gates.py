@@ -80,7 +80,7 @@ def false_alarms(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...
 
 
 def power(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
-    """How often a drop fails the gate, with a churn of 10 % on top of it."""
+    """How often a gate fails on a drop, with a churn of 10 % on top of it."""
     for limit in (0.0, 0.02, 0.05):
         gate = Gate(Kind.COMPARE, IMAGE, limit)
         for n in SIZES:

@@ -63,7 +63,7 @@ def gap_interval(differences: Sequence[float], *, most: float = 1.0) -> Interval
 
 @dataclass(frozen=True, slots=True)
 class Tails:
-    """One-sided p-values of a figure against a limit."""
+    """One-sided tests of a figure against a limit."""
 
     above: float
     """p-value of "the figure is at most the limit": small if it is shown to be above."""

@@ -117,7 +117,7 @@ class ResponseStore:
 
 
 class ModelCache:
-    """The part of a store that belongs to one model under some settings."""
+    """The part of a store that belongs to one model with certain settings."""
 
     def __init__(
         self,

@@ -6,9 +6,9 @@
     engine.plan(requests)
     scored = engine.ask(requests[0])       # infers until this request has its response
 
-Every request is known before the first one runs. Asking for a request starts
-inference on its group, which stops as soon as that response has arrived; responses
-that arrive before it are saved at once and returned when they are asked for.
+Every request is known before the first one runs. Asking for a request runs inference
+on its group until that response has arrived; responses that arrive earlier are saved
+at once and returned when they are asked for.
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ class Engine:
             raise BackendError("the backend returned fewer responses than there were requests")
 
     def _get_to_know(self, cache: ModelCache) -> None:
-        """Make sure that the cache knows the model's identity, loading the model if it must."""
+        """Make sure that the cache knows the model's identity, loading the model if necessary."""
         try:
             if not cache.knows_the_model:
                 # The identity of a model from the Hub is known once it is downloaded.
@@ -251,7 +251,7 @@ class Engine:
             raise
 
     def _batch_size(self, requests: Sequence[Request]) -> int:
-        """The user's batch size or the backend's, never above one that ran out of memory."""
+        """The user's batch size or the backend's, reduced once memory has run out."""
         if self._limit is None:
             self._limit = self._settings.batch_size or self.backend.suggest_batch_size(
                 arranged(requests, len(requests)), self._settings

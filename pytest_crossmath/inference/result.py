@@ -47,7 +47,7 @@ class Result:
     new_tokens: int
     """Number of generated tokens."""
     seconds: float
-    """Its share of the batch's time."""
+    """Its share of the time that its batch took."""
     cached: bool = False
     """Whether it came from the cache instead of being inferred."""
     family: str | None = None
@@ -84,7 +84,7 @@ class Result:
                 raise ValueError(f"the field {field.name!r} cannot be {value!r:.40}")
             fields[field.name] = tuple(value) if isinstance(value, list) else value
         if not len(fields["key"]) == len(fields["right"]) == len(fields["steps"]):
-            raise ValueError("the fields 'key', 'right' and 'steps' are not of one length")
+            raise ValueError("the fields 'key', 'right' and 'steps' differ in length")
         fields["outcome"] = Outcome(fields["outcome"])
         return cls(**fields)
 

@@ -14,7 +14,7 @@ A backend answers requests. A minimal working example::
 
 It yields each `Response` with the index of its request as soon as it is available, in
 any order, so that finished responses are saved even if a later one fails. It must not
-hide a failure in a response: an empty text is something a model said, not an error.
+hide a failure in a response: an empty text is a response from the model, not an error.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.score import Finish
 
 SHARDED = "sharded"
-"""The device of a model that is spread over all GPUs."""
+"""The device setting of a model that is spread over all GPUs."""
 
 
 API_KEY_ENV = "OPENAI_API_KEY"
@@ -54,7 +54,7 @@ class Settings:
     """Name of the attention implementation in transformers (``sdpa``, ``eager``,
     ``flash_attention_2``); None for the model's default."""
     thinking: bool = False
-    """Whether to turn on thinking in chat templates that support it."""
+    """Whether to enable thinking in chat templates that support it."""
     trust_remote_code: bool = False
     """Whether to run Python code that comes with a checkpoint."""
     timeout: float = 600.0
@@ -72,7 +72,7 @@ class Response:
     finish: Finish
     """Why it ended."""
     new_tokens: int
-    """Number of generated tokens; 0 where the backend cannot know."""
+    """Number of generated tokens; 0 if the backend cannot know."""
     seconds: float
     """The request's share of the time its batch took."""
 

@@ -37,7 +37,7 @@ LOGGED = "crossmath"
 
 
 class CrossmathCallback(TrainerCallback):
-    """Runs a suite on the model every few steps, and logs the share solved in each form.
+    """Evaluates the model on a suite every few steps, and logs the share solved in each form.
 
     `suite` is a bundled name, a folder or a file; `limit` takes only its first problems.
     Decoding is greedy unless `settings` say otherwise. Raises `SuiteError` for a suite that
@@ -140,7 +140,7 @@ class CrossmathCallback(TrainerCallback):
             state.log_history.append({**figures, "step": state.global_step})
 
     def figures(self, model: Any, processor: Any) -> dict[str, float]:
-        """The share that a model solves in each form, and the gaps; its mode is restored after."""
+        """The share that a model solves in each form, and the gaps; restores the model's mode."""
         reads_images = hasattr(processor, "image_processor")
         asked = [request for request in self._requests if reads_images or not request.pictures]
         backend = HFBackend(model, processor, reads_images)

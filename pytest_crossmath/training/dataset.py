@@ -151,7 +151,7 @@ def make_dataset(found: Iterable[Example], cache: Path, *, embed: bool, ending: 
             rows, features=features, cache_dir=str(cache), fingerprint=secrets.token_hex(8)
         )
     except datasets.exceptions.DatasetGenerationError as error:
-        # It wraps what the examples raise.
+        # `datasets` wraps what the examples raise.
         if isinstance(error.__cause__, ValueError | OSError | CrossmathError):
             raise error.__cause__ from None
         raise

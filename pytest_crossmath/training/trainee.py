@@ -61,17 +61,17 @@ def load_trainee(
         if recipe.lora_rank == 0:
             raise ModelError(f"{spec.target} is an adapter: --lora-rank=0 only trains whole models")
         for config in loaded.model.peft_config.values():
-            # PEFT would look for a name of ours, as `base_name` returns, on the Hub.
+            # PEFT would look on the Hub for one of our own names, as returned by `base_name`.
             config.base_model_name_or_path = _full_name(loaded.source)
         return loaded
     return loaded if recipe.lora_rank == 0 else replace(loaded, model=_adapted(loaded, recipe))
 
 
 def base_name(source: Source) -> str:
-    """The name of an adapter's base in its configuration.
+    """How an adapter's configuration refers to its base.
 
-    The bundled model is named, since its path differs between machines; a directory is given
-    in full.
+    The bundled model goes by its name, since its path differs between machines; a directory
+    goes by its full path.
     """
     return POCKET if source.place == str(pocket_directory()) else _full_name(source)
 

@@ -285,7 +285,7 @@ def test_records_that_are_no_pair_are_both_named(pytester: pytest.Pytester, repl
     two.write_text("".join(lines[:1] + lines[2:]), encoding="utf-8")
     refused = crossmath(pytester, "compare", one, "two.jsonl")
     assert refused.ret == 2
-    refused.stderr.fnmatch_lines(["crossmath: one.jsonl and two.jsonl cover different problems: 40 *"])
+    refused.stderr.fnmatch_lines(["crossmath: one.jsonl and two.jsonl cover different problems: *"])
 
 
 def test_repeated_runs_are_calibrated(pytester: pytest.Pytester, replay: Replay) -> None:

@@ -24,7 +24,7 @@ _MAX_HEADER = 100_000_000
 
 
 def check_directory(spec: ModelSpec, directory: Path) -> None:
-    """Raise `ModelError` if a checkpoint is damaged or incomplete, or an adapter or its base is."""
+    """Raise `ModelError` if a checkpoint, or an adapter or its base, is damaged or incomplete."""
     if (directory / ADAPTER_FILE).is_file():
         require(spec, "peft")
         base = base_of_adapter(directory)

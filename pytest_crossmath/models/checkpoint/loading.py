@@ -120,7 +120,7 @@ def load_checkpoint(
         processor = load_processor(own, config, reads_images=reads_images)
     except ModelError:
         raise
-    except Exception as error:  # transformers raises many kinds for a user's mistake
+    except Exception as error:  # transformers raises many kinds of errors for a user's mistake
         raise ModelError(failure(source, settings, error)) from error
     return Checkpoint(model, processor, reads_images, source, adapter)
 
@@ -140,7 +140,7 @@ def takes_images(config: Any) -> bool:
 
 
 def load_model(source: Source, config: Any, settings: Settings, *, reads_images: bool) -> Any:
-    """The model, on its device, in its dtype. Raises `ModelError` when weights are missing."""
+    """The model on its device and in its dtype. Raises `ModelError` if weights are missing."""
     auto: Any = AutoModelForImageTextToText if reads_images else AutoModelForCausalLM
     device = _device(settings.device)
     attention = {"attn_implementation": settings.attention} if settings.attention else {}

@@ -36,7 +36,7 @@ _FINISH = {
     "content_filter": Finish.REFUSED,
 }
 _MOST_TOKENS = 10**9
-"""Token counts from here on are not believed."""
+"""Reported token counts from here on are ignored."""
 
 
 @dataclass(frozen=True, slots=True)

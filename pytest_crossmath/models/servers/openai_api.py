@@ -149,7 +149,7 @@ class OpenAIBackend:
         except BackendError as error:
             return BackendError(_without_key(str(error), settings))
         except TimeoutError:
-            return BackendError(f"no response within {longest:g} s, all tries together")
+            return BackendError(f"no response within {longest:g} s, including retries")
         except openai.APIStatusError as error:
             return BackendError(_refusal(error, settings))
         except openai.APIConnectionError as error:
@@ -165,7 +165,7 @@ class OpenAIBackend:
         cause = type(error.__cause__).__name__
         if cause in _NO_CONNECTION:
             return _ServerGoneError(f"{_place(self.url)} can no longer be reached ({cause})")
-        tries = f"in {_RETRIES + 1} tries"
+        tries = f"after {_RETRIES + 1} tries"
         if isinstance(error, openai.APITimeoutError):
             return BackendError(f"no response within {settings.timeout:g} s, {tries}")
         return BackendError(f"the connection was lost ({cause}), {tries}")
@@ -292,7 +292,7 @@ def _find(
 
 
 def _refusal(error: openai.APIStatusError, settings: Settings) -> str:
-    """One line for an error status, with advice where there is any."""
+    """One line for an error status, with advice if there is any."""
     status, env = error.status_code, settings.api_key_env
     if status == 401:
         # The server's message often contains part of the key.

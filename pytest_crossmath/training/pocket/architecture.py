@@ -42,7 +42,7 @@ class Size:
     patch: int = 28
     """Side of an image patch in pixels."""
     patches: int = 5
-    """Patches along each side: one for each cell of a grid of the mini suite."""
+    """Patches along each side: one per cell of the grids in the mini suite."""
 
     @property
     def pixels(self) -> int:

@@ -63,7 +63,7 @@ JOINT = Stage(
     WordingMix(0.65, 0.25),
     rates=(0.4, 0.0),
 )
-"""The stage that `--joint-steps` adds. It nearly closes the gap that the plugin should show."""
+"""The stage that `--joint-steps` adds. It nearly closes the gap that `pocket` is meant to show."""
 
 
 def shortened(plan: tuple[Stage, ...], steps: int) -> tuple[Stage, ...]:
