@@ -140,7 +140,7 @@ def _told(trainee: Checkpoint, recipe: Recipe) -> Iterator[None]:
         full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
         if full or "inline_container" in str(error):
             raise ModelError(
-                f"--out {recipe.out} can no longer be written: the disk is full. Free some space,"
+                f"--out {recipe.out} can no longer be written: there is no space left. Free some,"
                 " then --resume"
             ) from error
         raise ModelError(

@@ -150,9 +150,9 @@ def test_a_whole_checkpoint_passes(checkpoint: Path) -> None:
         ("model.safetensors", None, r"holds no \*.safetensors"),
         ("model.safetensors", b"", "is damaged"),
         ("model.safetensors", b"\x80\x02cpickle", "is damaged"),
-        ("model.safetensors", WHOLE[:-1], "is damaged: it has .* bytes"),
-        ("model.safetensors", WHOLE + b"5", "is damaged: it has .* bytes"),
-        ("model.safetensors", WHOLE[:20], "is damaged: its header is cut off"),
+        ("model.safetensors", WHOLE[:-1], "is damaged: its size, .* bytes"),
+        ("model.safetensors", WHOLE + b"5", "is damaged: its size, .* bytes"),
+        ("model.safetensors", WHOLE[:20], "is damaged: its safetensors header is truncated"),
         ("model.safetensors", safetensors(b"[1]"), "is damaged: its header cannot be read"),
         ("model.safetensors", safetensors(b"{"), "is damaged: its header cannot be read"),
         ("model.safetensors", safetensors(b"[" * 9**6), "is damaged: its header cannot be read"),
@@ -184,7 +184,7 @@ def test_a_file_that_cannot_be_opened_is_told(checkpoint: Path, name: str, kind:
         (checkpoint / name).symlink_to("/nowhere/blob")
     else:
         (checkpoint / name).mkdir()
-    with pytest.raises(ModelError, match=f"{name} cannot be read|no checkpoint: it has neither"):
+    with pytest.raises(ModelError, match=f"{name} cannot be read|not a checkpoint: it has neither"):
         check_spec(parse_spec(str(checkpoint)))
 
 
@@ -205,7 +205,7 @@ def test_an_adapter_on_an_adapter_is_refused(checkpoint: Path) -> None:
     (checkpoint / "adapter_config.json").write_text(
         json.dumps({"base_model_name_or_path": str(checkpoint)})
     )
-    with pytest.raises(ModelError, match="is an adapter itself"):
+    with pytest.raises(ModelError, match="is itself an adapter"):
         check_spec(parse_spec(str(checkpoint)))
 
 

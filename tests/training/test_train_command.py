@@ -605,7 +605,7 @@ class TestMistakes:
         out = tmp_path / "out"
         assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 2
         line = self._one_line(capsys)
-        assert f"--out {out} can no longer be written: the disk is full" in line
+        assert f"--out {out} can no longer be written: there is no space left" in line
 
     def test_fewer_prompts_than_a_step_wants(
         self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -268,6 +268,6 @@ def test_code_of_a_checkpoint_runs_on_request(with_code: Path, tiny_llava: Path)
 
 def test_code_of_a_checkpoint_is_refused_with_the_option_that_allows_it(with_code: Path) -> None:
     """Without the option no code is run, and one line names the option."""
-    with pytest.raises(ModelError, match=r"trust it add --crossmath-trust-remote-code$") as caught:
+    with pytest.raises(ModelError, match=r"trust it, add --crossmath-trust-remote-code$") as caught:
         HFBackend.load(str(with_code), CPU)
     assert "\n" not in str(caught.value)

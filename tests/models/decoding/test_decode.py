@@ -509,10 +509,10 @@ def state_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (unknown_state, "a DynamicLayer that holds other things than it used to"),
-        (state_of_a_batch, "a model that keeps memory from its latest prompt"),
+        (unknown_state, "a DynamicLayer with unexpected attributes"),
+        (state_of_a_batch, "a model that stores memory of its latest prompt"),
         (missing_part, "transformers: AttributeError: keys"),
-        (stale_positions, "a model whose positions do not go on from chunk to chunk"),
+        (stale_positions, "a model whose positions do not continue from chunk to chunk"),
     ],
 )
 def test_other_internals_fall_back_to_static_batches(

@@ -720,7 +720,7 @@ def test_a_key_among_the_models_is_not_told(serve: Serve, monkeypatch: pytest.Mo
 
 def test_a_key_in_place_of_its_name_is_not_repeated() -> None:
     """Giving the key itself is an error that does not repeat it."""
-    with pytest.raises(ModelError, match="name of an environment variable") as caught:
+    with pytest.raises(ModelError, match="name of the environment variable") as caught:
         OpenAIBackend.connect("m", Settings(api_key_env=KEY))
     assert KEY not in str(caught.value)
 
