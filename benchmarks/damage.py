@@ -1,9 +1,9 @@
-"""A damaged checkpoint: what the snapshot and the gates say of it, and of the sound one.
+"""What the snapshot and the gates report for a damaged checkpoint and for the intact one.
 
 python benchmarks/damage.py [--noise 0.5] [--seed 0] [--keep FOLDER]
 
-Copies `pocket`, writes its snapshot and record, adds noise to one layer of its vision tower,
-runs again, restores the layer, and runs once more.
+Copies `pocket`, writes its snapshot and run record, adds noise to one layer of its vision
+tower, runs again, restores the layer, and runs a third time.
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ GATES = ("--crossmath-compare=base.jsonl", "--crossmath-compare-fail=image:5%")
 
 
 def main() -> None:
-    """Run the three and print what each says."""
+    """Do the three runs and print the output of each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--noise", type=float, default=0.5, help="in deviations of the weights")
+    parser.add_argument(
+        "--noise", type=float, default=0.5, help="in standard deviations of the weights"
+    )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", help="folder to work in, with the records of the runs")
+    parser.add_argument("--keep", help="working folder, to keep the run records")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or temporary
@@ -41,7 +43,7 @@ def main() -> None:
         shutil.copytree(pocket_directory(), checkpoint)
         weights = checkpoint / "model.safetensors"
         sound = weights.read_bytes()
-        run("sound, snapshot written", folder, "--snapshot-update", "--crossmath-record=base.jsonl")
+        run("intact, snapshot made", folder, "--snapshot-update", "--crossmath-record=base.jsonl")
         damage(weights, arguments.noise, arguments.seed)
         run(f"noise on {LAYER}", folder, *GATES, "--crossmath-record=damaged.jsonl")
         weights.write_bytes(sound)
@@ -49,7 +51,7 @@ def main() -> None:
 
 
 def run(what: str, folder: str, *arguments: str) -> None:
-    """Run the suite and print the section of the plugin."""
+    """Run the suite and print the plugin's section of the output."""
     done = subprocess.run(  # noqa: S603 - our own command
         [*RUN, *arguments], cwd=folder, capture_output=True, text=True, check=False
     )

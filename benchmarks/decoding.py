@@ -1,9 +1,9 @@
-"""What refilling slots gains over static batches, for responses of skewed and of equal length.
+"""How much refilling slots gains over static batches, for skewed and for equal response lengths.
 
 python benchmarks/decoding.py
 
-A LLaVA of random weights on one core; every other prompt has a picture. Only the ratios mean
-something. A logits processor forces how long each row is, in both ways of decoding alike.
+A LLaVA with random weights on one core; every other prompt has a picture. Only the ratios are
+meaningful. A logits processor sets the length of each row, the same for both ways of decoding.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from transformers import (
 from pytest_crossmath.models.decoding.decode import Usage, decode
 
 PAD, END, IMAGE, WORDS, VOCABULARY = 0, 1, 2, 1000, 1700
-"""Token ids; a prompt's last one, from WORDS on, says which row it is."""
+"""Token ids; the last token of a prompt, WORDS or above, identifies the row."""
 BATCH, LONGEST, REPEATS = 16, 400, 2
 
 
 class Lengths(LogitsProcessor):
-    """Lets each row end after its own number of tokens, and never before.
+    """Ends each row after its own number of tokens, and never earlier.
 
-    It reads the row's name and the tokens after it, wherever they stand.
+    It finds the token that identifies the row, and counts the tokens after it.
     """
 
     def __init__(self, lengths: Sequence[int]) -> None:
         self.lengths = torch.tensor(lengths)
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
-        """Scores, shape (rows, vocabulary), with the end token alone or not at all."""
+        """Scores, shape (rows, vocabulary), that force the end token or rule it out."""
         names = input_ids >= WORDS
         place = names.int().argmax(dim=1)
         row = input_ids.gather(1, place[:, None])[:, 0] - WORDS
@@ -52,7 +52,7 @@ class Lengths(LogitsProcessor):
 
 
 def model() -> Any:
-    """A LLaVA large enough that its steps cost more than starting them."""
+    """A LLaVA large enough that a step costs more than its overhead."""
     torch.manual_seed(0)
     sizes: dict[str, Any] = {"hidden_size": 256, "intermediate_size": 704}
     config = LlavaConfig(
@@ -87,14 +87,14 @@ def collate(rows: Sequence[int]) -> dict[str, Any]:
 
 
 def measure(llava: Any, lengths: Sequence[int], *, static: bool) -> tuple[float, Usage, Any]:
-    """Rows per second, what became of the slots, and the tokens."""
+    """Rows per second, the use of the slots, and the tokens."""
     options: dict[str, Any] = {
         "max_new_tokens": LONGEST,
         "do_sample": False,
         "logits_processor": LogitsProcessorList([Lengths(lengths)]),
     }
     if static:
-        # Changes nothing here, but is not known to be the same in every chunk.
+        # Changes nothing here, but is a setting that forces static batches.
         options["begin_suppress_tokens"] = [PAD]
     usage = Usage()
     started = time.perf_counter()
@@ -107,7 +107,7 @@ def measure(llava: Any, lengths: Sequence[int], *, static: bool) -> tuple[float,
 
 
 def workloads() -> dict[str, list[int]]:
-    """Lengths of the rows, in tokens."""
+    """Row lengths in tokens, by name of the workload."""
     torch.manual_seed(1)
     skewed = torch.exp(4.2 + 0.9 * torch.randn(600)).clamp(10, LONGEST).int().tolist()
     near = torch.randint(90, 111, (160,)).tolist()
@@ -119,7 +119,7 @@ def main() -> None:
     torch.set_num_threads(1)
     llava, table = model(), []
     for name, lengths in workloads().items():
-        # In turns, so that another load on the machine falls on both; the best of each counts.
+        # Alternate, so that other load on the machine affects both; the best of each counts.
         runs = [
             (measure(llava, lengths, static=True), measure(llava, lengths, static=False))
             for _ in range(REPEATS)
@@ -140,7 +140,7 @@ def main() -> None:
         "speed-up",
     )
     print(tabulate(table, headers=headers))
-    print("slots: batch size times steps; row-steps: rows in the batch times steps, refilled")
+    print("slots: batch size times steps; row-steps: rows in the batch times steps, when refilling")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""The experiment of the paper at pocket scale: training on generated puzzles and the gap.
+"""The paper's experiment at pocket scale: what training on generated puzzles does to the gap.
 
 python benchmarks/finetuning.py [--keep FOLDER] [--curves docs/finetuning.png]
 
-A base model that reads text well and pictures badly; supervised fine-tuning on worked solutions
-in all forms; reinforcement learning on pictures. Each is asked the suite `mini`, of which no
-problem was trained on. About an hour on two cores. Broken off and given again with the same
-`--keep`, it goes on where it was. Wants the extras `train` and `benchmarks`.
+Three models: a base model that reads text well and pictures badly, the same after supervised
+fine-tuning on worked solutions in all forms, and that after reinforcement learning on pictures.
+Each is evaluated on the suite `mini`, none of whose problems were trained on. Takes about an
+hour on two cores. An interrupted run resumes when it is started again with the same `--keep`.
+Needs the extras `train` and `benchmarks`.
 """
 
 from __future__ import annotations
@@ -47,14 +48,14 @@ PAPER = {
     "SFT": {"text": 69.6, "image": 48.5, "image+text": 60.0},
     "SFT + GRPO": {"text": 76.4, "image": 50.4, "image+text": 62.8},
 }
-"""Macro accuracy of Qwen3.5-9B in per cent: CrossMath (arXiv 2604.16256)."""
+"""Macro accuracy of Qwen3.5-9B in per cent. Source: CrossMath (arXiv 2604.16256)."""
 
 
 def main() -> None:
-    """Train what is missing, ask each model, and print the tables."""
+    """Train the models that are missing, evaluate each model, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--keep", type=Path, help="folder to work in, and to go on in")
-    parser.add_argument("--curves", type=Path, help="draw the training curves into this file")
+    parser.add_argument("--keep", type=Path, help="working folder, needed to resume later")
+    parser.add_argument("--curves", type=Path, help="plot the training curves to this file")
     arguments = parser.parse_args()
     curves = arguments.curves and arguments.curves.resolve()
     if curves and importlib.util.find_spec("matplotlib") is None:
@@ -77,7 +78,7 @@ def main() -> None:
 
 
 def train_all() -> None:
-    """Make the problems, prove them, and train the three models, as far as they are not there."""
+    """Generate and verify the problems and train the three models, unless they exist."""
     crossmath(
         "generate", "--count", str(LESSONS), "--seed", "11", "--difficulty", "mini",
         "--style", "original", "background", "--out", "lessons", done="lessons/manifest.json",
@@ -108,14 +109,14 @@ def train_all() -> None:
 
 
 def crossmath(*arguments: str, done: str, begun: str = "", may_miss: bool = False) -> None:
-    """Run a command unless what it makes is there, going on where it was broken off."""
+    """Run a command unless its result `done` exists; resume it if `begun` exists."""
     if Path(done).exists():
         return
     resume = ["--resume"] if begun and Path(begun).exists() else []
     print("\n$ crossmath", *arguments, *resume, flush=True)
     started = time.perf_counter()
     command = [sys.executable, "-m", "pytest_crossmath.cli.main", *arguments, *resume]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}  # a tiny model is slower with two
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}  # a tiny model is slower with two threads
     status = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603
     print(f"exit status {status}, {time.perf_counter() - started:.0f} s", flush=True)
     if status and not (may_miss and status == 1):
@@ -123,7 +124,7 @@ def crossmath(*arguments: str, done: str, begun: str = "", may_miss: bool = Fals
 
 
 def ask(model: str, *, against: str | None = None) -> Run:
-    """The record of a model on `mini`."""
+    """The run record of a model on `mini`, created if it does not exist."""
     record = Path(f"{model}.jsonl")
     if not record.exists():
         pytest(model, f"--crossmath-record={record}", *(gates(against) if against else ()))
@@ -131,20 +132,20 @@ def ask(model: str, *, against: str | None = None) -> Run:
 
 
 def gate(model: str, *, against: str) -> None:
-    """Say what the gates say of a model beside the record of another; its responses are cached."""
+    """Print the gates' verdicts on a model compared with another; its responses are cached."""
     status = pytest(model, *gates(against))
     print(f"exit status of {model} against {against}: {status}\n")
 
 
 def gates(base: str) -> tuple[str, ...]:
-    """A comparison that may lose no more than 5 points in any form."""
+    """Options for a comparison in which no form may lose more than 5 points."""
     forms = (modality.value for modality in Modality)
     fails = (f"--crossmath-compare-fail={form}:5%" for form in forms)
     return (f"--crossmath-compare={base}.jsonl", *fails)
 
 
 def pytest(model: str, *options: str) -> int:
-    """Run the built-in items on a model; prints the plugin's sections and gives the status."""
+    """Run the built-in items on a model, print the plugin's section and return the status."""
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=no", "--no-summary",
          "crossmath", f"--crossmath-model=m=./{model}", "--crossmath-suite=mini", *options],
@@ -156,7 +157,7 @@ def pytest(model: str, *options: str) -> int:
 
 
 def table(runs: dict[str, Run]) -> str:
-    """What each model solves, with the paper's rows beside it."""
+    """The share that each model solves, next to the paper's figures."""
     lines = [
         "| | text | image | image+text | gap of image | the paper: text | image | image+text |",
         "|---|---|---|---|---|---|---|---|",
@@ -175,7 +176,7 @@ def table(runs: dict[str, Run]) -> str:
 
 
 def changes(runs: dict[str, Run]) -> str:
-    """What was gained on the same problems, in points: problems solved, and blanks right."""
+    """Gains on the same problems, in points: problems solved, and blanks right."""
     lines = ["| | text | image | image+text | image, blanks |", "|---|---|---|---|---|"]
     for before, after in (("base", "SFT"), ("SFT", "SFT + GRPO"), ("base", "SFT + GRPO")):
         pair = runs[before], runs[after]
@@ -186,17 +187,17 @@ def changes(runs: dict[str, Run]) -> str:
 
 
 def solved(run: Run, modality: Modality) -> dict[str, float]:
-    """Each problem, and whether it was solved."""
+    """By problem, whether it was solved."""
     return measured(tally(run.results, Form(modality)))
 
 
 def blanks(run: Run, modality: Modality) -> dict[str, float]:
-    """Each problem, and the share of its blanks that is right."""
+    """By problem, the share of its blanks that are right."""
     return {r.problem: fmean(r.right) for r in run.results if r.modality == modality}
 
 
 def change(before: dict[str, float], after: dict[str, float]) -> str:
-    """A change with its paired interval."""
+    """A mean change with its paired interval, in points."""
     differences = [after[problem] - before[problem] for problem in before]
     return f"{fmean(differences) * 100:+.1f} ({shown(gap_interval(differences))})"
 
@@ -208,7 +209,7 @@ def shown(interval: Interval, *, signed: bool = True) -> str:
 
 
 def draw(file: Path) -> None:
-    """The curves of both trainings."""
+    """Plot the curves of both training runs."""
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True, layout="constrained")
@@ -228,13 +229,13 @@ def draw(file: Path) -> None:
 def curve(
     axis: object, log: Iterable[dict[str, float]], key: str, label: str, **how: object
 ) -> None:
-    """One line of a plot: a logged figure over the steps."""
+    """Plot a logged figure over the steps."""
     points = [(line["step"], line[key]) for line in log if key in line]
     axis.plot(*zip(*points, strict=True), label=label, **how)  # type: ignore[attr-defined]
 
 
 def read_log(file: Path) -> Sequence[dict[str, float]]:
-    """The lines of a training log, those of a step that was repeated after a break once."""
+    """The lines of a training log, without duplicates of steps repeated after an interruption."""
     lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     kept = {(line["step"], *sorted(line)): line for line in lines}
     return sorted(kept.values(), key=lambda line: line["step"])

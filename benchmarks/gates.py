@@ -1,9 +1,9 @@
-"""What the gates promise, simulated: false alarms, power, early stopping, coverage.
+"""What the gates promise, checked by simulation: false alarms, power, early stopping, coverage.
 
 python benchmarks/gates.py [--runs 4000] [--seed 1]
 
-Problems are drawn independently; `churn` is the share of problems whose verdict differs
-between two runs of one model. The decisions are those of the package, not copies.
+Problems are drawn independently; `churn` is the share of problems whose outcome differs
+between two runs of one model. The decisions are made by the package's own code.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ DROPS = (0.03, 0.05, 0.10, 0.20)
 
 @cache
 def word_of_counts(gate: Gate, lost: int, gained: int, same: int) -> Word:
-    """The word of a gate on differences of 1, -1 and 0, or on solved and missed."""
+    """A gate's verdict on differences of 1, -1 and 0, or on solved and missed problems."""
     worse = [1.0] * lost + [-1.0] * gained + [0.0] * same
     return word_of(gate, worse)
 
@@ -52,13 +52,13 @@ def word_of_counts(gate: Gate, lost: int, gained: int, same: int) -> Word:
 def share_of_fails(
     gate: Gate, n: int, chances: tuple[float, float, float], runs: int, rng: np.random.Generator
 ) -> float:
-    """How often a gate fails where problems are lost, gained or stay with these chances."""
+    """How often a gate fails if problems are lost, gained or unchanged with these chances."""
     counts = rng.multinomial(n, chances, size=runs)
     return fmean(word_of_counts(gate, *map(int, c)) is Word.FAIL for c in counts)
 
 
 def false_alarms(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
-    """Every gate where the truth is at its limit, or nothing changed."""
+    """How often each gate fails when the truth is at its limit, or when nothing changed."""
     for limit in (0.5, 0.8, 0.95):
         gate = Share(IMAGE, limit)
         shares = (share_of_fails(gate, n, (limit, 0.0, 1 - limit), runs, rng) for n in SIZES)
@@ -80,7 +80,7 @@ def false_alarms(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...
 
 
 def power(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
-    """How often a drop is failed, at a churn of 10 % besides."""
+    """How often a gate fails on a drop, with a churn of 10 % on top of it."""
     for limit in (0.0, 0.02, 0.05):
         gate = Drop(IMAGE, limit)
         for n in SIZES:
@@ -92,13 +92,13 @@ def power(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
 
 
 def detectables(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
-    """The power at the drop that a run says it sees, which is to be 80 %."""
+    """The power at the drop that a run claims to detect, which should be 80 %."""
     for limit in (0.0, 0.05):
         gate = Drop(IMAGE, limit)
         for n in SIZES:
             quiet = [1.0] * round(0.05 * n) + [-1.0] * round(0.05 * n)
             drop = gate.detectable([*quiet, *[0.0] * (n - len(quiet))])
-            # Churn as it was seen in that run, moved by the drop.
+            # The churn observed in that run, shifted by the drop.
             lost = max(0.05 + drop / 2, drop)
             share = share_of_fails(gate, n, (lost, lost - drop, 1 - 2 * lost + drop), runs, rng)
             yield (f"compare-fail {limit:.0%}", str(n), f"{100 * drop:.1f} points", f"{share:.0%}")
@@ -121,7 +121,7 @@ def result(problem: int, modality: str, solved: bool | None) -> Result:
 def early_stops(
     runs: int, rng: np.random.Generator, n: int, *, sequential: bool
 ) -> Iterator[tuple[str, ...]]:
-    """Share of samples asked, and whether the verdict is that of the full run."""
+    """Share of samples asked, and whether the verdict is the same as that of the full run."""
     gates = {
         "fail-under 50%": parse_gate("fail-under", "image:50%"),
         "compare-fail 5%": parse_gate("compare-fail", "image:5%"),
@@ -149,10 +149,10 @@ def early_stops(
 def one_stop(
     gate: Gate, n: int, before: float, after: float, rng: np.random.Generator, *, sequential: bool
 ) -> tuple[float, Word, Word]:
-    """Share asked, the verdict there, and that of the full run, for one simulated pair."""
+    """Share asked, the verdict then, and that of the full run, for one simulated pair of runs."""
     base = rng.random(n) < before
     churn = rng.random(n) < 0.1
-    # Verdicts that churn are drawn anew; of the others a share is lost.
+    # Outcomes that churn are drawn again; of the others, a share is lost.
     kept = base & (rng.random(n) < after / before)
     new = np.where(churn, rng.random(n) < after, kept)
     there = [result(i, "image", bool(b)) for i, b in enumerate(base)]
@@ -174,7 +174,7 @@ def one_stop(
 
 
 def coverage(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
-    """How often an interval of 95 % holds the truth."""
+    """How often a 95 % interval contains the truth."""
     for p in (0.5, 0.8, 0.95):
         yield (
             f"Wilson, share {p:.0%}",
@@ -214,7 +214,7 @@ def coverage(runs: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
 def covered(
     truth: float, draw: Callable[[int], object], interval: Callable[..., Interval], runs: int
 ) -> Iterator[str]:
-    """The share of intervals that hold the truth, for each size."""
+    """The share of intervals that contain the truth, for each size."""
     for n in SIZES:
         found = (interval(draw(n), n) for _ in range(runs))
         yield f"{fmean(i.low <= truth <= i.high for i in found):.1%}"
@@ -223,18 +223,18 @@ def covered(
 def main() -> None:
     """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=4000, help="simulated runs of each line")
+    parser.add_argument("--runs", type=int, default=4000, help="simulated runs per line")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     runs, rng = arguments.runs, np.random.default_rng(arguments.seed)
     sizes = [f"n = {n}" for n in SIZES]
     drops = [f"drop of {100 * drop:.0f}" for drop in DROPS]
-    stops = ["gate", "truth", "n", "asked", "as the full run", "fails"]
+    stops = ["gate", "truth", "n", "asked", "same as full run", "fails"]
     few = max(runs // 20, 20)
     for title, headers, rows in (
         ("False alarms, at most 5 %", ["", *sizes], false_alarms(runs, rng)),
         ("Power, churn 10 %", ["gate", "n", *drops], power(runs, rng)),
-        ("Power at the drop that a run says it sees", ["gate", "n", "sees", "power"],
+        ("Power at the drop that a run claims to detect", ["gate", "n", "detects", "power"],
          detectables(runs, rng)),
         ("Stopping early, exact", stops, early_stops(few, rng, 250, sequential=False)),
         ("Stopping early, sequential", stops, early_stops(few, rng, 250, sequential=True)),

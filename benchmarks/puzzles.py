@@ -1,4 +1,4 @@
-"""How fast problems are made, drawn, read and scored, on one core.
+"""How fast problems are generated, rendered, read and scored, on one core.
 
 python benchmarks/puzzles.py
 """
@@ -31,14 +31,14 @@ _HOSTILE = {
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Time of one call."""
+    """Seconds that one call takes."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
 def training_set(count: int) -> None:
-    """Make one as users do: mixed problems with two pictures each, written as they are made."""
+    """Generate one as users do: mixed problems with two pictures each, written one by one."""
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder) / "learn")
         arguments = ["--count", str(count), "--seed", "1", "--style", "original", "background"]
@@ -47,7 +47,7 @@ def training_set(count: int) -> None:
 
 
 def rates() -> list[tuple[str, str]]:
-    """Items a second for each job."""
+    """Items per second for each job."""
     problems = load_suite("standard").tasks
     styles = list(STYLES.values())
     pictures = [render(p.content, styles[i % 4]) for i, p in enumerate(problems)]
@@ -67,12 +67,12 @@ def rates() -> list[tuple[str, str]]:
         250,
         lambda: [render(p.content, styles[0]) for p in problems],
     )
-    jobs["read it again"] = (250, lambda: [read_picture(picture) for picture in pictures])
-    jobs["render it on a background of its own"] = (
+    jobs["read it back"] = (250, lambda: [read_picture(picture) for picture in pictures])
+    jobs["render it on its own background"] = (
         250,
         lambda: [render(p.content, STYLES["background"], p.id) for p in problems],
     )
-    jobs["read that again"] = (250, lambda: [read_picture(picture) for picture in varied])
+    jobs["read that back"] = (250, lambda: [read_picture(picture) for picture in varied])
     jobs["crossmath generate, mixed, with pictures in two styles"] = (
         250,
         lambda: training_set(250),
@@ -81,7 +81,7 @@ def rates() -> list[tuple[str, str]]:
 
 
 def growth() -> list[tuple[str, str, str]]:
-    """Time to extract an answer from 1 and from 10 MB of each text, and their ratio."""
+    """Time to extract an answer from 1 MB of each text, and how many times longer 10 MB takes."""
     rows = []
     for name, piece in _HOSTILE.items():
         small, large = (
@@ -96,4 +96,4 @@ def growth() -> list[tuple[str, str, str]]:
 if __name__ == "__main__":
     print(tabulate(rates(), headers=("job", "per second")))
     print()
-    print(tabulate(growth(), headers=("text", "1 MB", "10 MB takes times")))
+    print(tabulate(growth(), headers=("text", "1 MB", "10 MB / 1 MB")))

@@ -1,11 +1,11 @@
-"""What the plugin costs and saves, as ratios of processes that run in turn.
+"""What the plugin costs and saves, as ratios of processes that are run alternately.
 
 python benchmarks/speed.py [--rounds 3]
 
-Inference: the bundled model on all 600 items of suite `mini` by the plugin, by a loop that
-asks for one item at a time, and by a loop over hand-made sorted batches, the ceiling for
-static batches. Start-up: pytest on one empty test with the plugin and without. Collection:
-12,000 items by the plugin and by plain parametrization. Every process is timed whole.
+Inference: the bundled model on all 600 items of suite `mini` with the plugin, with a loop over
+single items, and with a loop over sorted batches made by hand, the upper limit for static
+batches. Start-up: pytest on one empty test with the plugin and without. Collection: 12,000
+items with the plugin and with plain parametrization. Whole processes are timed.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def test_problem(problem, form): pass
 
 
 def contenders(folder: Path) -> Mapping[str, tuple[list[str], Path]]:
-    """Command and working directory by name."""
+    """The command and working directory of each contender, by name."""
     for name in ("empty", "one", "plain"):
         (folder / name).mkdir()
     (folder / "one" / "test_one.py").write_text("def test_one(): pass\n")
@@ -101,7 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time the plugin against plain loops.")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="rounds (default: 3)")
     rounds: int = parser.parse_args().rounds
-    # As users have it: where no bytecode is kept, every start compiles pytest anew.
+    # As for users: without stored bytecode, every start would compile pytest again.
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment = {**kept, "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as folder:
@@ -109,13 +109,13 @@ def main() -> None:
         commands = contenders(Path(folder))
         for turn in range(rounds + 1):
             for name, (command, where) in commands.items():
-                # Start-up is short, so more of it is timed.
+                # Start-up is short, so it is timed more often.
                 for _ in range(5 if name.startswith("start") else 1):
                     started = time.perf_counter()
                     subprocess.run(  # noqa: S603 - our own commands
                         command, cwd=where, env=environment, check=True, capture_output=True
                     )
-                    if turn:  # the first round warms the disk's cache
+                    if turn:  # the first round only warms the disk cache
                         timed.setdefault(name, []).append(time.perf_counter() - started)
     seconds = {name: statistics.median(times) for name, times in timed.items()}
     rows = [

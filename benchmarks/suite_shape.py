@@ -1,4 +1,4 @@
-"""What a suite is made of: the figures in `problems/standard/README.md`.
+"""The composition of a suite: the figures in `problems/standard/README.md`.
 
 python benchmarks/suite_shape.py standard
 """
@@ -19,12 +19,12 @@ _STRATA = ("easy", "medium", "hard")
 
 
 def spread(values: list[int]) -> str:
-    """Smallest, largest and mean."""
+    """Smallest and largest value, and the mean."""
     return f"{min(values)} to {max(values)}, mean {fmean(values):.1f}"
 
 
 def shape(problems: tuple[Task, ...]) -> list[tuple[str, str]]:
-    """Rows of the table."""
+    """The rows of the table."""
     solved = [problem.content.filled(problem.key) for problem in problems]
     equations = [(e, grid.numbers) for grid in solved for e in grid.equations]
     operators = Counter(equation.operator for equation, _ in equations)

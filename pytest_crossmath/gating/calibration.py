@@ -1,8 +1,8 @@
-"""A/A calibration: how much repeated runs of one model differ, and so which drop is noise.
+"""A/A calibration: how much repeated runs of one model differ, and so which drops are noise.
 
-Runs that differ in batch size, dtype or backend, or in nothing, do not give the same
-verdicts: rounding turns a token now and then, and sampling many. *Churn* is the share of
-problems whose verdict differs between two such runs.
+Runs that differ only in batch size, dtype or backend, or not at all, do not give the same
+outcomes: rounding occasionally changes a token, and sampling changes many. *Churn* is the
+share of problems whose outcome differs between two such runs.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ class Churn:
     problems: int
     """Problems measured in every run."""
     churn: float
-    """Share of problems whose verdict differs between two runs, mean over pairs, 0 to 1."""
+    """Share of problems whose outcome differs between two runs, averaged over pairs, 0 to 1."""
     widest: float
     """Largest difference in the share solved between two runs, 0 to 1."""
     noise: float
-    """A drop in the share solved that chance alone exceeds 1 time in 20, 0 to 1."""
+    """The drop in the share solved that chance alone exceeds 1 time in 20, 0 to 1."""
 
 
 def calibrate(runs: Sequence[Sequence[Result]]) -> tuple[Churn, ...]:
-    """The churn of two or more runs of one model over the same samples, by modality."""
+    """The churn between two or more runs of one model over the same requests, by modality."""
     asked = {result.form.modality for result in runs[0]}
     return tuple(_churn(Form(modality), runs) for modality in Modality if modality in asked)
 

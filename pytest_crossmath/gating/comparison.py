@@ -1,7 +1,7 @@
-"""A run beside another: whether they can be compared, and which problems changed.
+"""Comparing two runs: whether they can be compared, and which problems changed.
 
-Runs over other problems, another prompt, other modalities, styles or sample counts are no
-pair. Other settings, backends or versions are what a comparison may be about: they are told.
+Runs over different problems, prompts, modalities, styles or sample counts cannot be compared.
+Differences in settings, backends or versions may be the point of a comparison: they are listed.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _ASKED = {
     "samples": "sample counts",
     "instruction": "prompts",
 }
-"""Fields of a header that must be equal, with the word for each."""
+"""Header fields that must be equal, with the word that messages use for each."""
 _MOVED = {"batch_size", "timeout", "api_key_env"}
-"""Settings that say how a run is done and not what a model answers."""
+"""Settings that affect how a run is carried out, not what a model answers."""
 _SHOWN = 60
 
 
@@ -42,39 +42,39 @@ class Change:
 
 
 def check_comparable(base: Run, new: Run) -> None:
-    """Raise `ComparisonError` naming the first thing that makes two runs no pair."""
+    """Raise `ComparisonError` with the first reason why two runs cannot be compared."""
     for run in (base, new):
         if run.summary is None:
             raise ComparisonError(
-                f"{run.name} was not finished: it ends after {len(run.results)} results;"
-                " run it again, what it has is in the cache"
+                f"{run.name} is not finished: it ends after {len(run.results)} results;"
+                " run it again, its responses so far are in the cache"
             )
     check_headers(base, new.header, new.name)
 
 
 def same_requests(base_name: str, base: Sequence[Result], name: str, new: Sequence[Result]) -> None:
-    """Raise `ComparisonError` unless one model here was asked what one was asked there."""
+    """Raise `ComparisonError` unless both models were given the same requests."""
     theirs, ours = ({result.id[1] for result in results} for results in (base, new))
     if ours != theirs:
         first = min((theirs ^ ours), key=str)
         what = f"{first.task} as {first.form.modality}"
         raise ComparisonError(
-            f"{base_name} and {name} hold other problems: {len(theirs)} and {len(ours)} samples,"
-            f" {len(ours & theirs)} of them in both (first other: {what})"
+            f"{base_name} and {name} cover different problems: {len(theirs)} and {len(ours)}"
+            f" samples, {len(ours & theirs)} of them in both (first difference: {what})"
         )
 
 
 def check_headers(base: Run, header: Mapping[str, Any], name: str) -> None:
-    """The part of `check_comparable` that is known before a run starts."""
+    """The part of `check_comparable` that can be checked before a run starts."""
     there, here = _suite(base.header), _suite(header)
     if there.get("digest") != here.get("digest"):
         raise ComparisonError(
-            f"{base.name} and {name} are over other problems: suite {there.get('name')} and"
-            f" {here.get('name')}, or another version of it"
+            f"{base.name} and {name} cover different problems: suites {there.get('name')} and"
+            f" {here.get('name')}, or different versions of one suite"
         )
     if set(there.get("problems", ())) != set(here.get("problems", ())):
         raise ComparisonError(
-            f"{base.name} and {name} are over other problems:"
+            f"{base.name} and {name} cover different problems:"
             f" {len(there.get('problems', ()))} and {len(here.get('problems', ()))} of suite"
             f" {here.get('name')} ({setting('limit')})"
         )
@@ -82,20 +82,20 @@ def check_headers(base: Run, header: Mapping[str, Any], name: str) -> None:
     if rules[0] != rules[1]:
         raise ComparisonError(
             f"{base.name} and {name} were scored by different rules, {rules[0]} and {rules[1]}:"
-            f" score the older anew, with pytest {setting('model')}=NAME=replay:RUN.jsonl"
+            f" score the older one again, with pytest {setting('model')}=NAME=replay:RUN.jsonl"
         )
     for field, word in _ASKED.items():
         one, other = base.header.get(field), header.get(field)
         if _as_set(one) != _as_set(other):
             raise ComparisonError(
-                f"{base.name} and {name} have other {word}: {_short(one)} and {_short(other)}"
+                f"{base.name} and {name} have different {word}: {_short(one)} and {_short(other)}"
             )
 
 
 def differences(
     base: Mapping[str, Any], new: Mapping[str, Any], models: tuple[str, str]
 ) -> Iterator[str]:
-    """What else differs between two headers, a line each: settings, backends, versions."""
+    """One line for each other difference between two headers: settings, backends, versions."""
     settings = base.get("settings", {}), new.get("settings", {})
     versions = base.get("versions", {}), new.get("versions", {})
     for what, (one, other) in (("setting", settings), ("version of", versions)):
@@ -111,9 +111,10 @@ def differences(
 
 
 def pick_model(base: Run, model: str, wanted: str | None) -> str:
-    """Which model of the other run a model is compared with.
+    """The model of the base run that a model is compared with.
 
-    That of the same name, or the only one. Raises `ComparisonError` where neither is there.
+    It is the one named by `wanted`, the one of the same name, or the only one. Raises
+    `ComparisonError` if there is none.
     """
     names = base.models
     if wanted is not None and wanted not in names:
@@ -122,7 +123,7 @@ def pick_model(base: Run, model: str, wanted: str | None) -> str:
         if name in names:
             return str(name)
     raise ComparisonError(
-        f"{base.name} has results of {_listed(names)} and none of {model}: pick one with"
+        f"{base.name} has results of {_listed(names)} but none of {model}: pick one with"
         f" {base.name}#NAME"
     )
 
@@ -133,7 +134,7 @@ def of_model(results: Sequence[Result], model: str) -> tuple[Result, ...]:
 
 
 def changes(base: Sequence[Result], new: Sequence[Result]) -> Iterator[Change]:
-    """The problems that changed, by modality, from the results of one model each."""
+    """The problems that changed, by modality; each run is given as the results of one model."""
     asked = {result.form.modality for result in new}
     for form in (Form(modality) for modality in Modality if modality in asked):
         there, here = (measured(tally(results, form)) for results in (base, new))
@@ -151,7 +152,7 @@ def _suite(header: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _as_set(value: Any) -> Any:
-    """The order in which forms were asked is nothing that makes runs differ."""
+    """A list as a set: runs that asked the same forms in a different order do not differ."""
     return set(value) if isinstance(value, list) else value
 
 

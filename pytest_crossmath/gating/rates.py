@@ -1,9 +1,9 @@
-"""From results to one figure a problem: the unit of every test and interval.
+"""Results reduced to one figure per problem: the unit of every test and interval.
 
-A problem's samples and image styles are no independent evidence, so they are pooled:
+A problem's samples and image styles are not independent evidence, so they are pooled:
 its rate in a form is the fraction of them that were solved. Samples without a
-measurement, because the backend failed or nobody asked yet, may be either: they are
-counted as `unknown`, and what is said must hold however they would have come out.
+measurement, because the backend failed or they were not asked yet, could be either: they
+are counted as `unknown`, and a verdict must hold whatever they would have been.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ UNMEASURED = frozenset({Outcome.ERROR, Outcome.PENDING})
 """Outcomes without a measurement."""
 
 UNSETTLED = frozenset({Outcome.TRUNCATED, Outcome.UNPARSED})
-"""Outcomes that are scored as missed, though the model might have known the answer."""
+"""Outcomes that count as missed, although the model might have known the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One problem in one form."""
+    """The samples of one problem in one form."""
 
     solved: int = 0
-    """Samples that were solved."""
+    """Number of samples solved."""
     asked: int = 0
-    """Samples that were asked, or will be."""
+    """Number of samples asked or still to be asked."""
     unknown: int = 0
-    """Those of them without a measurement."""
+    """Number of those without a measurement."""
 
     @property
     def rate(self) -> float:
-        """Solved fraction of the samples measured, 0 to 1."""
+        """Fraction of the measured samples that were solved, 0 to 1."""
         return self.solved / (self.asked - self.unknown)
 
     def settled(self, *, solved: bool) -> Tally:
-        """As if every sample without a measurement had been solved, or missed."""
+        """The tally with every sample without a measurement counted as solved, or as missed."""
         return Tally(self.solved + self.unknown * solved, self.asked)
 
 
 Tallies = Mapping[str, Tally]
-"""Problem id to its tally, in the order of the results."""
+"""Tally by problem id, in the order of the results."""
 
 
 def tally(
@@ -69,10 +69,10 @@ def tally(
 
 
 def measured(tallies: Tallies) -> dict[str, float]:
-    """The rate of every problem of which at least one sample was measured."""
+    """The rate of every problem with at least one measured sample."""
     return {problem: t.rate for problem, t in tallies.items() if t.asked > t.unknown}
 
 
 def settled(tallies: Tallies, *, solved: bool) -> Tallies:
-    """All samples without a measurement counted as solved, or as missed."""
+    """The tallies with all samples without a measurement counted as solved, or as missed."""
     return {problem: t.settled(solved=solved) for problem, t in tallies.items()}

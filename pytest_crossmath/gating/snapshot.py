@@ -6,9 +6,9 @@
     mini-0001	text	solved	20, 1, 17
     mini-0001	image/original	missed	20, 1, 9
 
-Lines stand in a fixed order, so that a diff shows the problems that changed and nothing
-else. Raw text of a model is never written. A line says *solved* with the key itself, so
-that it cannot be taken for the outcome of another problem that got the same id.
+The lines have a fixed order, so that a diff shows only the problems that changed. A model's
+raw text is never written. A *solved* line contains the problem's key, so that it cannot be
+mistaken for the outcome of a different problem that was given the same id later.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ _TITLE = "# Outcomes of pytest-crossmath, with the answers as they were read."
 _FORM = re.compile(r"(?P<form>[^#]+)(#(?P<sample>[0-9]{1,6}))?")
 _MERGE = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 _LONGEST = 120
-_MEND = "mend it, or delete the file and run pytest with --snapshot-update"
+_MEND = "fix it, or delete the file and run pytest with --snapshot-update"
 
 
 class SnapshotChange(StrEnum):
-    """An outcome beside that of the snapshot."""
+    """How an outcome compares with the snapshot."""
 
     SAME = "same"
-    """Solved as before, or not solved as before."""
+    """Still solved, or still not solved."""
     REGRESSED = "regressed"
-    """Solved before and no longer."""
+    """Solved before, but no longer."""
     IMPROVED = "improved"
-    """Solved now and not before."""
+    """Solved now, but not before."""
     NEW = "new"
-    """The snapshot says nothing of this problem in this form."""
+    """The snapshot has no entry for this problem in this form."""
 
 
 Entries = Mapping[RequestId, str]
-"""For each request its outcome and answer, see `entry`."""
+"""The outcome and answer of each request; see `entry`."""
 
 
 def name_of(id: RequestId) -> str:
-    """Which request of a model a line is about: problem and ``image/original``, or ``…#2``."""
+    """The name of a request on a line: problem and ``image/original``, or ``…#2`` for sample 2."""
     number = f"#{id.sample}" if id.sample else ""
     return f"{id.task}\t{id.form}{number}"
 
@@ -59,17 +59,17 @@ def parse_name(text: str) -> RequestId:
     task, form = text.split("\t")
     found = _FORM.fullmatch(form)
     if found is None or not task:
-        raise ValueError(f"{form!r} is not a form of a problem")
+        raise ValueError(f"{form!r} is not a form")
     return RequestId(task, Form.parse(found["form"]), int(found["sample"] or 0))
 
 
 def line_order(id: RequestId) -> tuple[str, tuple[int, str], int]:
-    """What lines are sorted by."""
+    """The sort key of a line."""
     return id.task, id.form.order, id.sample
 
 
 def entry(score: Score) -> str:
-    """The outcome and the answer, harmless on a terminal and of a sensible length."""
+    """The outcome and the answer, printable and cut to a sensible length."""
     if score.outcome is Outcome.SOLVED:
         return _solved(score)
     answer = cut(printable(", ".join(score.answer or ())), _LONGEST)
@@ -77,20 +77,20 @@ def entry(score: Score) -> str:
 
 
 def change(before: str | None, score: Score) -> SnapshotChange:
-    """What became of a request since its entry was written."""
+    """How a request's outcome has changed since its entry was written."""
     if before is None:
         return SnapshotChange.NEW
     solved_before = _is_solved(before)
     solved_now = score.outcome is Outcome.SOLVED
     if solved_before and before != _solved(score):
-        return SnapshotChange.NEW  # another problem under the same id
+        return SnapshotChange.NEW  # a different problem with the same id
     if solved_before == solved_now:
         return SnapshotChange.SAME
     return SnapshotChange.IMPROVED if solved_now else SnapshotChange.REGRESSED
 
 
 def no_worse(before: str, now: str) -> bool:
-    """Whether the outcome on one line is no worse than that on another."""
+    """Whether the outcome on the line `now` is no worse than on the line `before`."""
     (_, old), (_, new) = parse_line(before), parse_line(now)
     return not _is_solved(old) or _is_solved(new)
 
@@ -102,9 +102,9 @@ def format_snapshot(entries: Entries) -> str:
 
 
 def read_snapshot(file: Path) -> dict[RequestId, str]:
-    """What a file holds; nothing where there is none.
+    """The entries of a file; empty if the file does not exist.
 
-    Raises `SnapshotError` with the line for whatever is no snapshot.
+    Raises `SnapshotError` naming the line if the file is not a valid snapshot.
     """
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -116,10 +116,10 @@ def read_snapshot(file: Path) -> dict[RequestId, str]:
 
 
 def parse_snapshot(text: str, file: str) -> dict[RequestId, str]:
-    """The inverse of `format_snapshot`; `file` is its name in messages. Raises `SnapshotError`."""
+    """The inverse of `format_snapshot`; `file` is the name for messages. Raises `SnapshotError`."""
     entries: dict[RequestId, str] = {}
     for number, line in enumerate(text.split("\n"), start=1):
-        # A line of a request has tabs, so that its problem may be called anything.
+        # Lines of requests contain tabs, so a problem's name may even start with "#" or "<<<<<<<".
         if "\t" not in line and (not line.strip() or line.startswith("#")):
             continue
         if "\t" not in line and line.startswith(_MERGE):
@@ -127,9 +127,11 @@ def parse_snapshot(text: str, file: str) -> dict[RequestId, str]:
         try:
             name, content = parse_line(line)
         except ValueError:
-            raise SnapshotError(f"{file}:{number}: no outcome of a problem: {_MEND}") from None
+            raise SnapshotError(f"{file}:{number}: not an outcome of a problem: {_MEND}") from None
         if name in entries:
-            raise SnapshotError(f"{file}:{number}: this problem and form has a line above: {_MEND}")
+            raise SnapshotError(
+                f"{file}:{number}: this problem and form already has a line above: {_MEND}"
+            )
         entries[name] = content
     return entries
 

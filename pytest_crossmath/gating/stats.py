@@ -1,8 +1,8 @@
-"""Intervals for accuracies and gaps, 95 %, and tests against a limit.
+"""95 % intervals for accuracies and gaps, and tests against a limit.
 
 >>> wilson(97, 100)
 Interval(low=0.915..., high=0.989...)
->>> gap_interval([0.0] * 200)  # never a difference, yet not proof of none
+>>> gap_interval([0.0] * 200)  # no difference seen, which does not prove that there is none
 Interval(low=-0.013..., high=0.013...)
 """
 
@@ -59,30 +59,30 @@ def wilson(successes: int, trials: int) -> Interval:
 def rate_interval(rates: Sequence[float]) -> Interval:
     """Interval for a mean of rates, 0 to 1, each the solved fraction of one problem's samples.
 
-    Samples of one problem are no independent evidence, so the problem is the unit.
-    Where rates are 0 or 1 this is the interval of Agresti and Coull (1998), Am. Stat. 52.
+    Samples of one problem are not independent evidence, so the problem is the unit.
+    If all rates are 0 or 1, this is the interval of Agresti and Coull (1998), Am. Stat. 52.
     """
     return _adjusted(rates, pseudo=RATE_PSEUDO, bounds=(0.0, 1.0))
 
 
 def gap_interval(differences: Sequence[float], *, most: float = 1.0) -> Interval:
-    """Interval for a mean of paired differences, `-most` to `most`, each of one problem.
+    """Interval for a mean of paired differences, `-most` to `most`, one per problem.
 
-    Where differences are -1, 0 or 1 this is the adjusted Wald interval of Bonett
-    and Price (2012), Br. J. Math. Stat. Psychol. 65. A bootstrap would shrink to
-    a point where no difference was seen, however few problems were asked.
+    If all differences are -1, 0 or 1, this is the adjusted Wald interval of Bonett
+    and Price (2012), Br. J. Math. Stat. Psychol. 65. A bootstrap interval would shrink
+    to a point if no difference was seen, however few problems were asked.
     """
     return _adjusted(differences, pseudo=GAP_PSEUDO, bounds=(-most, most))
 
 
 @dataclass(frozen=True, slots=True)
 class Tails:
-    """One-sided tests of a figure against a limit: how likely is what was seen, or more."""
+    """One-sided tests of a figure against a limit."""
 
     above: float
-    """p-value against "the figure is at most the limit": small where it is shown to be above."""
+    """p-value of "the figure is at most the limit": small if it is shown to be above."""
     below: float
-    """p-value against "the figure is at least the limit": small where it is shown to be below."""
+    """p-value of "the figure is at least the limit": small if it is shown to be below."""
 
 
 def proportion_tails(successes: int, trials: int, limit: float) -> Tails:
@@ -98,9 +98,9 @@ def proportion_tails(successes: int, trials: int, limit: float) -> Tails:
 
 
 def mean_tails(values: Sequence[float], limit: float, *, pseudo: Sequence[float]) -> Tails:
-    """Tests of a mean of values, each of one problem, against a limit.
+    """Tests of a mean of values, one per problem, against a limit.
 
-    Normal tests that invert the interval with the same `pseudo` observations, see
+    Normal tests that invert the interval with the same `pseudo` observations; see
     `rate_interval` (`RATE_PSEUDO`) and `gap_interval` (`GAP_PSEUDO`).
     """
     mean, error = _adjusted_mean(values, pseudo)
@@ -111,12 +111,12 @@ def mean_tails(values: Sequence[float], limit: float, *, pseudo: Sequence[float]
 
 
 def sign_flip(differences: Sequence[int]) -> float:
-    """Exact p-value against "no change": how likely is so large a sum, or a larger one.
+    """Exact p-value of "no change": the probability of a sum at least this large.
 
-    Each difference is one problem's, as a whole number (such as samples solved before
-    minus samples solved now), and without a change each could as well have the other
-    sign. Samples of one problem are flipped together, so they are one piece of evidence.
-    With one sample a problem it is McNemar's exact test, one-sided.
+    Each difference belongs to one problem and is a whole number (such as samples solved
+    before minus samples solved now). Under no change, either sign is equally likely. Samples
+    of one problem are flipped together, so they count as one piece of evidence. With one
+    sample per problem this is McNemar's exact test, one-sided.
 
     Source: McNemar (1947), Psychometrika 12; Fisher (1935), The Design of Experiments, §21.
     """
@@ -138,7 +138,7 @@ def sign_flip(differences: Sequence[int]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """p-values corrected for looking at several at once.
+    """p-values corrected for multiple testing.
 
     Source: Holm (1979), Scandinavian Journal of Statistics 6.
     """
@@ -153,11 +153,11 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 def bootstrap_interval(
     values: Sequence[float], *, seed: int = 0, resamples: int = 2_000
 ) -> Interval:
-    """Percentile bootstrap interval for a mean of values, each of one problem.
+    """Percentile bootstrap interval for a mean of values, one per problem.
 
-    Whole problems are drawn with replacement, all samples and forms of one together. It
-    shrinks to a point where all values are equal, which is why verdicts use `gap_interval`;
-    it is a second witness that assumes no normal distribution.
+    Whole problems are drawn with replacement, each with all its samples and forms. It shrinks
+    to a point if all values are equal, which is why verdicts use `gap_interval`; it serves as
+    a second estimate that does not assume a normal distribution.
 
     Source: Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
     """
@@ -171,17 +171,17 @@ def bootstrap_interval(
 
 
 def detectable(spread: float, clusters: int, *, alpha: float, power: float = 0.8) -> float:
-    """The smallest true change of a mean that a one-sided test sees with the given power.
+    """The smallest true change of a mean that a one-sided test detects with the given power.
 
     `spread` is the standard deviation of one problem's value, 0 to 1 or more. For paired
-    verdicts it is the square root of the share of problems whose verdict differs, which
-    is at least the change itself: the value is what solves that equation.
+    outcomes it is the square root of the share of problems whose outcome differs. That share
+    is at least the change itself, so the change is found as the solution of an equation.
 
     Source: Connor (1987), Biometrics 43, for paired proportions.
     """
     z_alpha, z_power = (NormalDist().inv_cdf(p) for p in (1 - alpha, power))
     change = 0.0
-    # The change makes verdicts differ, and so the spread wider: a few rounds settle it.
+    # A change makes outcomes differ, which widens the spread: iterate to the fixed point.
     for _ in range(50):
         share = max(spread**2, change)
         under_change = sqrt(max(share - change**2, 0.0))
@@ -190,28 +190,28 @@ def detectable(spread: float, clusters: int, *, alpha: float, power: float = 0.8
 
 
 def detectable_share(limit: float, trials: int, *, alpha: float, power: float = 0.8) -> float:
-    """The share below a limit that the exact test shows to be below with the given power, 0 to 1.
+    """The largest true share, 0 to 1, that the exact test shows to be below a limit at this power.
 
-    0 where not even a share of 0 would be shown.
+    0 if not even a share of 0 would be shown to be below.
     """
     from scipy.special import bdtr, betaincinv
 
-    # The most that are so few that it would show.
+    # The most successes that are still few enough to show it.
     most = bisect_right(range(trials + 1), alpha, key=lambda k: float(bdtr(k, trials, limit))) - 1
-    # The binomial tail up to `most` is a beta tail in the share.
+    # The binomial tail up to `most`, as a function of the share, is a beta tail.
     return float(betaincinv(most + 1, trials - most, 1 - power)) if most >= 0 else 0.0
 
 
 def _adjusted(
     values: Sequence[float], *, pseudo: Sequence[float], bounds: tuple[float, float]
 ) -> Interval:
-    """Normal interval for a mean after adding pseudo-observations at the bounds."""
+    """Normal interval for a mean after adding pseudo-observations, clipped to the bounds."""
     mean, error = _adjusted_mean(values, pseudo)
     return Interval(max(bounds[0], mean - _Z * error), min(bounds[1], mean + _Z * error))
 
 
 def _adjusted_mean(values: Sequence[float], pseudo: Sequence[float]) -> tuple[float, float]:
-    """Mean and standard error with pseudo-observations."""
+    """Mean and standard error after adding pseudo-observations."""
     padded = [*values, *pseudo]
     mean = fmean(padded)
     variance = fmean((value - mean) ** 2 for value in padded)

@@ -1,6 +1,6 @@
-"""Responses of earlier runs, so that a run that was killed repeats only what was in flight.
+"""Responses of earlier runs, so that a killed run repeats only the requests that were in flight.
 
-One SQLite file holds the responses of all models. A response is found again by
+One SQLite file holds the responses of all models. The key of a response covers
 everything that can change it: the model's identity (weights, adapter, processor,
 versions), the prompt, the pixels, and the settings::
 
@@ -9,8 +9,8 @@ versions), the prompt, the pixels, and the settings::
     cache.save(request, response)
     [(request, response)] = cache.find([request])
 
-Not part of it is the batch size: in half precision the rounding, and with it now
-and then a token, depends on what else is in the batch.
+The batch size is deliberately not part of the key, although in half precision the
+rounding, and occasionally a token, depends on what else is in the batch.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from pytest_crossmath.tasks.score import Finish
 from pytest_crossmath.tasks.task import ImagePart
 
 _PATIENCE = 60.0
-"""Seconds to wait for another process that writes."""
+"""Seconds to wait while another process is writing."""
 
 
 class ResponseStore:
     """Responses by key, in a file that several processes may use at once.
 
-    It never ends a run: a damaged file is set aside, and a disk that is full or
-    read-only switches the store off. `trouble` says so, for the report.
+    The store never ends a run: a damaged file is set aside, and a full or read-only
+    disk switches the store off. `trouble` then holds a message for the report.
     """
 
     def __init__(self, root: Path) -> None:
-        """The store of the project in `root`. Nothing is opened before it is needed."""
+        """The store of the project in `root`. The file is opened on first use."""
         self._root = root
         self.path = root / FOLDER / "cache.sqlite"
         self.trouble: str | None = None
@@ -50,7 +50,7 @@ class ResponseStore:
         self._off = False
 
     def get(self, key: str) -> Mapping[str, Any] | None:
-        """What was stored under a key; None if nothing was, or if it is damaged."""
+        """The value stored under a key; None if there is none or it is damaged."""
         rows = self._execute("SELECT payload, digest FROM responses WHERE key = ?", key)
         if not rows:
             return None
@@ -61,14 +61,14 @@ class ResponseStore:
         return found
 
     def put(self, key: str, value: Mapping[str, Any]) -> None:
-        """Store a value of builtin types; what was there is replaced."""
+        """Store a value of builtin types, replacing any earlier one."""
         payload = json.dumps(value)
         self._execute(
             "INSERT OR REPLACE INTO responses VALUES (?, ?, ?)", key, payload, _digest(key, payload)
         )
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._open is not None:
             with suppress(sqlite3.Error):
                 self._open.close()
@@ -85,7 +85,7 @@ class ResponseStore:
                 if not _is_damage(error) or attempts == 3:
                     self._off = True
                     self.trouble = f"{self.path} is not used: {error}"
-                elif attempts == 2:  # at first another process may have mended it already
+                elif attempts == 2:  # retry once first: another process may have replaced it
                     self._set_aside(error)
         return []
 
@@ -94,9 +94,9 @@ class ResponseStore:
             make_folder(self._root)
             connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
             self._open = connection
-            # Readers do not wait for writers. A power cut may cost the last responses, not the
-            # file; a kill costs nothing.
-            # The switch fails at once, without patience, while another process makes it.
+            # With WAL, readers do not wait for writers. A power cut may lose the last responses
+            # but not the file; a kill loses nothing.
+            # Switching to WAL fails at once, ignoring the timeout, while another process does it.
             with suppress(sqlite3.OperationalError):
                 connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
@@ -108,7 +108,7 @@ class ResponseStore:
 
     def _set_aside(self, error: Exception) -> None:
         aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
-        # Another process may have been quicker.
+        # Another process may have moved it already.
         with suppress(FileNotFoundError):
             self.path.rename(aside)
             for suffix in ("-wal", "-shm"):
@@ -117,7 +117,7 @@ class ResponseStore:
 
 
 class ModelCache:
-    """The part of a store that belongs to one model under some settings."""
+    """The part of a store that belongs to one model with certain settings."""
 
     def __init__(
         self,
@@ -127,11 +127,11 @@ class ModelCache:
         settings: Settings,
         refresh: bool = False,
     ) -> None:
-        """`identify` says what the model is; None switches the cache off for it.
+        """`identify` returns the model's identity; None switches the cache off for this model.
 
-        It is asked when the first response is looked up or saved, since hashing
-        weights takes time, and again until it knows. With `refresh` nothing is
-        found, and what comes is saved.
+        It is first called when a response is looked up or saved, since hashing weights
+        takes time, and again until it returns an identity. With `refresh`, nothing is
+        looked up, and new responses are still saved.
         """
         self._store = store
         self._identify = identify
@@ -141,12 +141,12 @@ class ModelCache:
 
     @property
     def knows_the_model(self) -> bool:
-        """Whether it is known what the model is; without that nothing is found or saved."""
+        """Whether the model's identity is known; without it nothing is looked up or saved."""
         self._identity = self._identity or self._identify()
         return self._identity is not None
 
     def find(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Response]]:
-        """The requests that have a response, with it."""
+        """The requests that have a stored response, each with that response."""
         if self._refresh:
             return
         for request in requests:
@@ -156,7 +156,7 @@ class ModelCache:
                 yield request, Response(**{**stored, "finish": Finish(stored["finish"])})
 
     def save(self, request: Request, response: Response) -> None:
-        """Keep a response."""
+        """Store a response."""
         if key := self._key(request):
             self._store.put(
                 key,
@@ -184,12 +184,12 @@ class ModelCache:
 
 
 def _digest(key: str, payload: str) -> str:
-    """Ties a payload to its key, so that damage within a row is seen."""
+    """Digest of a payload and its key, which reveals damage within a row."""
     return hashlib.sha256(f"{key}\n{payload}".encode()).hexdigest()[:32]
 
 
 def _is_damage(error: Exception) -> bool:
-    """Whether the file is no sound database, in contrast to a full disk or a lock."""
+    """Whether the database file itself is damaged, as opposed to a full disk or a lock."""
     return isinstance(error, sqlite3.DatabaseError) and not isinstance(
         error, sqlite3.OperationalError
     )

@@ -1,4 +1,4 @@
-"""The engine: all requests of a model in, one outcome for each, inferred in batches.
+"""The engine: takes all requests for a model and returns one outcome each, inferred in batches.
 
 ::
 
@@ -6,9 +6,9 @@
     engine.plan(requests)
     scored = engine.ask(requests[0])       # infers until this request has its response
 
-Every request is known before the first runs. The first that is asked for starts
-the inference of its group, which goes only as far as the response that is being
-waited for; what arrives on the way is saved at once and read later.
+Every request is known before the first one runs. Asking for a request runs inference
+on its group until that response has arrived; responses that arrive earlier are saved
+at once and returned when they are asked for.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from pytest_crossmath.tasks.scoring import score_response
 from pytest_crossmath.tasks.task import Modality
 
 _GROUP = 2048
-"""Most requests in a group: so many responses are in memory before tests have read them."""
+"""Largest group, and so the most responses held in memory before tests have read them."""
 
 _BATCHES_SORTED = 8
-"""Batches within which requests are sorted."""
+"""Number of batches across which requests are sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,17 @@ class Scored:
     """A response with its score."""
 
     result: Result
-    """The line for the record."""
+    """The line for the run record."""
     response: Response
-    """What the model said."""
+    """The model's response."""
     score: Score
-    """How good it is."""
+    """Its score."""
     request: Request
-    """What it was asked."""
+    """The request it answers."""
 
     @property
     def is_missed_picture(self) -> bool:
-        """Whether there is an answer to a picture alone, and it is wrong."""
+        """Whether this is a wrong answer to a picture alone."""
         alone = self.request.form.modality is Modality.IMAGE and not self.request.transcribes
         return alone and self.score.outcome is Outcome.MISSED
 
@@ -60,11 +60,11 @@ class Failure:
     """A request that the backend could not answer: nothing was measured."""
 
     message: str
-    """What went wrong, in one line."""
+    """The reason, in one line."""
 
 
 class Engine:
-    """One model and the requests it is asked."""
+    """One model and its requests."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Engine:
         cache: ModelCache | None = None,
         on_result: Callable[[Result], None] = lambda _: None,
     ) -> None:
-        """`on_result` is called with every result the moment it is there."""
+        """`on_result` is called with every result as soon as it arrives."""
         self.name = name
         self._load = load
         self._settings = settings
@@ -95,8 +95,8 @@ class Engine:
     def backend(self) -> Backend:
         """The model, loaded when it is first needed.
 
-        Raises `ModelError` when it cannot be loaded, or cannot read the pictures
-        that it is going to be shown.
+        Raises `ModelError` when it cannot be loaded, or when requests contain
+        pictures and it does not take images.
         """
         if self._broken is not None:
             raise self._broken
@@ -114,9 +114,9 @@ class Engine:
         return self._backend is not None
 
     def plan(self, requests: Iterable[Request]) -> None:
-        """Name requests that will be asked for together, each as often as it will be asked for.
+        """Announce the requests to come, each as many times as it will be asked for.
 
-        Equal requests are inferred once. A response is let go when it was asked for the
+        Equal requests are inferred once. A response is dropped after it was asked for the
         last time, so that memory does not grow with the length of a run.
         """
         planned = list(requests)
@@ -128,14 +128,14 @@ class Engine:
             self._groups.update((request.id, group) for request in group)
 
     def ask(self, request: Request) -> Scored | Failure:
-        """The scored response to a request; its group is inferred until it is there.
+        """The scored response to a request, inferring its group until that response arrives.
 
         Raises `ModelError` when the model cannot be loaded.
         """
         if request.id not in self._groups:
             self.plan([request])
         while request.id not in self._settled:
-            # What runs is finished before another group starts: two at once would not fit.
+            # Finish the running group before starting another: two at once would not fit.
             if next(self._running, self) is self:
                 self._running = self._infer(self._groups[request.id])
         settled = self._settled[request.id]
@@ -145,14 +145,14 @@ class Engine:
         return settled
 
     def is_settled(self, request: Request) -> bool:
-        """Whether a request's response is there, so that asking for it infers nothing."""
+        """Whether a request's response has arrived, so that asking for it infers nothing."""
         return request.id in self._settled
 
     def transcript(self, request: Request) -> str | None:
         """What the model writes when it is asked to copy a picture that it missed.
 
-        The first time it is asked for, all pictures that were missed so far are
-        transcribed in one go. None where the backend failed.
+        The first call transcribes all pictures missed so far in one go. None where the
+        backend failed.
         """
         if request.id not in self._transcripts:
             for _ in self._running:  # two at once would not fit
@@ -173,7 +173,7 @@ class Engine:
         return self._transcripts.pop(request.id)
 
     def close(self) -> None:
-        """Let go of the model, so that the next one has the memory; responses stay."""
+        """Release the model to free memory for the next one; responses are kept."""
         self._running = iter(())
         self._backend = None
         gc.collect()
@@ -184,13 +184,13 @@ class Engine:
         pictured = any(request.pictures for group in self._groups.values() for request in group)
         if pictured and not backend.reads_images:
             raise ModelError(
-                f"model {self.name!r} takes no images: it can only be asked with"
+                f"model {self.name!r} takes no images: it can only be run with"
                 f" {setting('modality')}=text"
             )
         return backend
 
     def _infer(self, group: Sequence[Request]) -> Iterator[None]:
-        """Answer a group, and pause after each answer."""
+        """Infer a group, yielding after each response."""
         if self._broken is not None:
             raise self._broken
         if self._cache:
@@ -211,15 +211,15 @@ class Engine:
             except BackendError as error:
                 left = self._open(part)
                 if isinstance(error, OutOfMemoryError) and size > 1:
-                    # Remembered for all later batches: they would run out of memory as well.
+                    # Applies to all later batches too: they would run out of memory as well.
                     self._limit = size // 2
                     parts.insert(0, left)
                 elif len(left) == 1:
                     self._fail(left[0], error)
                     yield
                 else:
-                    # One request may have spoilt it for those that ran beside it, which are the
-                    # first that are left: each of them gets its own try.
+                    # One request may have broken its whole batch, which is the first `size` of
+                    # the remaining requests: try each of those on its own.
                     parts[:0] = [*([request] for request in left[:size]), left[size:]]
 
     def _ask(self, requests: Sequence[Request], size: int) -> Iterator[None]:
@@ -238,20 +238,20 @@ class Engine:
                 self._keep(requests[index], response)
             yield
         if missing:
-            raise BackendError("the backend gave fewer responses than it was asked for")
+            raise BackendError("the backend returned fewer responses than there were requests")
 
     def _get_to_know(self, cache: ModelCache) -> None:
-        """Let the cache find out what the model is."""
+        """Make sure that the cache knows the model's identity, loading the model if necessary."""
         try:
             if not cache.knows_the_model:
-                # A model of the Hub is known when it is there.
+                # The identity of a model from the Hub is known once it is downloaded.
                 _ = self.backend
         except ModelError as error:
             self._broken = error
             raise
 
     def _batch_size(self, requests: Sequence[Request]) -> int:
-        """The user's number or the backend's; what was too much is not tried again."""
+        """The user's batch size or the backend's, reduced once memory has run out."""
         if self._limit is None:
             self._limit = self._settings.batch_size or self.backend.suggest_batch_size(
                 arranged(requests, len(requests)), self._settings
@@ -287,12 +287,12 @@ class Engine:
 
 
 def arranged(requests: Sequence[Request], batch_size: int) -> list[Request]:
-    """The requests in the order in which a backend is to take them.
+    """The requests in the order in which they are passed to a backend.
 
-    Like beside like within a few batches: with and without pictures apart, and similar
-    lengths together, the longest first, so that little is padded and memory runs out
-    early or not at all. Beyond that in the order of the tests, so that those that come
-    first do not wait for the last.
+    Within a span of a few batches, requests with and without pictures are separated, and
+    similar lengths are put together, longest first, so that there is little padding and
+    memory runs out early or not at all. The spans themselves follow the order of the
+    tests, so that the first tests do not wait for the last.
     """
     span = batch_size * _BATCHES_SORTED
     return [

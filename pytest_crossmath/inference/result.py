@@ -1,4 +1,4 @@
-"""Results: one scored response, as a line of the run record and between processes."""
+"""Results: a scored response in the form used in run records and sent between processes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pytest_crossmath.tasks.score import Outcome, Score
 from pytest_crossmath.tasks.task import Form, Modality
 
 ResultId = tuple[str, RequestId]
-"""Name of the model, and what it was asked."""
+"""Name of the model, and the id of the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one request to one model. Fields are those of the record's lines."""
+    """The result of one request to one model. Its fields are those of a line of the record."""
 
     model: str
     """Name of the model."""
@@ -33,47 +33,47 @@ class Result:
     sample: int
     """Sample number, from 0."""
     outcome: Outcome
-    """What became of it."""
+    """The outcome."""
     response: str
     """The raw text; for an error, its message."""
     answer: tuple[str, ...] | None
-    """The values that were read."""
+    """The values read from the response; None where no answer was found."""
     key: tuple[str, ...]
     """The right values."""
     right: tuple[bool, ...]
-    """For each blank whether it is right."""
+    """Whether each blank is right."""
     steps: tuple[int, ...]
-    """For each blank its step."""
+    """The step of each blank."""
     new_tokens: int
-    """Generated tokens."""
+    """Number of generated tokens."""
     seconds: float
-    """Share of the batch's time."""
+    """Its share of the time that its batch took."""
     cached: bool = False
-    """Whether it was in the cache and not inferred again."""
+    """Whether it came from the cache instead of being inferred."""
     family: str | None = None
-    """Family of the problem; None in a record that does not say it."""
+    """Family of the problem; None in a record without this field."""
 
     @property
     def form(self) -> Form:
-        """The form that was asked."""
+        """The form of the request."""
         return form_of(self.modality, self.style)
 
     @property
     def id(self) -> ResultId:
-        """What no two results of a run share."""
+        """Identifies a result within a run."""
         return self.model, RequestId(self.problem, self.form, self.sample)
 
     def to_json(self) -> dict[str, Any]:
-        """Builtin types only, so that JSON and xdist's channel take it."""
+        """The fields as builtin types only, for JSON and for xdist's channel."""
         fields = asdict(self)
         listed = {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
         return {"type": "result", **listed, "outcome": self.outcome.value}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Result:
-        """The inverse of `to_json`; fields of later versions are left out.
+        """The inverse of `to_json`; fields added by later versions are ignored.
 
-        Raises `KeyError` for a field that is missing and `ValueError` for one that cannot be.
+        Raises `KeyError` for a missing field and `ValueError` for an invalid one.
         """
         fields: dict[str, Any] = {}
         for field in dataclass_fields(cls):
@@ -84,7 +84,7 @@ class Result:
                 raise ValueError(f"the field {field.name!r} cannot be {value!r:.40}")
             fields[field.name] = tuple(value) if isinstance(value, list) else value
         if not len(fields["key"]) == len(fields["right"]) == len(fields["steps"]):
-            raise ValueError("the fields 'key', 'right' and 'steps' are not of one length")
+            raise ValueError("the fields 'key', 'right' and 'steps' differ in length")
         fields["outcome"] = Outcome(fields["outcome"])
         return cls(**fields)
 
@@ -102,7 +102,7 @@ def _are(kind: type) -> Callable[[Any], bool]:
 
 
 _OPTIONAL = frozenset({"cached", "family"})
-"""Fields that were added to the record later."""
+"""Fields that were added to the record later, and so may be missing."""
 
 _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "model": _is_text,
@@ -125,7 +125,7 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
 
 @cache
 def form_of(modality: str, style: str | None) -> Form:
-    """The form of a line of the record, which says it in two fields; the same value each time."""
+    """The form that a line of the record gives in two fields; equal forms share one object."""
     return Form(Modality(modality), style)
 
 
@@ -151,7 +151,7 @@ def failed(model: str, request: Request, message: str) -> Result:
 
 
 def pending(model: str, request: Request) -> Result:
-    """The result of a request that was not asked yet."""
+    """The result of a request that has not been asked yet."""
     return _without_response(model, request, Outcome.PENDING, "")
 
 

@@ -1,7 +1,7 @@
-"""A whole run: what was asked, and every result. What gates and reports look at.
+"""A whole run: its header and every result, as gates and reports take it.
 
-The run that is going on builds one from its results, and `reporting.record.read_record`
-one from a file, so that both reach the same verdict.
+The current run builds one from its results, and `reporting.record.read_record` builds
+one from a file, so that both lead to the same verdict.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ class Run:
     """A run and where it came from."""
 
     name: str
-    """What to call it: the record's path, or ``this run``."""
+    """Its name in messages: the record's path, or ``this run``."""
     header: Mapping[str, Any]
     """The first line of the record: models, suite, modalities, settings, versions."""
     results: tuple[Result, ...]
-    """One for each request that has one."""
+    """The results that exist, one per request."""
     transcripts: tuple[Transcript, ...]
-    """What the model saw in pictures that it missed, where that was asked."""
+    """What the model saw in the pictures that it missed, if the run asked for that."""
     summary: Mapping[str, Any] | None
-    """The last line of the record: its figures; None for a run that was broken off."""
+    """The last line of the record: its figures; None for an interrupted run."""
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Names of the models with results, in the order of their first."""
+        """Names of the models with results, in order of first appearance."""
         return tuple(dict.fromkeys(result.model for result in self.results))

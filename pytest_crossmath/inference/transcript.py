@@ -13,7 +13,7 @@ from pytest_crossmath.tasks.request import RequestId
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """One line of the run record, beside the result of the same request."""
+    """One line of the run record, in addition to the result of the same request."""
 
     model: str
     """Name of the model."""
@@ -22,7 +22,7 @@ class Transcript:
     modality: str
     """``image``."""
     style: str | None
-    """Image style; None where the picture's has no name."""
+    """Image style; None where the style has no name."""
     sample: int
     """Sample number, from 0."""
     cause: Cause
@@ -32,7 +32,7 @@ class Transcript:
 
     @classmethod
     def of(cls, result: Result, cause: Cause, response: str) -> Transcript:
-        """What a model wrote about the picture of a result."""
+        """The transcript for a result, with what the model wrote about its picture."""
         return cls(
             result.model, result.problem, result.modality, result.style, result.sample, cause,
             response,
@@ -40,12 +40,12 @@ class Transcript:
 
     @property
     def id(self) -> ResultId:
-        """That of the result that it explains."""
+        """The id of the result that it explains."""
         form = form_of(self.modality, self.style)
         return self.model, RequestId(self.problem, form, self.sample)
 
     def to_json(self) -> dict[str, Any]:
-        """Builtin types only, so that JSON and xdist's channel take it."""
+        """The fields as builtin types only, for JSON and for xdist's channel."""
         return {"type": "transcript", **asdict(self), "cause": self.cause.value}
 
     @classmethod
@@ -65,6 +65,6 @@ class Transcript:
 
 
 def parse_line(fields: Mapping[str, Any]) -> Result | Transcript:
-    """A line between processes, of either kind."""
+    """Parse a line sent between processes: a result or a transcript."""
     kind = Transcript if fields["type"] == "transcript" else Result
     return kind.from_json(fields)

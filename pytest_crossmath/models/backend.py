@@ -1,6 +1,6 @@
 """The interface between the package and whatever runs a model.
 
-A backend answers requests. The smallest one that works::
+A backend answers requests. A minimal working example::
 
     class Parrot:
         reads_images = True
@@ -12,9 +12,9 @@ A backend answers requests. The smallest one that works::
             for index, request in enumerate(requests):
                 yield index, Response("<answer>1</answer>", Finish.STOP, new_tokens=3, seconds=0.0)
 
-It yields each `Response` with the index of its request the moment it is there, in
-any order, so that what is done is saved whatever comes after. It must not hide
-trouble in a response: an empty text is a model's answer, not a place for an error.
+It yields each `Response` with the index of its request as soon as it is available, in
+any order, so that finished responses are saved even if a later one fails. It must not
+hide a failure in a response: an empty text is a response from the model, not an error.
 """
 
 from __future__ import annotations
@@ -28,35 +28,35 @@ from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.score import Finish
 
 SHARDED = "sharded"
-"""The device of a model that is spread over all GPUs."""
+"""The device setting of a model that is spread over all GPUs."""
 
 
 API_KEY_ENV = "OPENAI_API_KEY"
-"""Environment variable with the API key of a server, unless another is named."""
+"""Default name of the environment variable that holds a server's API key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to generate, and where."""
+    """Generation settings, and the device to run on."""
 
     max_new_tokens: int | None = None
-    """Most new tokens in a response; None takes the backend's own default."""
+    """Maximum number of new tokens in a response; None for the backend's default."""
     temperature: float = 0.0
-    """0 is greedy decoding; else the softmax temperature of sampling."""
+    """Softmax temperature for sampling; 0 for greedy decoding."""
     batch_size: int | None = None
-    """Requests in a batch; None lets the backend choose."""
+    """Requests per batch; None lets the backend choose."""
     dtype: str = "auto"
     """``auto``, ``float32``, ``bfloat16`` or ``float16``."""
     device: str = "auto"
-    """``auto``, what torch calls it (``cpu``, ``cuda``, ``cuda:1``, ``mps``), or ``sharded``:
-    layer by layer over all GPUs, for a model that is too big for one."""
+    """``auto``, a torch device (``cpu``, ``cuda``, ``cuda:1``, ``mps``), or ``sharded``: layer
+    by layer over all GPUs, for a model that is too big for one."""
     attention: str | None = None
-    """What transformers calls the attention implementation (``sdpa``, ``eager``,
+    """Name of the attention implementation in transformers (``sdpa``, ``eager``,
     ``flash_attention_2``); None for the model's default."""
     thinking: bool = False
-    """Whether chat templates that can are asked to open a thinking block."""
+    """Whether to enable thinking in chat templates that support it."""
     trust_remote_code: bool = False
-    """Whether Python files that a checkpoint brings are run."""
+    """Whether to run Python code that comes with a checkpoint."""
     timeout: float = 600.0
     """Seconds to wait for a server's response to one request."""
     api_key_env: str = API_KEY_ENV
@@ -65,20 +65,20 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a model said to one request."""
+    """A model's response to one request."""
 
     text: str
-    """The response, special tokens removed."""
+    """The text, without special tokens."""
     finish: Finish
     """Why it ended."""
     new_tokens: int
-    """Number of generated tokens; 0 where a backend cannot know."""
+    """Number of generated tokens; 0 if the backend cannot know."""
     seconds: float
     """The request's share of the time its batch took."""
 
 
 class OutOfMemoryError(BackendError):
-    """Memory ran out: the same requests may work in smaller batches."""
+    """Out of memory: the same requests may work in smaller batches."""
 
 
 class Backend(Protocol):
@@ -89,17 +89,17 @@ class Backend(Protocol):
         """Whether the model takes pictures."""
 
     def suggest_batch_size(self, requests: Sequence[Request], settings: Settings) -> int:
-        """How many of these requests to work on at once, where the user names no number.
+        """How many of these requests to run at once when the user does not set a batch size.
 
-        Asked once. Raises `BackendError` like `generate`.
+        Called once. Raises `BackendError` like `generate`.
         """
 
     def generate(
         self, requests: Sequence[Request], settings: Settings, *, batch_size: int
     ) -> Iterator[tuple[int, Response | BackendError]]:
-        """Each request's index with its response, at most `batch_size` being worked on at once.
+        """Yield each request's index with its response, running at most `batch_size` at once.
 
-        An error in place of a response says that this request failed for good, and
-        the others go on. Raises `BackendError` when it cannot tell whose fault it
-        was, and its subclass `OutOfMemoryError` when fewer at once might work.
+        An error yielded in place of a response means that this request failed for good;
+        the remaining requests continue. Raises `BackendError` when it cannot tell which
+        request failed, and its subclass `OutOfMemoryError` when a smaller batch might work.
         """

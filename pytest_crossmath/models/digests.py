@@ -1,4 +1,4 @@
-"""Digests of files that are too big to be read whenever they are asked for."""
+"""Digests of files, remembered for those that are too big to read every time."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from pytest_crossmath.errors import ModelError
 from pytest_crossmath.files import write_whole
 
 MEMO_FILE = "digests.json"
-"""Name of the memo in the folder that the caller gives."""
+"""Name of the memo file in the caller's folder."""
 _BIG = 1_000_000
-"""Bytes from which a digest is worth keeping."""
+"""File size in bytes from which a digest is worth keeping."""
 _SETTLED = 2.0
-"""Seconds after which a change of a file is sure to have changed its time stamp."""
+"""Seconds after which another write to a file is certain to give it a new time stamp."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Digests:
-    """SHA-256 of files: each is read once in a run, and a big one once for all runs.
+    """SHA-256 of files: each file is read once per run, and a big one once for all runs.
 
-    A digest holds as long as path, size, time stamps and inode are what they were.
+    A digest is valid as long as path, size, time stamps and inode are unchanged.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Those of big files are kept in `folder`; without one for this run only."""
+        """Digests of big files are kept in `folder`; without one, for this run only."""
         self._folder = folder
         self._known = self._read()
         self._fresh: dict[str, dict[str, Any]] = {}
@@ -47,7 +47,7 @@ class Digests:
             # The Hub's cache names big files by this very digest.
             return real.name
         state = real.stat()
-        # The time of the last change too, since copying tools set that of the last writing.
+        # ctime as well, since copying tools set the mtime.
         stamp = {
             "size": state.st_size, "mtime_ns": state.st_mtime_ns, "ctime_ns": state.st_ctime_ns,
             "inode": state.st_ino,
@@ -65,10 +65,10 @@ class Digests:
         return digest
 
     def save(self) -> None:
-        """Keep what is new. Whatever stands in the way costs time in the next run, no more."""
+        """Write new digests to the memo. A failure only costs time in the next run."""
         if self._folder is None or not self._fresh:
             return
-        # Another process may have written since: its entries are kept too.
+        # Another process may have written in the meantime: keep its entries too.
         content = json.dumps(self._read() | self._fresh, indent=1)
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The modality gap while a model is trained: a callback for any trainer of transformers.
+"""The modality gap during training: a callback for any trainer of transformers.
 
 ::
 
@@ -7,8 +7,8 @@
     callback.attach(trainer)
     trainer.train()
 
-Every 100 steps, and before the first, the model is asked 50 problems in each form. What it
-solves goes to the trainer's log, and from there to whatever it reports to, as
+Before the first step and every 100 steps, the model is asked 50 problems in each form. The
+shares that it solves go to the trainer's log, and from there to its trackers, as
 ``crossmath/text``, ``crossmath/image``, … and ``crossmath/gap/image``, fractions from 0 to 1.
 """
 
@@ -33,15 +33,15 @@ from pytest_crossmath.tasks.task import Modality
 
 _BATCH_SIZE = 16
 LOGGED = "crossmath"
-"""First part of the names in the log."""
+"""Prefix of the names in the log."""
 
 
 class CrossmathCallback(TrainerCallback):
-    """Asks the model a suite every few steps, and logs what it solves in each form.
+    """Evaluates the model on a suite every few steps, and logs the share solved in each form.
 
-    `suite` is a bundled name, a folder or a file; `limit` takes its first problems only.
+    `suite` is a bundled name, a folder or a file; `limit` takes only its first problems.
     Decoding is greedy unless `settings` say otherwise. Raises `SuiteError` for a suite that
-    cannot be read, and `OptionError` for one without a picture where a form wants one.
+    cannot be read, and `OptionError` for one that lacks a picture that a form needs.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class CrossmathCallback(TrainerCallback):
         loaded = load_provable(suite, "CrossmathCallback")
         if any(modality.shows_image for modality in modalities):
             if not loaded.styles:
-                raise OptionError(f"suite {loaded.name} has no pictures: ask it as text only")
+                raise OptionError(f"suite {loaded.name} has no pictures: use it as text only")
             style = loaded.styles[0] if style is None else style
             check_styles(loaded, [style])
             check_pictures(loaded, [style])
@@ -76,10 +76,10 @@ class CrossmathCallback(TrainerCallback):
         ]
 
     def attach(self, trainer: Any) -> None:
-        """Add the callback to a trainer, and its figures to that trainer's log.
+        """Add the callback to a trainer, and write its figures to that trainer's log.
 
-        Given to a trainer as one of its `callbacks` instead, it only adds them to the
-        trainer's history.
+        If it is passed to a trainer in `callbacks` instead, the figures are only added to
+        the trainer's history.
         """
         self._trainer = trainer
         trainer.add_callback(self)
@@ -91,19 +91,19 @@ class CrossmathCallback(TrainerCallback):
         control: TrainerControl,  # noqa: ARG002 - transformers passes it
         **kwargs: Any,
     ) -> None:
-        """Ask the model as it came. Raises `ModelError` where its weights are scattered."""
+        """Evaluate the model before its first step. Raises `ModelError` if it is sharded."""
         zero3 = args.deepspeed_plugin and args.deepspeed_plugin.zero_stage == 3
-        # As a launcher says it, which the arguments do not know of.
+        # Set by a launcher; the arguments do not show it.
         launched = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in {"1", "true"}
         if args.fsdp or launched or zero3:
             raise ModelError(
-                "CrossmathCallback cannot ask a model whose weights are spread by FSDP or ZeRO-3:"
-                " leave it out, and ask the checkpoints with pytest --crossmath-model=DIR"
+                "CrossmathCallback cannot evaluate a model that FSDP or ZeRO-3 has sharded: remove"
+                " it, and evaluate the checkpoints with pytest --crossmath-model=DIR"
             )
         if kwargs.get("processing_class") is None:
             raise ModelError(
-                "CrossmathCallback cannot ask a model without its processor: give the trainer a"
-                " processing_class"
+                "CrossmathCallback cannot evaluate a model without its processor: give the trainer"
+                " a processing_class"
             )
         if state.global_step == 0:
             self._ask(state, **kwargs)
@@ -115,10 +115,10 @@ class CrossmathCallback(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Ask the model every few steps, and after the last."""
+        """Evaluate the model every few steps and after the last one."""
         last = state.global_step >= state.max_steps
         if state.global_step % self._every == 0 or last:
-            # What is logged here would count as the log of this step: the loss would be lost.
+            # Logging here would clear `should_log`, and the loss of this step would be lost.
             should_log = control.should_log
             self._ask(state, **kwargs)
             control.should_log = should_log
@@ -129,18 +129,18 @@ class CrossmathCallback(TrainerCallback):
         try:
             figures = self.figures(model, processing_class)
         except BackendError as error:
-            # A training run is worth more than one of its measurements.
+            # A failed measurement must not end the training run.
             warnings.warn(f"crossmath: nothing was measured: {error}", stacklevel=2)
             return
         if self._trainer is not None:
-            # Not the trainer's own: TRL's adds all that it has gathered since its last line, which
-            # the line of this step would then lack.
+            # Not the trainer's own method: TRL's would add everything collected since its last
+            # line, and the line of this step would then lack it.
             Trainer.log(self._trainer, figures)
         else:
             state.log_history.append({**figures, "step": state.global_step})
 
     def figures(self, model: Any, processor: Any) -> dict[str, float]:
-        """What a model solves now, by form, and its gaps to text; its mode is as it was after."""
+        """The share that a model solves in each form, and the gaps; restores the model's mode."""
         reads_images = hasattr(processor, "image_processor")
         asked = [request for request in self._requests if reads_images or not request.pictures]
         backend = HFBackend(model, processor, reads_images)
@@ -159,7 +159,7 @@ class CrossmathCallback(TrainerCallback):
 
 
 def _named_rates(solved: dict[Modality, float]) -> dict[str, float]:
-    """Rates by form, and each form's gap to text, under their names in the log."""
+    """Rates by modality and their gaps to text, under their names in the log."""
     named = {f"{LOGGED}/{modality.value}": rate for modality, rate in solved.items()}
     if Modality.TEXT in solved:
         named |= {

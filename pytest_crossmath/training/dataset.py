@@ -1,4 +1,4 @@
-"""Examples to learn from: a problem in one form, and what a model is to write.
+"""Training examples: a problem in one form, with the completion that a model should learn.
 
 >>> from pytest_crossmath.tasks.suite import load_suite
 >>> wanted = {"modalities": [Modality.TEXT], "styles": [], "seed": 1}
@@ -6,7 +6,7 @@
 >>> first.id, first.completion, first.picture
 ('mini-0001-text', '<answer>20, 1, 17</answer>', None)
 
-`make_dataset` gives them to trainers, in the columns that TRL takes.
+`make_dataset` turns them into a dataset with the columns that TRL expects.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ from pytest_crossmath.tasks.suite import Suite, check_styles
 from pytest_crossmath.tasks.task import Modality, Task
 
 IMAGES = "images"
-"""Folder of the pictures, in the folder that is made."""
+"""Subfolder for the pictures."""
 
 
 class Completion(StrEnum):
-    """What a model is to learn to write."""
+    """What the model learns to write."""
 
     STEPS = "steps"
     """Every step with its equation and value, then the answer."""
     BRIEF = "brief"
-    """Every step in a few signs, then the answer."""
+    """Every step in a few characters, then the answer."""
     ANSWER = "answer"
-    """The answer alone."""
+    """Only the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One thing to learn: a problem in one form, and what to write."""
+    """One training example: a problem in one form, with its completion."""
 
     id: str
     """Problem, modality and style."""
     task: Task
     """The problem."""
     request: Request
-    """What is asked."""
+    """The request."""
     completion: str
-    """What is to be written."""
+    """The text to learn."""
 
     @property
     def text(self) -> str:
@@ -61,12 +61,12 @@ class Example:
 
     @property
     def picture(self) -> Picture | None:
-        """The picture; None in a text example."""
+        """The picture; None for a text example."""
         return next(iter(self.request.pictures), None)
 
     @property
     def picture_name(self) -> str | None:
-        """Where the picture is put, relative to the folder."""
+        """The path of the picture, relative to the folder of the training set."""
         if self.picture is None:
             return None
         return f"{IMAGES}/{self.task.id}-{self.request.form.style}.png"
@@ -81,11 +81,11 @@ def examples(
     seed: int,
     instruction: str | None = None,
 ) -> Iterator[Example]:
-    """Each problem in each form: text once, a form with a picture once in each style.
+    """Yield each problem in each form: text once, a form with a picture once per style.
 
-    Without `instruction` they are asked in our own words. Raises `ValueError` for a problem that
-    has no worked solution, `SuiteError` for one of a family that cannot be solved, and
-    `OptionError` for a style that the suite does not have.
+    Without `instruction` the built-in prompt is used. Raises `ValueError` for a problem without
+    a worked solution, `SuiteError` for one of a family that cannot be solved, and `OptionError`
+    for a style that the suite does not have.
     """
     check_styles(suite, styles)
     forms = suite.chosen(modalities, styles)
@@ -98,8 +98,8 @@ def examples(
 
 
 def row_of(example: Example) -> dict[str, Any]:
-    """An example in TRL's columns, its picture by name, with what a reward needs."""
-    # An empty list, not null: TRL's collator wants the column in every row.
+    """An example in TRL's columns, with its picture's path and the fields that a reward needs."""
+    # An empty list, not null: TRL's collator needs the column in every row.
     return {
         "prompt": [{"role": "user", "content": example.text}],
         "completion": [{"role": "assistant", "content": example.completion}],
@@ -112,11 +112,11 @@ def row_of(example: Example) -> dict[str, Any]:
 
 
 def make_dataset(found: Iterable[Example], cache: Path, *, embed: bool, ending: str = "") -> Any:
-    """A `datasets.Dataset` of the examples, kept in files under `cache`.
+    """A `datasets.Dataset` of the examples, stored in files under `cache`.
 
-    Pictures are in it where `embed` says so, else they are read from where they lie when a
-    row is asked for. `ending` is put after what is to be written. Raises `ModelError` where
-    `datasets` is not installed, and what `found` raises, such as `ValueError`.
+    With `embed` it contains the pictures; otherwise they are read from their files when a row
+    is accessed. `ending` is appended to each completion. Raises `ModelError` if `datasets` is
+    not installed, and anything that `found` raises, such as `ValueError`.
     """
     try:
         import datasets  # type: ignore[import-untyped]
@@ -145,13 +145,13 @@ def make_dataset(found: Iterable[Example], cache: Path, *, embed: bool, ending: 
             yield {**row, "images": pictures}
 
     datasets.disable_progress_bars()
-    # A fingerprint of its own: else `datasets` hashes the generator, which it cannot pickle.
+    # Without an explicit fingerprint `datasets` hashes the generator, which it cannot pickle.
     try:
         return datasets.Dataset.from_generator(
             rows, features=features, cache_dir=str(cache), fingerprint=secrets.token_hex(8)
         )
     except datasets.exceptions.DatasetGenerationError as error:
-        # What the examples raise, it hides in one of its own.
+        # `datasets` wraps what the examples raise.
         if isinstance(error.__cause__, ValueError | OSError | CrossmathError):
             raise error.__cause__ from None
         raise

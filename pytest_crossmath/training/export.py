@@ -1,13 +1,13 @@
-"""Suites as training sets, in the layouts that trainers read.
+"""Suites exported as training sets, in the layouts that trainers read.
 
-``trl``       a line an example: `prompt` and `completion` as messages, `images` as paths; what
-              `datasets` loads and TRL's SFTTrainer trains on
+``trl``       one line per example: `prompt` and `completion` as messages, `images` as paths;
+              `datasets` loads it and TRL's SFTTrainer trains on it
 ``llava``     one JSON list of `image` and `conversations`, the LLaVA and ShareGPT layout
-``openai``    a line an example: `messages` of the chat API, pictures as data URIs
-``parquet``   the columns of ``trl`` in one file, pictures included, made by `datasets`
+``openai``    one line per example: `messages` of the chat API, pictures as data URIs
+``parquet``   the columns of ``trl`` in one file, pictures included, written by `datasets`
 ``lmms-eval`` a task folder, so that the suite can be run in that harness
 
-``trl``, ``llava`` and ``lmms-eval`` have the pictures beside them, under ``images``.
+``trl``, ``llava`` and ``lmms-eval`` put the pictures in a folder ``images`` next to their files.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from pytest_crossmath.training.dataset import Example, make_dataset, row_of
 
 
 def write_trl(found: Iterable[Example], folder: Path) -> int:
-    """A line an example in ``train.jsonl``; gives how many."""
+    """Write one line per example to ``train.jsonl``; returns the number of examples."""
     return _write_lines(found, folder, row_of)
 
 
 def write_openai(found: Iterable[Example], folder: Path) -> int:
-    """A line an example in ``train.jsonl``, without a file beside it; gives how many."""
+    """Write ``train.jsonl`` with the pictures inline; returns the number of examples."""
     return _write_lines(found, folder, _openai, pictures=False)
 
 
 def write_llava(found: Iterable[Example], folder: Path) -> int:
-    """A list of all examples in ``train.json``; gives how many."""
-    # Written piece by piece: a training set is larger than its suite.
+    """Write a list of all examples to ``train.json``; returns the number of examples."""
+    # Written piece by piece, since a training set is larger than its suite.
     count = 0
     with (folder / "train.json").open("w", encoding="utf-8", newline="\n") as stream:
         for example in found:
@@ -50,11 +50,11 @@ def write_llava(found: Iterable[Example], folder: Path) -> int:
 
 
 def write_parquet(found: Iterable[Example], folder: Path) -> int:
-    """One file ``train.parquet`` with pictures as `datasets` keeps them; gives how many.
+    """Write ``train.parquet``, with pictures as `datasets` stores them; returns the row count.
 
-    Raises `ModelError` where `datasets` is not installed.
+    Raises `ModelError` if `datasets` is not installed.
     """
-    # Through a file of its own and not in memory, and not into the user's cache.
+    # Through a temporary folder: neither in memory nor in the user's cache.
     with tempfile.TemporaryDirectory() as cache:
         made = make_dataset(found, Path(cache), embed=True)
         made.to_parquet(folder / "train.parquet")
@@ -62,9 +62,9 @@ def write_parquet(found: Iterable[Example], folder: Path) -> int:
 
 
 def write_lmms_eval(found: Iterable[Example], folder: Path, *, task: str) -> int:
-    """A task of lmms-eval: its settings, its functions, and ``test.jsonl``; gives how many.
+    """Write an lmms-eval task: settings, functions and ``test.jsonl``; returns the row count.
 
-    Its functions score with this package, so that figures are the same in both.
+    Its functions score with this package, so that both give the same figures.
     """
     count = _write_lines(found, folder, _lmms, name="test.jsonl")
     (folder / f"{task}.yaml").write_text(_LMMS_TASK.format(task=task), encoding="utf-8")
@@ -102,7 +102,7 @@ metadata:
 """
 
 _LMMS_FUNCTIONS = '''\
-"""Functions of the task: what is asked, and how it is scored."""
+"""Functions of the task: its prompt and its scoring."""
 
 from pathlib import Path
 from statistics import fmean
@@ -117,7 +117,7 @@ HERE = Path(__file__).parent
 
 
 def doc_to_visual(doc):
-    """The picture, where there is one."""
+    """The picture, if there is one."""
     return [Image.open(HERE / name).convert("RGB") for name in doc["images"]]
 
 
@@ -127,7 +127,7 @@ def doc_to_text(doc, lmms_eval_specific_kwargs=None):
 
 
 def process_results(doc, results):
-    """Whether every value is right, and the share that is."""
+    """Whether all values are right, and the share of right values."""
     line = {**doc["line"], "images": {}}
     task = family_named(doc["family"]).parse(line, HERE / "test.jsonl", doc["id"])
     score = score_response(task, results[0])
@@ -204,7 +204,7 @@ def _lmms(example: Example) -> dict[str, Any]:
         "text": example.text,
         "images": [example.picture_name] if example.picture_name else [],
         "answer": ", ".join(task.target),
-        # Without its pictures: an empty object is not for every reader of JSON lines.
+        # Without its pictures: some readers of JSON lines cannot take an empty object.
         "line": {field: value for field, value in line.items() if field != "images"},
         "difficulty": task.difficulty,
     }

@@ -1,4 +1,4 @@
-"""The folder of a training run: what is asked of it, its checkpoints, and its result."""
+"""The folder of a training run: its settings, its checkpoints and its result."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from pytest_crossmath.training.recipe import Recipe
 from pytest_crossmath.training.trainee import base_name
 
 SETTINGS_FILE = "training.json"
-"""What the run was asked, in the folder that it makes."""
+"""The settings of the run, stored in its folder."""
 HASHED = ("suite", "model")
-"""Settings that are written down as hashes of what is in files."""
+"""Settings that are stored as hashes of file contents."""
 LOCK_FILE = ".lock"
-"""Held by the run that is writing."""
+"""Locked by the run that is writing to the folder."""
 
 
 def check_folder(recipe: Recipe, asked: Mapping[str, Any], *, resume: bool) -> None:
-    """See that the folder of a run is free, or holds the run that is asked for.
+    """Check that the folder is free, or holds the run that is to be resumed.
 
-    Raises `OptionError` where it does not.
+    Raises `OptionError` otherwise.
     """
     out = recipe.out
     if not is_first_process():
@@ -41,7 +41,7 @@ def check_folder(recipe: Recipe, asked: Mapping[str, Any], *, resume: bool) -> N
         raise OptionError(f"--out {out} is a file: name a folder")
     if resume:
         _check_same(out / SETTINGS_FILE, asked)
-    # What is left of a run that did not begin is no run.
+    # A leftover lock or empty folder of a run that never started does not count.
     elif any(path.is_file() and path.name != LOCK_FILE for path in out.rglob("*")):
         raise OptionError(f"--out {out} is not empty: add --resume or name another folder")
     try:
@@ -51,13 +51,13 @@ def check_folder(recipe: Recipe, asked: Mapping[str, Any], *, resume: bool) -> N
 
 
 def is_first_process() -> bool:
-    """Whether this is the process of a distributed run that writes and speaks; all alone it is."""
+    """Whether this process writes files and output: the first of several, or the only one."""
     return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
 def locked(recipe: Recipe) -> Iterator[None]:
-    """Keep other runs out of the folder. Raises `OptionError` where one is in it."""
+    """Keep other runs out of the folder. Raises `OptionError` if one is using it."""
     if not is_first_process():
         yield
         return
@@ -76,7 +76,7 @@ def locked(recipe: Recipe) -> Iterator[None]:
 
 
 def note_settings(recipe: Recipe, asked: Mapping[str, Any]) -> None:
-    """Write down what is asked, for `--resume` to hold against."""
+    """Store the settings, for `--resume` to compare with."""
     write_whole(recipe.out / SETTINGS_FILE, json.dumps(asked, indent=1) + "\n")
 
 
@@ -87,9 +87,9 @@ def is_finished(checkpoint: str) -> bool:
 
 
 def last_checkpoint(recipe: Recipe) -> str | None:
-    """The last one that is whole; None where the run was broken off before its first.
+    """The last complete checkpoint; None if the run was interrupted before its first.
 
-    Its state is written last, so one without it was broken off while it was written.
+    The state file is written last, so a checkpoint without one is incomplete.
     """
     found = recipe.checkpoints.glob(f"{PREFIX_CHECKPOINT_DIR}-*")
     for folder in sorted(found, key=lambda f: int(f.name.rpartition("-")[2]), reverse=True):
@@ -103,11 +103,11 @@ def last_checkpoint(recipe: Recipe) -> str | None:
 
 
 def save_result(trainer: Any, trainee: Checkpoint, out: Path) -> None:
-    """Write the result beside its place, and move it there whole, its weights last."""
+    """Write the result to a temporary folder, then move it into place, weights last."""
     unfinished = out / "unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
     model = trainer.accelerator.unwrap_model(trainer.model)
-    # GRPO with a penalty has the model as it came as another adapter beside ours.
+    # GRPO with a divergence penalty keeps the original model as a second adapter.
     chosen = {"selected_adapters": ["default"]} if hasattr(model, "peft_config") else {}
     model.save_pretrained(unfinished, **chosen)
     trainee.processor.save_pretrained(unfinished)
@@ -117,7 +117,7 @@ def save_result(trainer: Any, trainee: Checkpoint, out: Path) -> None:
         content["base_model_name_or_path"] = base_name(trainee.source)
         described.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     for file in unfinished.glob("*.safetensors"):
-        # Weights come for their owner's eyes only, the rest as the user has files.
+        # Weights are saved readable by their owner only; give them the mode of the other files.
         shutil.copymode(next(unfinished.glob("*.json")), file)
     for file in sorted(unfinished.iterdir(), key=lambda file: file.suffix == ".safetensors"):
         file.replace(out / file.name)
@@ -127,13 +127,13 @@ def save_result(trainer: Any, trainee: Checkpoint, out: Path) -> None:
 def _check_same(file: Path, asked: Mapping[str, Any]) -> None:
     if not file.is_file():
         raise OptionError(
-            f"--resume: there is no run in {file.parent}; leave --resume out to start anew"
+            f"--resume: there is no run in {file.parent}; omit --resume to start a new one"
         )
     try:
         known = {**json.loads(file.read_text(encoding="utf-8"))}
     except (OSError, ValueError, TypeError):
         raise OptionError(
-            f"--resume: {file} is damaged, so that nobody knows what was asked: start anew in"
+            f"--resume: {file} is damaged, so the settings of the run are unknown: start again in"
             " another folder"
         ) from None
     now = json.loads(json.dumps(asked))
@@ -144,7 +144,7 @@ def _check_same(file: Path, asked: Mapping[str, Any]) -> None:
 
 def _other(file: Path, name: str, before: object, now: object) -> str:
     if name in HASHED:
-        return f"the run in {file.parent} is of another {name}: name another folder"
+        return f"the run in {file.parent} has a different {name}: name another folder"
     return (
         f"the run in {file.parent} has {name} {before!r}, not {now!r}: give the same options, or"
         " name another folder"

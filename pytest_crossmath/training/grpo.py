@@ -1,7 +1,7 @@
-"""Reinforcement learning with TRL: a model tries, and right blanks are rewarded.
+"""Reinforcement learning with TRL: completions are sampled and rewarded for right blanks.
 
-Group relative policy optimisation (GRPO): several completions of a prompt are compared
-with each other. A prompt to which all are equally good teaches nothing.
+Group relative policy optimisation (GRPO) compares several completions of a prompt with
+each other. A prompt whose completions are all equally good teaches nothing.
 
 Source: CrossMath (arXiv 2604.16256), section on reinforcement learning; DeepSeekMath
 (arXiv 2402.03300).
@@ -24,24 +24,24 @@ from pytest_crossmath.training.run import on_one_gpu, training_arguments
 
 @dataclass(frozen=True, slots=True)
 class Rollouts:
-    """How completions are drawn and compared."""
+    """How completions are sampled and compared."""
 
     generations: int
-    """Completions of a prompt that are compared with each other."""
+    """Completions per prompt that are compared with each other."""
     temperature: float
-    """Softmax temperature of sampling."""
+    """Softmax temperature for sampling."""
     max_new_tokens: int
-    """Most tokens in a completion; a longer one is cut off, and has no answer."""
+    """Maximum number of tokens in a completion; a longer one is truncated and has no answer."""
     beta: float
-    """Weight of the divergence from the model as it came; 0 does without."""
+    """Weight of the divergence from the original model; 0 turns it off."""
 
 
 class _Trainer(GRPOTrainer):
-    """TRL's trainer, with an order of prompts that a resumed run takes up in any epoch."""
+    """TRL's trainer, with an order of prompts that a resumed run can continue in any epoch."""
 
     def _get_train_sampler(self, dataset: Any = None) -> Any:
         sampler: Any = super()._get_train_sampler(dataset)
-        # Its own generator goes on from epoch to epoch, and starts anew in a resumed run.
+        # Its generator would carry on from epoch to epoch, but start again in a resumed run.
         sampler.set_epoch = lambda epoch: sampler.generator.manual_seed(self.args.seed + epoch)
         return sampler
 
@@ -62,9 +62,9 @@ def grpo_trainer(
         temperature=rollouts.temperature,
         max_completion_length=rollouts.max_new_tokens,
         beta=rollouts.beta,
-        # Drawn batch by batch, so that the size of a batch is what a device has to hold.
+        # Generate batch by batch, so that a device holds no more than one batch.
         steps_per_generation=1,
-        # As models are asked: a template that can would open a thinking block.
+        # As in evaluation; some templates would otherwise open a thinking block.
         chat_template_kwargs={"enable_thinking": False},
     )
     return _Trainer(

@@ -1,4 +1,4 @@
-"""The log of a training run: lines on the terminal, and lines of JSON in a file."""
+"""The log of a training run: lines on the terminal, and JSON lines in a file."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from pytest_crossmath.errors import ModelError
 from pytest_crossmath.training.callback import LOGGED
 
 LOG_FILE = "training-log.jsonl"
-"""One line for whatever the trainer logs."""
+"""One line for everything that the trainer logs."""
 _SHOWN = (
     "loss", "learning_rate", "grad_norm", "mean_token_accuracy", "reward", "reward_std",
     "frac_reward_zero_std", "completions/mean_length", "completions/clipped_ratio", "epoch",
 )  # fmt: skip
-"""What a line on the terminal has of all that a trainer logs; the file has everything."""
+"""The figures shown on the terminal; the file has everything that the trainer logs."""
 
 
 class LogLines(TrainerCallback):
-    """What the trainer logs, a line each on the terminal and in a file.
+    """Writes what the trainer logs as lines on the terminal and in a file.
 
-    A loss that is no number ends the run: nothing that follows could be used.
+    A loss that is not finite ends the run, since nothing after it could be used.
     """
 
     def __init__(self, file: Path) -> None:
@@ -47,7 +47,7 @@ class LogLines(TrainerCallback):
         figures = {name: float(value) for name, value in logs.items() if _is_number(value)}
         broken = [name for name, value in figures.items() if not math.isfinite(value)]
         seconds = round(time.perf_counter() - self._started, 1)
-        # JSON has no such numbers.
+        # JSON has no NaN or infinity: write null instead.
         record = {"step": state.global_step, "seconds": seconds, **figures, **dict.fromkeys(broken)}
         with self._file.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(record) + "\n")
@@ -57,13 +57,13 @@ class LogLines(TrainerCallback):
             for name, value in figures.items()
             if (name.startswith(f"{LOGGED}/") if measured else name in _SHOWN)
         )
-        if "train_runtime" not in figures:  # the trainer's last word is no step
+        if "train_runtime" not in figures:  # the trainer's final line is not a step
             print(
                 f"step {state.global_step}/{state.max_steps}  {seconds:.0f} s  {shown}", flush=True
             )
         if {"loss", "grad_norm"} & {*broken}:
             raise ModelError(
-                f"loss or gradient are no numbers any more at step {state.global_step}: take a"
+                f"the loss or its gradient is no longer finite at step {state.global_step}: use a"
                 " smaller --learning-rate, or --dtype=float32"
             )
 

@@ -1,4 +1,4 @@
-"""How a model is trained: the settings that supervised and reinforcement learning share."""
+"""The settings that supervised fine-tuning and reinforcement learning share."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ class LoraTargets(StrEnum):
     """The linear layers that get a LoRA adapter."""
 
     ALL = "all"
-    """All of them: a model that sees badly learns to see."""
+    """All of them, so that a model with poor vision can learn to see."""
     LANGUAGE = "language"
-    """Those of the language model: what the vision tower gives stays as it is."""
+    """Only those of the language model; the vision tower stays unchanged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """Settings of a training run.
 
-    Of the command's defaults for fine-tuning rank, learning rate, schedule, warm-up and epochs
-    are those of the paper, the others ours.
+    The command's defaults for rank, learning rate, schedule, warm-up and epochs in fine-tuning
+    are those of the paper; the other defaults are ours.
 
     Source: CrossMath (arXiv 2604.16256), section on training.
     """
@@ -29,31 +29,31 @@ class Recipe:
     out: Path
     """Folder for the adapter, its checkpoints and the log."""
     seed: int
-    """Of the adapter's first weights and of the order of examples."""
+    """Seed for the adapter's initial weights and the order of examples."""
     epochs: float
-    """Passes over the examples; `max_steps` goes before it."""
+    """Passes over the examples; `max_steps` overrides it."""
     max_steps: int | None
     """Optimizer steps; None for as many as `epochs` takes."""
     learning_rate: float
-    """Its highest value."""
+    """Peak learning rate."""
     schedule: str
-    """How it falls: what transformers calls the scheduler, such as ``cosine``."""
+    """How it decays: a scheduler of transformers, such as ``cosine``."""
     warmup: float
-    """Share of the steps in which it rises, below 1."""
+    """Share of the steps over which it rises, below 1."""
     batch_size: int
-    """Examples, or completions, that a device works on at once."""
+    """Examples, or completions, per device and batch."""
     accumulate: int
-    """Batches in an optimizer step."""
+    """Batches per optimizer step."""
     lora_rank: int
     """Rank of the adapter; 0 trains all weights of the model itself."""
     lora_alpha: float
-    """The adapter counts this much divided by its rank."""
+    """Scale of the adapter: its output is weighted by alpha divided by rank."""
     lora_dropout: float
-    """Share of its inputs that an adapter drops while training."""
+    """Dropout on the adapter's inputs while training."""
     lora_targets: LoraTargets
-    """The layers that get one."""
+    """The layers that get an adapter."""
     checkpointing: bool
-    """Whether activations are computed twice, to save memory."""
+    """Whether to recompute activations in the backward pass, to save memory."""
     log_every: int
     """Steps between two lines of the log."""
     save_every: int
@@ -63,5 +63,5 @@ class Recipe:
 
     @property
     def checkpoints(self) -> Path:
-        """Where a run that is broken off goes on from."""
+        """Folder of the checkpoints from which an interrupted run resumes."""
         return self.out / "checkpoints"

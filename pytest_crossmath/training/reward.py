@@ -1,4 +1,4 @@
-r"""The reward of a completion: its right blanks, the deeper ones counting more.
+r"""The reward of a completion: its right blanks, with deeper ones weighing more.
 
 >>> from pytest_crossmath.tasks.suite import load_suite
 >>> task = load_suite("mini").tasks[0]
@@ -9,11 +9,11 @@ r"""The reward of a completion: its right blanks, the deeper ones counting more.
 >>> reward_of(task, "<answer>2, 3, 4</answer>", format_weight=0.2)
 0.2
 
-With TRL's `GRPOTrainer` in a script of your own::
+With TRL's `GRPOTrainer` in your own script::
 
     GRPOTrainer(model=…, reward_funcs=crossmath_reward(load_suite("learn").tasks), …)
 
-where the rows have a column `problem` with ids, as those of `crossmath export` do.
+where the rows have a column `problem` with ids, as rows from `crossmath export` do.
 
 Source: CrossMath (arXiv 2604.16256), section on reinforcement learning.
 """
@@ -34,8 +34,8 @@ def reward_of(
     """The reward of one response, from 0 to 1.
 
     A blank of step k weighs ``1 + depth_weight * (k - 1)``, and the reward is the weight of the
-    right blanks over that of all. `format_weight` is the share of the reward that an answer gets
-    for being there in the right form, with as many values as there are blanks.
+    right blanks divided by the weight of all blanks. `format_weight` is the share of the reward
+    given for a well-formed answer, one with as many values as there are blanks.
     """
     score = score_response(task, text)
     weights = [1.0 + depth_weight * (step - 1) for step in score.steps]
@@ -47,17 +47,17 @@ def reward_of(
 def crossmath_reward(
     tasks: Iterable[Task], *, depth_weight: float = 1.0, format_weight: float = 0.0
 ) -> Callable[..., list[float | None]]:
-    """`reward_of` as a reward function of TRL, for rows that say their `problem`."""
+    """`reward_of` as a TRL reward function, for rows with a column `problem`."""
     by_id = {task.id: task for task in tasks}
 
     def crossmath_reward(
         completions: Sequence[Any],
         problem: Sequence[str],
         **_: object,
-    ) -> list[float | None]:  # TRL's type; none is missing
+    ) -> list[float | None]:  # TRL's type; no value is ever None
         if unknown := next((id for id in problem if id not in by_id), None):
             raise OptionError(
-                f"the reward knows no problem {unknown!r}: give it the suite that the rows are of"
+                f"unknown problem {unknown!r}: give the reward the suite that the rows come from"
             )
         return [
             reward_of(
@@ -70,7 +70,7 @@ def crossmath_reward(
 
 
 def _text(completion: Any) -> str:
-    """The text of a completion: TRL gives messages for messages, and a text for a text."""
+    """The text of a completion: TRL passes messages if prompts are messages, else plain text."""
     if isinstance(completion, str):
         return completion
     return "\n".join(_content(message["content"]) for message in completion)

@@ -1,4 +1,4 @@
-"""One training run: resume, log, errors in one line, and what is left when it ends."""
+"""One training run: resuming, logging, one-line errors, and saving the result."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def train(
     """Build a trainer, train to the end, and save the adapter or the whole model.
 
     Raises `ModelError` for a model or a setting that cannot be trained with, and `NoResultError`
-    for what goes wrong on the way; the last checkpoint stays.
+    if training fails; the last checkpoint is kept.
     """
     with locked(recipe), _told(trainee, recipe), without_future_warnings(), interrupt_on_sigterm():
         last = last_checkpoint(recipe) if resume else None
@@ -48,8 +48,8 @@ def train(
         zero3: Any = is_deepspeed_zero3_enabled  # it has no types
         if trainer.is_fsdp_enabled or zero3():
             raise ModelError(
-                "weights that FSDP or ZeRO-3 has spread cannot be saved as one adapter here: use"
-                " plain data parallelism, or a script of your own on exported examples"
+                "weights that FSDP or ZeRO-3 has sharded cannot be saved as one adapter here: use"
+                " plain data parallelism, or your own script on exported examples"
             )
         for theirs in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(theirs)
@@ -57,10 +57,10 @@ def train(
         for callback in callbacks:
             callback.attach(trainer)
         if trainer.is_world_process_zero():
-            # Not before: a run that could not begin leaves its folder free.
+            # Not earlier, so that a run that fails to start leaves its folder free.
             note_settings(recipe, asked)
         if last is not None and is_finished(last):
-            # Another step would make it another model.
+            # Another step would change the model.
             trainer._load_from_checkpoint(last)  # noqa: SLF001 - as `train` does
         else:
             trainer.train(resume_from_checkpoint=last)
@@ -73,13 +73,13 @@ def _check_steps(state: TrainerState) -> None:
     if state.global_step < max(state.max_steps, 1):
         raise ModelError(
             f"only {state.global_step} of {state.max_steps} steps were taken: there are fewer"
-            " examples than a step wants. Generate more, or take a smaller --batch-size or"
+            " examples than a step needs. Generate more, or use a smaller --batch-size or"
             " --accumulate"
         )
 
 
 def training_arguments(recipe: Recipe, settings: Settings) -> dict[str, Any]:
-    """The settings under the names that transformers has for them."""
+    """The settings under the names that transformers uses."""
     on_gpu = settings.device != "cpu" and torch.cuda.is_available()
     mixed = on_gpu and settings.dtype != "float32"
     return {
@@ -93,9 +93,9 @@ def training_arguments(recipe: Recipe, settings: Settings) -> dict[str, Any]:
         "per_device_train_batch_size": recipe.batch_size,
         "gradient_accumulation_steps": recipe.accumulate,
         "gradient_checkpointing": recipe.checkpointing,
-        # No checkpoint is written before the loss was looked at.
+        # No checkpoint is written before the loss has been checked.
         "logging_steps": min(recipe.log_every, recipe.save_every),
-        # Else a loss that is no number is logged as 0.
+        # Otherwise a NaN loss is logged as 0.
         "logging_nan_inf_filter": False,
         "save_steps": recipe.save_every,
         "save_total_limit": 2,
@@ -103,45 +103,45 @@ def training_arguments(recipe: Recipe, settings: Settings) -> dict[str, Any]:
         "use_cpu": settings.device == "cpu",
         "dataloader_pin_memory": on_gpu,
         "bf16": mixed and torch.cuda.is_bf16_supported(including_emulation=False),
-        # The others wait while the first process asks the model.
+        # The other processes wait while the first one evaluates the model.
         "ddp_timeout": _PATIENCE,
         "disable_tqdm": True,
     }
 
 
 def on_one_gpu(arguments: Any) -> Any:
-    """Trainer's arguments, such that a process uses one GPU.
+    """The trainer's arguments, changed so that each process uses one GPU.
 
-    Left alone, a trainer that sees several copies the model to all of them at each step
-    (`DataParallel`), which splits pictures from their rows.
+    By default, a trainer that sees several GPUs copies the model to all of them at each
+    step (`DataParallel`), which separates pictures from their rows.
     """
     if arguments.n_gpu > 1:
-        arguments._n_gpu = 1  # noqa: SLF001 - there is no other way to say it
+        arguments._n_gpu = 1  # noqa: SLF001 - there is no public way to set it
     return arguments
 
 
 @contextmanager
 def _told(trainee: Checkpoint, recipe: Recipe) -> Iterator[None]:
-    """Whatever a trainer raises, in one line."""
+    """Turn anything that a trainer raises into a one-line error."""
     try:
         yield
     except CrossmathError:
         raise
     except KeyboardInterrupt:
         if last_checkpoint(recipe):
-            print("crossmath: --resume goes on from the last checkpoint", file=sys.stderr)
+            print("crossmath: --resume continues from the last checkpoint", file=sys.stderr)
         raise
-    except Exception as error:  # trainers and models raise many kinds
+    except Exception as error:  # trainers and models raise many kinds of errors
         if ran_out_of_memory(error):
             raise NoResultError(
-                "memory ran out: take a smaller --batch-size with a larger --accumulate, or"
+                "out of memory: use a smaller --batch-size with a larger --accumulate, or"
                 " --checkpointing, and --resume"
             ) from error
         full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
         if full or "inline_container" in str(error):
             raise NoResultError(
-                f"--out {recipe.out} cannot be written any more: no space is left. Free some, and"
-                " --resume"
+                f"--out {recipe.out} can no longer be written: there is no space left. Free some,"
+                " then --resume"
             ) from error
         raise NoResultError(
             f"{trainee.source} cannot be trained: {type(error).__name__}: {one_line(error)}"

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning with TRL: a model learns to write worked solutions."""
+"""Supervised fine-tuning with TRL: the model learns to write worked solutions."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pytest_crossmath.training.run import on_one_gpu, training_arguments
 
 
 def sft_trainer(trainee: Checkpoint, dataset: Any, recipe: Recipe, *, settings: Settings) -> Any:
-    """TRL's trainer over prompts and completions. The loss is that of the completions only."""
+    """TRL's trainer over prompts and completions; the loss covers only the completions."""
     arguments = SFTConfig(
         **training_arguments(recipe, settings),
         completion_only_loss=True,
-        # A limit that cuts a completion off makes its loss 0, and one that cuts a picture fails.
+        # A limit that cuts off a completion makes its loss 0; one that cuts off a picture fails.
         max_length=None,
         packing=False,
     )
@@ -33,10 +33,10 @@ def sft_trainer(trainee: Checkpoint, dataset: Any, recipe: Recipe, *, settings: 
 
 
 def missing_end(trainee: Checkpoint) -> str:
-    """What has to be put after a text to be learnt, so that a model learns to stop there.
+    """The text to append to each completion so that the model learns to stop after it.
 
-    Nothing for most chat templates; the end token where one leaves the last word open, as that
-    of LLaVA 1.5 does. Raises `ModelError` for a template that does not write the text itself.
+    Empty for most chat templates; the end token for a template that does not write one, like
+    that of LLaVA 1.5. Raises `ModelError` for a template that omits the completion itself.
     """
     tokenizer = getattr(trainee.processor, "tokenizer", trainee.processor)
     asked: Any = [{"role": "user", "content": "1 + 1 = ?"}]
@@ -47,8 +47,8 @@ def missing_end(trainee: Checkpoint) -> str:
     written = apply_chat_template(example, trainee.processor)["completion"].strip()
     if "2" not in written:
         raise ModelError(
-            f"the chat template of {trainee.source} leaves out what a model says, so that it cannot"
-            " be learnt: give the checkpoint one that writes assistant messages"
+            f"the chat template of {trainee.source} omits what the model says, so nothing could be"
+            " learnt: give the checkpoint one that writes assistant messages"
         )
     ids = trainee.model.generation_config.eos_token_id
     listed = ids if isinstance(ids, list) else [ids]

@@ -1,4 +1,4 @@
-"""The model that is trained: loaded, checked, and given its adapter."""
+"""The model to train: loading it, checking it, and adding its adapter."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ from pytest_crossmath.text import one_line
 from pytest_crossmath.training.recipe import LoraTargets, Recipe
 
 MOST_ON_CPU = 1_000_000_000
-"""Parameters above which training without a GPU is refused unless asked for: it takes weeks."""
+"""Parameters above which training without a GPU must be requested explicitly: it takes weeks."""
 
 
 def load_trainee(
     spec: ModelSpec, settings: Settings, recipe: Recipe, *, with_pictures: bool
 ) -> Checkpoint:
-    """The model to train, with a new adapter on it or with the one that it brings.
+    """The model to train, with a new adapter or with the one that it already has.
 
-    Raises `ModelError` for a model that cannot be had, is too big for this machine, or does
-    not take what it is to learn from.
+    Raises `ModelError` for a model that cannot be loaded, is too big for this machine, or
+    cannot take the training examples.
     """
     if not spec.is_checkpoint:
-        raise ModelError(f"model {spec.name!r} has no weights here that could be trained")
+        raise ModelError(f"model {spec.name!r} has no local weights that could be trained")
     _check_size(spec, settings)
     if recipe.lora_rank == 0 and settings.dtype == "auto":
-        # An adapter is kept in float32 beside half-precision weights; weights themselves are not.
+        # An adapter on half-precision weights is float32 itself; whole weights are not.
         settings = replace(settings, dtype="float32")
     loaded = load_checkpoint(
         spec.target, replace(settings, device=_own_device(settings.device)), spec.revision,
@@ -59,18 +59,19 @@ def load_trainee(
         )
     if loaded.adapter is not None:
         if recipe.lora_rank == 0:
-            raise ModelError(f"{spec.target} is an adapter: --lora-rank=0 trains whole models only")
+            raise ModelError(f"{spec.target} is an adapter: --lora-rank=0 only trains whole models")
         for config in loaded.model.peft_config.values():
-            # A name of ours, as `base_name` gives, is one that PEFT would look for on the Hub.
+            # PEFT would look on the Hub for one of our own names, as returned by `base_name`.
             config.base_model_name_or_path = _full_name(loaded.source)
         return loaded
     return loaded if recipe.lora_rank == 0 else replace(loaded, model=_adapted(loaded, recipe))
 
 
 def base_name(source: Source) -> str:
-    """What an adapter's configuration is to call its base.
+    """How an adapter's configuration refers to its base.
 
-    The bundled model by its name, since each machine has it elsewhere; a directory in full.
+    The bundled model goes by its name, since its path differs between machines; a directory
+    goes by its full path.
     """
     return POCKET if source.place == str(pocket_directory()) else _full_name(source)
 
@@ -87,7 +88,7 @@ def _adapted(loaded: Checkpoint, recipe: Recipe) -> Any:
     try:
         config = LoraConfig(
             r=recipe.lora_rank,
-            lora_alpha=recipe.lora_alpha,  # type: ignore[arg-type]  # any number will do
+            lora_alpha=recipe.lora_alpha,  # type: ignore[arg-type]  # any number works
             lora_dropout=recipe.lora_dropout,
             target_modules=_targets(loaded.model, recipe.lora_targets),
             task_type="CAUSAL_LM",
@@ -97,10 +98,10 @@ def _adapted(loaded: Checkpoint, recipe: Recipe) -> Any:
             model = get_peft_model(loaded.model, config)
     except (ValueError, NotImplementedError, AttributeError) as error:
         raise ModelError(
-            f"{loaded.source} is of an architecture that LoRA cannot be put on: {one_line(error)};"
+            f"LoRA does not support the architecture of {loaded.source}: {one_line(error)};"
             " --lora-targets=language leaves its vision tower alone"
         ) from error
-    # In the checkpoints too, which may be asked from elsewhere.
+    # Also for the checkpoints, which may be loaded from another directory.
     model.peft_config["default"].base_model_name_or_path = _full_name(loaded.source)
     return model
 
@@ -110,7 +111,7 @@ def _targets(model: Any, targets: LoraTargets) -> str | list[str]:
         return "all-linear"
     decoder = model.get_decoder()
     inside = {id(module) for module in decoder.modules() if isinstance(module, nn.Linear)}
-    # Full names: a layer of the vision tower may be called like one of the language model.
+    # Full names, since layers of the vision tower may have the same short names.
     found = [name for name, module in model.named_modules() if id(module) in inside]
     if not found:
         raise ValueError("its language model has no plain linear layers")
@@ -118,25 +119,25 @@ def _targets(model: Any, targets: LoraTargets) -> str | list[str]:
 
 
 def _own_device(device: str) -> str:
-    """Each process of a launcher has a GPU of its own."""
+    """The device of this process: a launcher gives each process its own GPU."""
     rank = os.environ.get("LOCAL_RANK")
     return f"cuda:{rank}" if rank and device == "auto" and torch.cuda.is_available() else device
 
 
 def _check_size(spec: ModelSpec, settings: Settings) -> None:
-    """Raise `ModelError` where a big model would be trained without a GPU."""
+    """Raise `ModelError` if a big model would be trained without a GPU."""
     if settings.device != "auto" or torch.accelerator.is_available():
         return
     place = Path(spec.target)
     base = base_of_adapter(place) if (place / ADAPTER_FILE).is_file() else spec.target
     try:
         parameters = _parameters(Source(base, spec.revision, settings.trust_remote_code))
-    except Exception:  # noqa: BLE001 - loading says in one line what is wrong
+    except Exception:  # noqa: BLE001 - loading will report the error in one line
         return
     if parameters > MOST_ON_CPU:
         raise ModelError(
             f"{base} has {parameters / 1e9:.1f} billion parameters, and there is no GPU here to"
-            " train it on: go to a machine with one (--device=cpu tries it all the same)"
+            " train it on: use a machine with one (--device=cpu tries it anyway)"
         )
 
 

@@ -131,13 +131,13 @@ def test_a_file_reads_back(entries: dict[RequestId, str]) -> None:
     [
         (["<<<<<<< HEAD"], "file:2: a merge left a conflict here"),
         (["a\ttext\tsolved\t1", "======="], "file:3: a merge left a conflict here"),
-        (["a\ttext\tperfect\t1"], "file:2: no outcome of a problem"),
-        (["a\tsmell\tsolved\t1"], "file:2: no outcome of a problem"),
-        (["a\ttext"], "file:2: no outcome of a problem"),
-        (["a\ttext\tsolved\t1\t2"], "file:2: no outcome of a problem"),
+        (["a\ttext\tperfect\t1"], "file:2: not an outcome of a problem"),
+        (["a\tsmell\tsolved\t1"], "file:2: not an outcome of a problem"),
+        (["a\ttext"], "file:2: not an outcome of a problem"),
+        (["a\ttext\tsolved\t1\t2"], "file:2: not an outcome of a problem"),
         (
             ["a\ttext\tsolved\t1", "a\ttext\tmissed\t2"],
-            "file:3: this problem and form has a line above",
+            "file:3: this problem and form already has a line above",
         ),
     ],
 )

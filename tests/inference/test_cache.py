@@ -1,4 +1,4 @@
-"""The cache: what is a hit, what is a miss, and what becomes of a damaged file."""
+"""The cache: what is a hit, what is a miss, and how a damaged file is handled."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RESPONSE = Response("caf\u00e9 \ud800 \x00 <answer>1</answer>", Finish.LENGTH, 7
 def cache(
     root: Path, identity: str | None = "m", settings: Settings | None = None, refresh: bool = False
 ) -> ModelCache:
-    """A cache on the store of a folder."""
+    """A cache on the store in a folder."""
     return ModelCache(
         ResponseStore(root),
         identify=lambda: identity,
@@ -38,12 +38,12 @@ def cache(
 
 
 def found(where: ModelCache, request: Request = REQUEST) -> list[Response]:
-    """What the cache holds for a request."""
+    """The cached response to a request."""
     return [response for _, response in where.find([request])]
 
 
 def test_a_response_comes_back_as_it_was(tmp_path: Path) -> None:
-    """Text of any characters, finish, tokens and seconds, in another process too."""
+    """Any text, the finish, tokens and seconds are restored, also in another process."""
     cache(tmp_path).save(REQUEST, RESPONSE)
     assert found(cache(tmp_path)) == [RESPONSE]
 
@@ -59,7 +59,7 @@ def repainted(folder: Path) -> Request:
 
 
 def test_a_changed_pixel_is_a_miss(tmp_path: Path) -> None:
-    """And the same pixels in another file are a hit."""
+    """A changed pixel is a miss, and the same pixels in another file are a hit."""
     cache(tmp_path).save(REQUEST, RESPONSE)
     assert found(cache(tmp_path), repainted(tmp_path)) == []
     with PROBLEM.images["original"].opened() as picture:
@@ -70,7 +70,7 @@ def test_a_changed_pixel_is_a_miss(tmp_path: Path) -> None:
 
 
 def test_a_changed_transparency_is_a_miss(tmp_path: Path) -> None:
-    """A server is sent the file as it is, and may paint any colour behind it."""
+    """Transparency counts: a server gets the file unchanged and may put any colour behind it."""
     problem = pictured(PROBLEM, {"original": tmp_path / "clear.png"})
     request = make_request(problem, IMAGE)
     Image.new("RGBA", (2, 2), (9, 9, 9, 255)).save(tmp_path / "clear.png")
@@ -91,7 +91,7 @@ def test_a_changed_transparency_is_a_miss(tmp_path: Path) -> None:
     ids=["image", "text", "another sample", "another prompt"],
 )
 def test_another_prompt_is_a_miss(tmp_path: Path, asked: Request) -> None:
-    """Each part of what the model is given counts."""
+    """Every part of the prompt is part of the key."""
     cache(tmp_path).save(REQUEST, RESPONSE)
     assert found(cache(tmp_path), asked) == []
 
@@ -100,14 +100,14 @@ def test_another_prompt_is_a_miss(tmp_path: Path, asked: Request) -> None:
     "change", [{"max_new_tokens": 9}, {"temperature": 0.5}, {"thinking": True}], ids=str
 )
 def test_other_settings_are_a_miss(tmp_path: Path, change: dict[str, object]) -> None:
-    """Each setting that can change a response counts, the batch size does not."""
+    """Every setting that can change a response is part of the key; the batch size is not."""
     cache(tmp_path).save(REQUEST, RESPONSE)
     assert found(cache(tmp_path, settings=Settings(**change))) == []  # type: ignore[arg-type]  # fields of Settings
     assert found(cache(tmp_path, settings=Settings(batch_size=3))) == [RESPONSE]
 
 
 def test_another_model_is_a_miss(tmp_path: Path) -> None:
-    """One model's responses are never another's, and one without identity has none."""
+    """Models never share responses, and a model without an identity is not cached."""
     cache(tmp_path).save(REQUEST, RESPONSE)
     assert found(cache(tmp_path, "other")) == []
     nobody = cache(tmp_path / "nobody", None)
@@ -117,7 +117,7 @@ def test_another_model_is_a_miss(tmp_path: Path) -> None:
 
 
 def test_an_identity_that_is_known_later_is_used_from_then_on(tmp_path: Path) -> None:
-    """A model of the Hub can be hashed once it is downloaded."""
+    """A model from the Hub can be hashed once it is downloaded."""
     known: list[str | None] = [None, None, "m"]
     late = ModelCache(ResponseStore(tmp_path), identify=lambda: known.pop(0), settings=Settings())
     assert found(late) == []
@@ -127,7 +127,7 @@ def test_an_identity_that_is_known_later_is_used_from_then_on(tmp_path: Path) ->
 
 
 def test_refresh_finds_nothing_and_replaces(tmp_path: Path) -> None:
-    """What comes anew takes the place of what was there."""
+    """New responses replace the stored ones."""
     cache(tmp_path).save(REQUEST, RESPONSE)
     fresh = cache(tmp_path, refresh=True)
     assert found(fresh) == []
@@ -137,7 +137,7 @@ def test_refresh_finds_nothing_and_replaces(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [b"no database at all, but long enough" * 9, b""])
 def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: bytes) -> None:
-    """The run goes on with a new file, says so once, and nothing is deleted."""
+    """The run continues with a new file, reports it once, and deletes nothing."""
     first = cache(tmp_path)
     first.save(REQUEST, RESPONSE)
     store = ResponseStore(tmp_path)
@@ -154,7 +154,7 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: bytes) -> None:
 
 
 def test_a_changed_row_is_not_trusted(tmp_path: Path) -> None:
-    """A flipped bit inside a response is a miss, not another answer."""
+    """A flipped bit inside a response is a miss, not a different answer."""
     cache(tmp_path).save(REQUEST, RESPONSE)
     with sqlite3.connect(ResponseStore(tmp_path).path) as connection:
         connection.execute("UPDATE responses SET payload = replace(payload, '>1<', '>2<')")
@@ -162,7 +162,7 @@ def test_a_changed_row_is_not_trusted(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_switches_the_cache_off(tmp_path: Path) -> None:
-    """Where a file is in the place of the folder, the run goes on and says why."""
+    """If a file is where the folder should be, the run continues without a cache and says why."""
     (tmp_path / ".crossmath").write_text("mine")
     store = ResponseStore(tmp_path)
     nowhere = ModelCache(store, identify=lambda: "m", settings=Settings())
@@ -172,7 +172,7 @@ def test_a_folder_that_cannot_be_written_switches_the_cache_off(tmp_path: Path) 
 
 
 def test_processes_write_at_once(tmp_path: Path) -> None:
-    """As the workers of xdist do: nothing is lost and nobody fails."""
+    """Concurrent writers, such as xdist workers, lose nothing and do not fail."""
     program = (
         "import sys\n"
         "from pathlib import Path\n"

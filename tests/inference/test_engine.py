@@ -1,4 +1,4 @@
-"""The engine: batches, failures, memory, and what reaches the record."""
+"""The engine: batches, failures, memory, and the results that reach the record."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def requests(count: int, *modalities: Modality) -> list[Request]:
 
 
 class Solver:
-    """A backend that knows every key, and breaks where it is told to."""
+    """A backend that knows every key, and fails on demand."""
 
     def __init__(
         self, *, batch_size: int = 4, fits: int = 99, breaks_at: str = "", reads_images: bool = True
@@ -39,7 +39,7 @@ class Solver:
         self._fits, self._breaks_at = fits, breaks_at
 
     def suggest_batch_size(self, requests: Sequence[Request], settings: Settings) -> int:  # noqa: ARG002 - always the same
-        """Whatever the test wants."""
+        """The batch size that the test sets."""
         return self._batch_size
 
     def generate(
@@ -49,7 +49,7 @@ class Solver:
         *,
         batch_size: int,
     ) -> Iterator[tuple[int, Response | BackendError]]:
-        """Answer right, the last one first."""
+        """Answer correctly, in reverse order."""
         self.calls.append((len(requests), batch_size))
         if min(len(requests), batch_size) > self._fits:
             raise OutOfMemoryError("no memory left")
@@ -64,7 +64,7 @@ class Solver:
 def engine_on(
     backend: Solver, asked: list[Request], results: list[Result] | None = None, **settings: int
 ) -> Engine:
-    """An engine that has planned its requests, and appends what it finds to `results`."""
+    """An engine with these requests planned, which appends its results to `results`."""
     engine = Engine(
         "m",
         load=lambda: backend,
@@ -87,7 +87,7 @@ def test_what_was_planned_is_asked_in_one_go() -> None:
 
 
 def test_inference_goes_only_as_far_as_the_answer_that_is_waited_for() -> None:
-    """What a run that is stopped has not asked for is not inferred first."""
+    """A stopped run has not inferred requests that it had not asked for yet."""
     backend, asked = Solver(), arranged(requests(12), 4)
     engine = engine_on(backend, asked)
     engine.ask(asked[-1])
@@ -99,7 +99,7 @@ def test_inference_goes_only_as_far_as_the_answer_that_is_waited_for() -> None:
 
 
 def test_results_are_told_as_they_arrive() -> None:
-    """Those that nobody waits for, too: a run that is killed has them saved."""
+    """All results are reported as they arrive, so that a killed run has saved them."""
     asked, results = arranged(requests(12), 4), list[Result]()
     engine_on(Solver(), asked, results).ask(asked[0])
     assert [result.problem for result in results] == [one.task.id for one in reversed(asked)]
@@ -119,7 +119,7 @@ def test_like_requests_are_beside_each_other_and_early_tests_come_early() -> Non
 
 
 def test_groups_are_inferred_apart() -> None:
-    """What one worker of several has is no business of another's."""
+    """Groups are inferred separately, so one worker does not infer another's."""
     backend, asked = Solver(), requests(12)
     engine = engine_on(backend, asked[:6])
     engine.plan(asked[6:])
@@ -130,7 +130,7 @@ def test_groups_are_inferred_apart() -> None:
 
 
 def test_every_answer_belongs_to_its_own_request() -> None:
-    """The order in which a backend answers does not mix up who is answered."""
+    """Responses are matched to their requests whatever the order in which they arrive."""
     asked = requests(20, *Modality)
     engine = engine_on(Solver(batch_size=7), asked)
     for request in asked:
@@ -141,7 +141,7 @@ def test_every_answer_belongs_to_its_own_request() -> None:
 
 
 def test_the_users_batch_size_wins() -> None:
-    """The backend's own size counts only where the user names none."""
+    """The backend's batch size is used only if the user does not set one."""
     backend, asked = Solver(batch_size=4), requests(6)
     engine_on(backend, asked, batch_size=3).ask(asked[0])
     assert backend.calls == [(6, 3)]
@@ -158,7 +158,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on() -> None:
 
 
 def test_out_of_memory_with_one_request_is_an_error_of_that_request() -> None:
-    """Where one request alone does not fit, it is an error and never a wrong answer."""
+    """A single request that does not fit is an error, never a wrong answer."""
     asked, results = requests(2), list[Result]()
     engine = engine_on(Solver(batch_size=2, fits=0), asked, results)
     for request in asked:
@@ -169,19 +169,19 @@ def test_out_of_memory_with_one_request_is_an_error_of_that_request() -> None:
 
 
 def test_one_bad_request_costs_only_itself() -> None:
-    """Those beside it get a try of their own, the others go on in batches."""
+    """The rest of its batch is tried one by one, and other requests continue in batches."""
     asked, results = arranged(requests(6), 2), list[Result]()
     backend = Solver(batch_size=2, breaks_at=asked[1].task.id)
     engine = engine_on(backend, asked, results)
     found = [engine.ask(request) for request in asked]
     assert [isinstance(one, Failure) for one in found] == [i == 1 for i in range(6)]
-    # The last four were there when it broke; the two left are asked one by one.
+    # The last four had arrived when it failed; the other two are tried one by one.
     assert backend.calls == [(6, 2), (1, 2), (1, 2)]
     assert len(results) == 6
 
 
 def test_an_error_in_place_of_a_response_is_final() -> None:
-    """A backend that knows who failed says so, and the others are not asked again."""
+    """If a backend says which request failed, the others are not repeated."""
 
     class Refuser(Solver):
         def generate(
@@ -198,7 +198,7 @@ def test_an_error_in_place_of_a_response_is_final() -> None:
 
 
 def test_too_few_responses_are_a_failure() -> None:
-    """A backend that stops early has failed, and what is missing is asked again."""
+    """A backend that stops early has failed, and the missing requests are tried again."""
 
     class Short(Solver):
         def generate(
@@ -212,7 +212,7 @@ def test_too_few_responses_are_a_failure() -> None:
 
 
 def test_an_exception_of_a_backend_is_no_answer() -> None:
-    """What is no `BackendError` is a bug: it is seen, and nothing is scored."""
+    """Any other exception is a bug: it is raised, and nothing is scored."""
 
     class Broken(Solver):
         def generate(
@@ -229,7 +229,7 @@ def test_an_exception_of_a_backend_is_no_answer() -> None:
 
 
 def test_an_interrupted_engine_keeps_what_arrived() -> None:
-    """Ctrl-C in the middle of a batch loses nothing that was there."""
+    """Ctrl-C in the middle of a batch loses no response that had arrived."""
 
     class Interrupted(Solver):
         def generate(
@@ -249,7 +249,7 @@ def test_an_interrupted_engine_keeps_what_arrived() -> None:
 
 
 def test_an_answer_is_let_go_when_it_was_asked_for_the_last_time() -> None:
-    """Two tests that want the same request share one inference; a third infers again."""
+    """Two tests that need the same request share one inference; a third one infers again."""
     backend, asked = Solver(), requests(2)
     engine = engine_on(backend, [*asked, asked[0]])
     for request in (asked[0], asked[1], asked[0]):
@@ -260,7 +260,7 @@ def test_an_answer_is_let_go_when_it_was_asked_for_the_last_time() -> None:
 
 
 def test_cached_responses_are_not_inferred(tmp_path: Path) -> None:
-    """A second engine asks only for what the first did not get."""
+    """A second engine only infers what the first one did not get."""
 
     def engine(backend: Solver, refresh: bool = False) -> Engine:
         cache = ModelCache(
@@ -290,7 +290,7 @@ def test_cached_responses_are_not_inferred(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_all_in_the_cache_loads_no_model(tmp_path: Path) -> None:
-    """Scoring again costs no seconds of loading."""
+    """If every response is cached, the model is not loaded."""
     cache = ModelCache(ResponseStore(tmp_path), identify=lambda: "m1", settings=Settings())
     asked = requests(2)
     for request in asked:
@@ -305,7 +305,7 @@ def test_a_run_that_is_all_in_the_cache_loads_no_model(tmp_path: Path) -> None:
 
 
 def test_a_model_that_cannot_see_is_told_before_it_is_asked() -> None:
-    """Pictures for a model without eyes are one clear error, and nothing is inferred."""
+    """Pictures for a text-only model are one clear error, and nothing is inferred."""
     backend = Solver(reads_images=False)
     asked = requests(2, Modality.TEXT, Modality.IMAGE)
     with pytest.raises(ModelError, match=r"takes no images.*--crossmath-modality=text"):
@@ -314,7 +314,7 @@ def test_a_model_that_cannot_see_is_told_before_it_is_asked() -> None:
 
 
 def test_a_request_that_was_not_planned_is_answered_too() -> None:
-    """A fixture asked for in an unforeseen way still works."""
+    """A request that was not announced is still answered."""
     asked = requests(5)
     engine = engine_on(Solver(batch_size=2), asked[:2])
     for request in asked:
@@ -322,7 +322,7 @@ def test_a_request_that_was_not_planned_is_answered_too() -> None:
 
 
 def test_a_model_that_cannot_be_loaded_is_not_loaded_again() -> None:
-    """Each of its items gets the same error at once."""
+    """Each of its items gets the same error immediately."""
     loads: list[int] = []
 
     def load() -> Solver:
@@ -359,7 +359,7 @@ def table_of(request: Request) -> str:
 
 
 class Copyist(Solver):
-    """Misses every picture, and copies its grid when it is asked to."""
+    """Misses every picture, and copies its grid when asked to transcribe it."""
 
     def generate(
         self, requests: Sequence[Request], settings: Settings, *, batch_size: int
@@ -375,7 +375,7 @@ class Copyist(Solver):
 
 
 def test_missed_pictures_are_transcribed_together() -> None:
-    """The first that is asked for takes those along that are there; none is a result."""
+    """The first request transcribes every picture missed so far; no transcript is a result."""
     asked = requests(6, Modality.TEXT, Modality.IMAGE)
     backend, results = Copyist(), list[Result]()
     engine = engine_on(backend, asked, results)
@@ -390,7 +390,7 @@ def test_missed_pictures_are_transcribed_together() -> None:
 
 
 def test_a_backend_that_fails_at_a_transcript_costs_nothing_else() -> None:
-    """There is none, and the answers stay as they are."""
+    """A failed transcript is None, and the answers are unchanged."""
     asked = requests(2, Modality.IMAGE)
     backend, results = Copyist(), list[Result]()
     engine = engine_on(backend, asked, results)
@@ -402,7 +402,7 @@ def test_a_backend_that_fails_at_a_transcript_costs_nothing_else() -> None:
 
 
 def test_a_transcript_is_another_question(tmp_path: Path) -> None:
-    """Neither is taken from the cache for the other."""
+    """A transcript and an answer to the same picture never share a cache entry."""
     store = ResponseStore(tmp_path)
     [request] = requests(1, Modality.IMAGE)
 

@@ -1,4 +1,4 @@
-"""Results: between processes and in files."""
+"""Results in files and between processes."""
 
 import json
 from dataclasses import fields, replace
@@ -46,13 +46,13 @@ def results(draw: st.DrawFn) -> Result:
 @settings(deadline=None)
 @given(results())
 def test_a_result_survives_json(result: Result) -> None:
-    """What goes through a file or to another process comes back equal."""
+    """A result that went through a file or to another process is equal to the original."""
     assert Result.from_json(json.loads(json.dumps(result.to_json()))) == result
     assert Result.from_json(result.to_json()) == result
 
 
 def test_the_fields_of_a_line_are_fixed() -> None:
-    """Other tools read these names and plain types."""
+    """Other tools rely on these names and plain types."""
     response = Response("<answer>4, 6</answer>", Finish.STOP, new_tokens=9, seconds=0.25)
     result = scored("m", REQUEST, response, score_response(PROBLEM, response.text))
     assert result.to_json() == {
@@ -78,7 +78,7 @@ def test_the_fields_of_a_line_are_fixed() -> None:
 
 
 def test_a_failed_request_has_no_score() -> None:
-    """A failure keeps the message and the key, and nothing in it is right."""
+    """A failed result keeps the message and the key, and none of its blanks are right."""
     result = failed("m", REQUEST, "the server is down")
     assert (result.outcome, result.response) == (Outcome.ERROR, "the server is down")
     assert (result.answer, result.right) == (None, (False, False))
@@ -87,7 +87,7 @@ def test_a_failed_request_has_no_score() -> None:
 
 
 def test_a_result_is_known_by_model_and_request() -> None:
-    """No two results of a run have the same id, and what was said is no part of it."""
+    """No two results of a run have the same id, and the response is not part of it."""
     result = failed("m", REQUEST, "")
     assert result.id == ("m", RequestId("p", Form(Modality.TEXT), 3))
     assert replace(result, response="other", cached=True).id == result.id
@@ -106,7 +106,7 @@ def test_a_result_is_known_by_model_and_request() -> None:
     "name", [field.name for field in fields(Result) if field.name not in {"cached", "family"}]
 )
 def test_a_line_without_a_field_is_no_result(name: str) -> None:
-    """A damaged line is noticed; only what was added later may be absent."""
+    """A missing field is an error, unless it was added in a later version."""
     record = failed("m", REQUEST, "").to_json()
     del record["cached"], record["family"]
     assert Result.from_json(record).cached is False
@@ -128,7 +128,7 @@ def test_a_line_without_a_field_is_no_result(name: str) -> None:
     ],
 )  # fmt: skip
 def test_a_line_with_a_value_that_cannot_be_is_no_result(name: str, value: object) -> None:
-    """Somebody edited the record: the field is named."""
+    """An invalid value, as in an edited record, is reported with its field."""
     with pytest.raises(ValueError, match=name):
         Result.from_json({**failed("m", REQUEST, "").to_json(), name: value})
 

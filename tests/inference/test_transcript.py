@@ -15,7 +15,7 @@ TRANSCRIPT = Transcript("m", "p", "image", "original", 0, Cause.MISREAD, "| 1 |"
 
 
 def test_a_transcript_survives_json() -> None:
-    """What goes through a file or to another process comes back equal."""
+    """A transcript that went through a file or to another process is equal to the original."""
     assert parse_line(json.loads(json.dumps(TRANSCRIPT.to_json()))) == TRANSCRIPT
     assert TRANSCRIPT.id == ("m", RequestId("p", Form(Modality.IMAGE, "original")))
 
@@ -25,6 +25,6 @@ def test_a_transcript_survives_json() -> None:
     [("model", 5), ("response", None), ("sample", "0"), ("cause", "bored"), ("style", [])],
 )
 def test_a_value_that_cannot_be_is_told(name: str, value: object) -> None:
-    """Somebody edited the record."""
+    """An invalid value, as in an edited record, is reported."""
     with pytest.raises((TypeError, ValueError)):
         Transcript.from_json({**TRANSCRIPT.to_json(), name: value})

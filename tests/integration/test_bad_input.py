@@ -42,7 +42,7 @@ def suite(pytester: pytest.Pytester) -> Path:
     [
         (["--crossmath-model=pockt"], "unknown model 'pockt': did you mean pocket?"),
         (["--crossmath-model=./nowhere"], "there is no directory ./nowhere"),
-        (["--crossmath-model=."], ". is no checkpoint: it has neither config.json nor"),
+        (["--crossmath-model=."], ". is not a checkpoint: it has neither config.json nor"),
         (["--crossmath-model=pocket", "--crossmath-suite=x"], "no suite 'x'"),
         (["--crossmath-model=pocket", "--crossmath-modality=sound"], "cannot be 'sound'"),
         (["--crossmath-model=pocket", "--crossmath-style=pink"], "cannot be 'pink'"),
@@ -137,7 +137,7 @@ def test_a_model_that_cannot_be_loaded_stops_the_run(
     Path("copy", "chat_template.jinja").unlink()
     result = pytester.runpytest("--crossmath-model=copy", "--crossmath-limit=20", *workers)
     assert result.ret == NO_RESULT
-    result.stdout.fnmatch_lines(["*copy has no chat template: it cannot be asked anything*"])
+    result.stdout.fnmatch_lines(["*copy has no chat template, so it cannot be prompted*"])
     assert result.parseoutcomes()["errors"] <= 2
     assert "Traceback" not in result.stdout.str()
 

@@ -172,12 +172,12 @@ def test_interrupted_runs_decide_nothing_that_is_open(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--crossmath-limit=9"], "*over other problems: 40 and 9 of suite mini*"),
-        (["-k", "0001 or 0002"], "*hold other problems: 40 and 2 samples, 2 of them in both*"),
-        (["--crossmath-modality=image,text"], "*have other modalities: image and image, text"),
-        (["--crossmath-samples=2"], "*have other sample counts: 1 and 2"),
-        (["--crossmath-prompt=prompt.txt"], "*have other prompts: *"),
-        (["--crossmath-suite=standard"], "*over other problems: suite mini and standard*"),
+        (["--crossmath-limit=9"], "*cover different problems: 40 and 9 of suite mini*"),
+        (["-k", "0001 or 0002"], "*cover different problems: 40 and 2 samples, 2 of them in both*"),
+        (["--crossmath-modality=image,text"], "*have different modalities: image and image, text"),
+        (["--crossmath-samples=2"], "*have different sample counts: 1 and 2"),
+        (["--crossmath-prompt=prompt.txt"], "*have different prompts: *"),
+        (["--crossmath-suite=standard"], "*cover different problems: suites mini and standard*"),
         (["--crossmath-compare=missing.jsonl"], "*missing.jsonl cannot be read*"),
         (["--crossmath-compare=base.jsonl#other"], "*has no results of 'other': base-responses*"),
         (["--crossmath-compare=prompt.txt"], "*prompt.txt:1: no line of a run record*"),
@@ -285,7 +285,7 @@ def test_records_that_are_no_pair_are_both_named(pytester: pytest.Pytester, repl
     two.write_text("".join(lines[:1] + lines[2:]), encoding="utf-8")
     refused = crossmath(pytester, "compare", one, "two.jsonl")
     assert refused.ret == 2
-    refused.stderr.fnmatch_lines(["crossmath: one.jsonl and two.jsonl hold other problems: 40 *"])
+    refused.stderr.fnmatch_lines(["crossmath: one.jsonl and two.jsonl cover different problems: *"])
 
 
 def test_repeated_runs_are_calibrated(pytester: pytest.Pytester, replay: Replay) -> None:

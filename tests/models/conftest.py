@@ -1,4 +1,4 @@
-"""Checkpoints as fixtures: of every family, a copy to change, an adapter."""
+"""Fixtures for checkpoints: one of each family, a copy to change, an adapter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def family_checkpoint(
 
 @pytest.fixture
 def write_family() -> Callable[[str, Path], None]:
-    """What writes a checkpoint of a family into a folder."""
+    """Writes a checkpoint of a family into a folder."""
     return write_checkpoint
 
 
@@ -36,7 +36,7 @@ def copied(tiny_llava: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def adapter(tiny_llava: Path, tmp_path: Path) -> Path:
-    """A LoRA adapter that changes what the base says."""
+    """A LoRA adapter that changes the base's responses."""
     import torch
     from peft import LoraConfig, get_peft_model
 

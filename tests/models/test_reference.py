@@ -1,4 +1,4 @@
-"""The calibrator: right wherever the suite is sound, and only from what it is shown."""
+"""The calibrator: right on every sound suite, using only what it is shown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROBLEM = load_suite("mini").tasks[1]
 
 
 def outcome(request: Request) -> Outcome:
-    """What the calibrator achieves on a request."""
+    """The calibrator's outcome on a request."""
     [(_, response)] = ReferenceBackend().generate([request], Settings(), batch_size=1)
     assert isinstance(response, Response)
     return score_response(request.task, response.text).outcome
@@ -37,13 +37,13 @@ def test_it_solves_both_suites(suite: str) -> None:
 
 @pytest.fixture
 def misleading(tmp_path: Path) -> Task:
-    """A problem whose picture shows another puzzle than its table."""
+    """A problem whose picture shows a different puzzle than its table."""
     render(PROBLEM.content.replaced({(0, 0): "20"}), STYLES["original"]).save(tmp_path / "p.png")
     return pictured(PROBLEM, {"original": tmp_path / "p.png"})
 
 
 def test_it_looks_at_nothing_but_the_prompt(misleading: Task) -> None:
-    """With a wrong picture it is wrong on images, right on text, and says so on both."""
+    """With a wrong picture it is wrong on images, right on text, and gives no answer to both."""
     found = {form.modality: outcome(make_request(misleading, form)) for form in misleading.forms}
     assert found == {
         Modality.TEXT: Outcome.SOLVED,
@@ -53,7 +53,7 @@ def test_it_looks_at_nothing_but_the_prompt(misleading: Task) -> None:
 
 
 def test_a_picture_that_cannot_be_read_is_not_answered(tmp_path: Path) -> None:
-    """The table beside it is no reason to look away, and a guess is no reading."""
+    """An unreadable picture gets no answer, even with the table next to it."""
     Image.new("RGB", (275, 275), "white").save(tmp_path / "p.png")
     blank = pictured(PROBLEM, {"original": tmp_path / "p.png"})
     for modality in (Modality.IMAGE, Modality.IMAGE_TEXT):
@@ -67,7 +67,7 @@ def test_a_picture_that_cannot_be_read_is_not_answered(tmp_path: Path) -> None:
 
 
 def test_an_instruction_with_a_table_does_not_confuse_it() -> None:
-    """Only the table that ends the prompt is the puzzle."""
+    """Only the table at the end of the prompt is the puzzle."""
     instruction = "For example\n| 1 | + | ? | = | 2 |\nhas the answer 1."
     request = make_request(PROBLEM, Form(Modality.TEXT), instruction=instruction)
     assert outcome(request) is Outcome.SOLVED

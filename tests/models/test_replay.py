@@ -36,7 +36,7 @@ def said(backend: ReplayBackend, *requests: Request) -> list[Response]:
 
 
 def test_responses_made_elsewhere(tmp_path: Path) -> None:
-    """Lines of id, modality and text are enough; without a style they answer any."""
+    """Lines with id, modality and text are enough; without a style they match any style."""
     file = write(
         tmp_path / "r.jsonl",
         {"id": "mini-0001", "modality": "text", "text": "a"},
@@ -47,7 +47,7 @@ def test_responses_made_elsewhere(tmp_path: Path) -> None:
 
 
 def test_how_a_response_ended_is_kept(tmp_path: Path) -> None:
-    """Truncated and refused responses of a record stay so."""
+    """Truncated and refused responses of a record keep their finish."""
     common = {"type": "result", "model": "m", "problem": "mini-0001", "response": ""}
     file = write(
         tmp_path / "r.jsonl",
@@ -60,7 +60,7 @@ def test_how_a_response_ended_is_kept(tmp_path: Path) -> None:
 
 
 def test_errors_of_a_record_are_no_responses(tmp_path: Path) -> None:
-    """What was not measured then is not measured now."""
+    """An error in the record is an error again, not a response."""
     line = {"type": "result", "model": "m", "problem": "mini-0001", "modality": "text",
             "style": None, "sample": 0, "outcome": "error", "response": "server down"}  # fmt: skip
     file = write(tmp_path / "r.jsonl", line, line | {"modality": "image", "outcome": "missed"})
@@ -72,7 +72,7 @@ def test_errors_of_a_record_are_no_responses(tmp_path: Path) -> None:
 
 
 def test_one_of_several_models_is_picked(tmp_path: Path) -> None:
-    """A file of several models says so, and takes the name after #."""
+    """A file with several models needs the name after #."""
     line = {"id": "mini-0001", "modality": "text"}
     file = write(
         tmp_path / "r.jsonl", line | {"text": "a", "model": "x"}, line | {"text": "b", "model": "y"}
@@ -96,7 +96,7 @@ def test_one_of_several_models_is_picked(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: object, message: str) -> None:
-    """File and line of what cannot be read."""
+    """The error names the file and the invalid line."""
     good = {"id": "mini-0001", "modality": "text", "text": "a"}
     file = write(tmp_path / "r.jsonl", good, line)
     with pytest.raises(ModelError, match=message):
@@ -104,7 +104,7 @@ def test_a_bad_line_is_named(tmp_path: Path, line: object, message: str) -> None
 
 
 def test_a_file_that_ends_within_a_line_is_used_up_to_there(tmp_path: Path) -> None:
-    """As the record of a run whose disk was full does."""
+    """An incomplete last line, as left by a full disk, is ignored."""
     file = tmp_path / "r.jsonl"
     file.write_text('{"id": "mini-0001", "modality": "text", "text": "a"}\n{"id": "mi')
     assert list(ReplayBackend.open(str(file)).responses) == [
@@ -113,6 +113,6 @@ def test_a_file_that_ends_within_a_line_is_used_up_to_there(tmp_path: Path) -> N
 
 
 def test_a_file_without_responses_is_refused(tmp_path: Path) -> None:
-    """An empty file is no model."""
+    """An empty file is not a model."""
     with pytest.raises(ModelError, match="holds no responses"):
         ReplayBackend.open(write(tmp_path / "r.jsonl"))

@@ -1,4 +1,4 @@
-"""Model specifications: what is accepted, and the line for what is not."""
+"""Model specifications: what is accepted, and the errors for what is not."""
 
 from __future__ import annotations
 
@@ -55,21 +55,21 @@ def checkpoint(tmp_path: Path) -> Path:
     ],
 )
 def test_accepted(text: str, name: str, kind: str) -> None:
-    """Bundled model, aliases, repositories, and a name of the user's for each."""
+    """The bundled model, aliases and repositories are accepted, with or without a user's name."""
     spec = parse_spec(text)
     assert (spec.name, spec.kind) == (name, kind)
 
 
 @pytest.mark.parametrize("revision", ["v2.0", "refs/pr/3", "0123abc", "feature/x-1"])
 def test_a_revision_is_carried(revision: str) -> None:
-    """A branch, a tag or a commit after the @ is no part of the repository's name."""
+    """A branch, tag or commit after the @ is not part of the repository's name."""
     spec = parse_spec(f"hf:some-org/some-model@{revision}")
     assert (spec.target, spec.revision) == ("some-org/some-model", revision)
 
 
 @pytest.mark.parametrize("alias", specs.ALIASES)
 def test_an_alias_is_a_repository(alias: str) -> None:
-    """Each alias can be typed, names a model, and stands for what hf: would take."""
+    """Each alias is easy to type, names the model, and stands for a valid hf: repository."""
     spec = parse_spec(alias)
     assert spec == ModelSpec(alias, "hub", specs.ALIASES[alias])
     assert parse_spec(f"hf:{spec.target}").target == spec.target
@@ -81,7 +81,7 @@ def test_a_directory_is_named_by_its_last_part(checkpoint: Path) -> None:
 
 
 def test_an_equals_sign_in_a_path_names_nothing(tmp_path: Path) -> None:
-    """Only a plain word before the sign is a name; folders of sweeps have such signs."""
+    """Only a plain word before the sign is a name; folders of sweeps may contain the sign too."""
     folder = tmp_path / "lr=1e-4"
     folder.mkdir()
     assert parse_spec(str(folder)).name == "lr-1e-4"
@@ -116,7 +116,7 @@ def test_an_equals_sign_in_a_path_names_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_refused(text: str, message: str) -> None:
-    """What cannot be found is told in one line, with the closest names."""
+    """An unknown model is reported in one line, with the closest names."""
     with pytest.raises(ModelError, match=message) as caught:
         parse_spec(text)
     assert "\n" not in str(caught.value)
@@ -132,28 +132,28 @@ def test_a_model_on_a_server_keeps_its_whole_name() -> None:
 
 
 def test_a_file_is_no_checkpoint(checkpoint: Path) -> None:
-    """Naming the weights' file instead of its directory is told."""
+    """Naming the weights file instead of its directory is reported."""
     with pytest.raises(ModelError, match="is a file; a model is a checkpoint directory"):
         parse_spec(str(checkpoint / "model.safetensors"))
 
 
 def test_a_whole_checkpoint_passes(checkpoint: Path) -> None:
-    """Nothing is said about a directory that is whole."""
+    """A complete directory passes without an error."""
     check_spec(parse_spec(str(checkpoint)))
 
 
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("config.json", None, "is no checkpoint: it has neither config.json"),
+        ("config.json", None, "is not a checkpoint: it has neither config.json"),
         ("config.json", b"{", "config.json cannot be read"),
         ("config.json", b"[]", "config.json is not a JSON object"),
         ("model.safetensors", None, r"holds no \*.safetensors"),
         ("model.safetensors", b"", "is damaged"),
         ("model.safetensors", b"\x80\x02cpickle", "is damaged"),
-        ("model.safetensors", WHOLE[:-1], "is damaged: it has .* bytes"),
-        ("model.safetensors", WHOLE + b"5", "is damaged: it has .* bytes"),
-        ("model.safetensors", WHOLE[:20], "is damaged: its header is cut off"),
+        ("model.safetensors", WHOLE[:-1], "is damaged: its size, .* bytes"),
+        ("model.safetensors", WHOLE + b"5", "is damaged: its size, .* bytes"),
+        ("model.safetensors", WHOLE[:20], "is damaged: its safetensors header is truncated"),
         ("model.safetensors", safetensors(b"[1]"), "is damaged: its header cannot be read"),
         ("model.safetensors", safetensors(b"{"), "is damaged: its header cannot be read"),
         ("model.safetensors", safetensors(b"[" * 9**6), "is damaged: its header cannot be read"),
@@ -166,7 +166,7 @@ def test_a_whole_checkpoint_passes(checkpoint: Path) -> None:
 def test_damage_is_found_without_loading(
     checkpoint: Path, file: str, content: bytes | None, message: str
 ) -> None:
-    """A checkpoint that is not whole is told before torch is imported."""
+    """An incomplete checkpoint is reported before torch is imported."""
     if content is None:
         (checkpoint / file).unlink()
     else:
@@ -179,22 +179,22 @@ def test_damage_is_found_without_loading(
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
 @pytest.mark.parametrize("kind", ["link", "folder"])
 def test_a_file_that_cannot_be_opened_is_told(checkpoint: Path, name: str, kind: str) -> None:
-    """A link to nowhere, as in a copy of the Hub's cache without its blobs, and a folder."""
+    """A broken link, as in a copied Hub cache without its blobs, and a folder are reported."""
     (checkpoint / name).unlink()
     if kind == "link":
         (checkpoint / name).symlink_to("/nowhere/blob")
     else:
         (checkpoint / name).mkdir()
-    with pytest.raises(ModelError, match=f"{name} cannot be read|no checkpoint: it has neither"):
+    with pytest.raises(ModelError, match=f"{name} cannot be read|not a checkpoint: it has neither"):
         check_spec(parse_spec(str(checkpoint)))
 
 
 def test_an_adapter_needs_its_base(checkpoint: Path) -> None:
-    """An adapter whose base is gone, or that names none, is told."""
+    """An adapter whose base is missing, or that does not name one, is reported."""
     (checkpoint / "config.json").unlink()
     for content, message in (
         ({}, "names no base_model_name_or_path"),
-        ({"base_model_name_or_path": "/no/such/base"}, "base model /no/such/base is not there"),
+        ({"base_model_name_or_path": "/no/such/base"}, "base model /no/such/base does not exist"),
     ):
         (checkpoint / "adapter_config.json").write_text(json.dumps(content))
         with pytest.raises(ModelError, match=message):
@@ -202,16 +202,16 @@ def test_an_adapter_needs_its_base(checkpoint: Path) -> None:
 
 
 def test_an_adapter_on_an_adapter_is_refused(checkpoint: Path) -> None:
-    """A base that is an adapter, the adapter itself for one, does not send us in circles."""
+    """A base that is an adapter is refused, even if it is the adapter itself."""
     (checkpoint / "adapter_config.json").write_text(
         json.dumps({"base_model_name_or_path": str(checkpoint)})
     )
-    with pytest.raises(ModelError, match="is an adapter itself"):
+    with pytest.raises(ModelError, match="is itself an adapter"):
         check_spec(parse_spec(str(checkpoint)))
 
 
 def test_a_missing_extra_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the extra installed, the message is the line that installs it."""
+    """If an extra is missing, the error gives the command that installs it."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(
         ModelError, match=r'needs the package torch: pip install "pytest-crossmath\['
@@ -224,12 +224,12 @@ def test_a_missing_extra_names_the_command(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_server_is_not_asked_before_it_is_needed() -> None:
-    """What is checked at the start of a run needs no connection."""
+    """The checks at the start of a run do not need a connection."""
     check_spec(parse_spec("openai:m@http://127.0.0.1:9/v1"))
 
 
 def test_a_hub_model_without_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the Hub cannot be reached, the line says how to get the model."""
+    """If the Hub cannot be reached, the error says how to get the model."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="hf download llava-hf/llava-1") as caught:
         load_backend(parse_spec("llava"), Settings(device="cpu"))
@@ -237,7 +237,7 @@ def test_a_hub_model_without_network_says_what_to_do(monkeypatch: pytest.MonkeyP
 
 
 def test_the_digest_follows_the_weights(checkpoint: Path, tmp_path: Path) -> None:
-    """Equal weights under another path have one digest; changed weights have another."""
+    """Equal weights have the same digest under any path; changed weights have a different one."""
     spec = parse_spec(str(checkpoint))
     before = weights_digest(spec, Digests())
     moved = checkpoint.rename(tmp_path / "moved")

@@ -1,4 +1,4 @@
-"""What the tests of training share: a suite to learn from, and the command."""
+"""Fixtures for the training tests: a suite to learn from, and the command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """Sums in one order."""
+    """Use one thread, so that sums are computed in a fixed order."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -33,7 +33,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def train(lessons: Path, one_thread: None) -> Train:
-    """`crossmath train KIND` on the lessons; gives its exit status."""
+    """Runs `crossmath train KIND` on the lessons; returns the exit status."""
 
     def run(kind: str, model: str | Path, out: Path, *options: str) -> int:
         where = ["--model", str(model), "--out", str(out)]

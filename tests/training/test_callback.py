@@ -1,4 +1,4 @@
-"""The modality gap while a model is trained."""
+"""The modality gap during training."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ def pocket() -> HFBackend:
 
 
 def state(step: int, *, most: int = 100, first: bool = True) -> Any:
-    """What a trainer knows of itself."""
+    """The state of a trainer."""
     return SimpleNamespace(
         global_step=step, max_steps=most, is_world_process_zero=first, log_history=[]
     )
 
 
 def arguments(**given: Any) -> Any:
-    """What a trainer was asked."""
+    """The arguments of a trainer."""
     return SimpleNamespace(**({"fsdp": "", "deepspeed_plugin": None} | given))
 
 
 class Watched:
-    """What a callback needs of a trainer."""
+    """The part of a trainer that the callback uses."""
 
     def __init__(self) -> None:
         self.callbacks: list[Any] = []
         self.logged: list[dict[str, float]] = []
 
     def add_callback(self, callback: Any) -> None:
-        """As a trainer of transformers."""
+        """Keep the callback, like a trainer of transformers."""
         self.callbacks.append(callback)
 
 
 @pytest.fixture(autouse=True)
 def _log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trainer only keeps what it is to log."""
+    """Only collects what would be logged."""
 
     def log(trainer: Watched, figures: dict[str, float]) -> None:
         trainer.logged.append(figures)
@@ -59,7 +59,7 @@ def _log(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_figures_are_those_of_a_run(pocket: HFBackend, tmp_path: Path) -> None:
-    """What the callback measures is what pytest measures on the same problems."""
+    """The callback measures the same figures as pytest on the same problems."""
     callback = CrossmathCallback("mini", limit=12)
     figures = callback.figures(pocket.model, pocket.processor)
     assert set(figures) == {
@@ -69,13 +69,13 @@ def test_figures_are_those_of_a_run(pocket: HFBackend, tmp_path: Path) -> None:
     assert figures["crossmath/gap/image"] == pytest.approx(
         figures["crossmath/text"] - figures["crossmath/image"]
     )
-    # pocket solves all of the first twelve as text, and not all as pictures.
+    # pocket solves all of the first twelve as text, but not all as pictures.
     assert figures["crossmath/text"] == 1.0
     assert 0.0 < figures["crossmath/image"] < 1.0
 
 
 def test_a_processor_that_pads_on_the_right_measures_the_same(pocket: HFBackend) -> None:
-    """As that of a user's own training does, unless it is told otherwise."""
+    """A processor from a user's own training pads on the right unless configured otherwise."""
     callback = CrossmathCallback("mini", limit=12)
     tokenizer = pocket.processor.tokenizer
     tokenizer.padding_side = "right"
@@ -85,7 +85,7 @@ def test_a_processor_that_pads_on_the_right_measures_the_same(pocket: HFBackend)
 
 
 def test_a_model_without_a_processor_is_told_before_training(pocket: HFBackend) -> None:
-    """And not after the first hundred steps."""
+    """The missing processor is reported before the first step, not after a hundred."""
     control: Any = SimpleNamespace(should_log=False)
     with pytest.raises(ModelError, match="give the trainer a processing_class"):
         CrossmathCallback("mini", limit=1).on_train_begin(
@@ -94,7 +94,7 @@ def test_a_model_without_a_processor_is_told_before_training(pocket: HFBackend) 
 
 
 def test_it_asks_every_few_steps_and_at_both_ends(pocket: HFBackend) -> None:
-    """Before the first step, every N, and after the last; into the log of its trainer."""
+    """It logs before the first step, every N steps and after the last, to its trainer's log."""
     callback = CrossmathCallback("mini", every=10, limit=1, modalities=[Modality.TEXT])
     trainer = Watched()
     callback.attach(trainer)
@@ -108,7 +108,7 @@ def test_it_asks_every_few_steps_and_at_both_ends(pocket: HFBackend) -> None:
 
 
 def test_a_resumed_run_is_not_asked_again_at_its_start(pocket: HFBackend) -> None:
-    """The step that it goes on from was measured before."""
+    """The step from which it resumes was already measured."""
     callback = CrossmathCallback("mini", limit=1)
     trainer = Watched()
     callback.attach(trainer)
@@ -120,7 +120,7 @@ def test_a_resumed_run_is_not_asked_again_at_its_start(pocket: HFBackend) -> Non
 
 
 def test_without_a_trainer_figures_go_to_the_history(pocket: HFBackend) -> None:
-    """Where it was only given as one of the callbacks."""
+    """Without `attach`, figures go only to the trainer's history."""
     callback = CrossmathCallback("mini", every=5, limit=1, modalities=[Modality.TEXT])
     there = state(5)
     control: Any = SimpleNamespace(should_log=False)
@@ -133,7 +133,7 @@ def test_without_a_trainer_figures_go_to_the_history(pocket: HFBackend) -> None:
 def test_the_mode_and_the_random_state_are_left_as_they_were(
     pocket: HFBackend, training: bool
 ) -> None:
-    """Training goes on as if nobody had asked."""
+    """The model's mode and the random state are the same after a measurement as before."""
     callback = CrossmathCallback("mini", limit=2)
     pocket.model.train(training)
     before = torch.get_rng_state()
@@ -144,7 +144,7 @@ def test_the_mode_and_the_random_state_are_left_as_they_were(
 
 
 def test_only_one_process_asks(pocket: HFBackend) -> None:
-    """The others of a distributed run wait."""
+    """In a distributed run, only the first process measures."""
     callback = CrossmathCallback("mini", every=1, limit=1)
     trainer = Watched()
     callback.attach(trainer)
@@ -157,7 +157,7 @@ def test_only_one_process_asks(pocket: HFBackend) -> None:
 def test_a_model_that_cannot_be_asked_costs_a_measurement_only(
     pocket: HFBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Training goes on."""
+    """A failed measurement is a warning, and training continues."""
 
     def fail(*_: object, **__: object) -> dict[str, float]:
         raise BackendError("the GPU is full")
@@ -174,7 +174,7 @@ def test_a_model_that_cannot_be_asked_costs_a_measurement_only(
     "spread", [{"fsdp": "full_shard"}, {"deepspeed_plugin": SimpleNamespace(zero_stage=3)}]
 )
 def test_scattered_weights_are_refused(spread: dict[str, Any], pocket: HFBackend) -> None:
-    """Before training begins, and not when the processes wait for each other."""
+    """Sharded weights are refused before training, not once processes wait for each other."""
     callback = CrossmathCallback("mini", limit=1)
     control: Any = SimpleNamespace(should_log=False)
     with pytest.raises(ModelError, match="FSDP or ZeRO-3"):
@@ -185,7 +185,7 @@ def test_scattered_weights_are_refused(spread: dict[str, Any], pocket: HFBackend
 
 
 def test_mistakes_get_one_line(tmp_path: Path) -> None:
-    """A wrong suite, style or number, before anything is trained."""
+    """A wrong suite, style or number is reported before any training."""
     plain = tmp_path / "plain"
     main(["generate", "--count", "1", "--seed", "1", "--difficulty", "mini", "--out", str(plain)])
     lines = (plain / "problems.jsonl").read_text(encoding="utf-8")
@@ -204,7 +204,7 @@ def test_mistakes_get_one_line(tmp_path: Path) -> None:
 
 
 def test_a_text_model_is_asked_text_only(pocket: HFBackend) -> None:
-    """Where there is no image processor, forms with pictures are left out."""
+    """Without an image processor, forms with pictures are skipped."""
     callback = CrossmathCallback("mini", limit=1)
     figures = callback.figures(pocket.model, pocket.processor.tokenizer)
     assert set(figures) == {"crossmath/text"}

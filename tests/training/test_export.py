@@ -1,4 +1,4 @@
-"""Suites as training sets."""
+"""Suites exported as training sets."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def suite(learn: Path) -> Suite:
 
 
 def export(learn: Path, out: Path, form: str, *arguments: str) -> int:
-    """The command's exit status."""
+    """Run the export command; returns its exit status."""
     return main(["export", str(learn), "--format", form, "--out", str(out), *arguments])
 
 
@@ -51,7 +51,7 @@ def lines(file: Path) -> list[Any]:
 
 
 def pixels(picture: Path | io.BytesIO) -> bytes:
-    """What a picture shows."""
+    """The pixels of a picture."""
     with Image.open(picture) as image:
         return image.convert("RGB").tobytes()
 
@@ -59,7 +59,7 @@ def pixels(picture: Path | io.BytesIO) -> bytes:
 @pytest.mark.parametrize("seed", range(30))
 @pytest.mark.parametrize("problem", load_suite("standard").tasks[::50], ids=lambda p: p.id)
 def test_a_worked_solution_solves_the_problem(problem: Task, seed: int) -> None:
-    """Scored as a response it is right, and it names each value that it finds."""
+    """Scored as a response, it is right, and it states each value that it finds."""
     text = worked_solution(problem, seed=seed)
     assert score_response(problem, text).outcome is Outcome.SOLVED
     steps = text.splitlines()
@@ -69,7 +69,7 @@ def test_a_worked_solution_solves_the_problem(problem: Task, seed: int) -> None:
 
 
 def test_the_wording_is_drawn_by_the_seed() -> None:
-    """The same seed gives the same words, and others give several."""
+    """The same seed gives the same wording, and different seeds give different ones."""
     problem = load_suite("mini").tasks[0]
     texts = [worked_solution(problem, seed=seed) for seed in range(40)]
     assert texts == [worked_solution(problem, seed=seed) for seed in range(40)]
@@ -77,7 +77,7 @@ def test_the_wording_is_drawn_by_the_seed() -> None:
 
 
 def test_trl(learn: Path, suite: Suite, tmp_path: Path) -> None:
-    """Prompt and completion as messages, pictures beside it; text has an empty list."""
+    """Prompt and completion are messages and pictures are paths, an empty list for text."""
     out = tmp_path / "out"
     assert export(learn, out, "trl", "--seed", "3") == 0
     rows = lines(out / "train.jsonl")
@@ -96,7 +96,7 @@ def test_trl(learn: Path, suite: Suite, tmp_path: Path) -> None:
 
 
 def test_each_style_is_an_example(tmp_path: Path) -> None:
-    """A plain picture and one on a background of its own, of the same problem."""
+    """A problem is exported once per style: as a plain picture and on its own background."""
     learn, out = tmp_path / "pairs", tmp_path / "out"
     arguments = ["--count", "2", "--seed", "5", "--difficulty", "mini"]
     styles = ["--style", "original", "background"]
@@ -111,7 +111,7 @@ def test_each_style_is_an_example(tmp_path: Path) -> None:
 
 
 def test_llava(learn: Path, suite: Suite, tmp_path: Path) -> None:
-    """One list; the mark of a picture only where there is one."""
+    """It is one list, and only examples with a picture contain its marker."""
     out = tmp_path / "out"
     assert export(learn, out, "llava", "--completion", "answer", "--style", "beige") == 0
     rows = json.loads((out / "train.json").read_text(encoding="utf-8"))
@@ -124,7 +124,7 @@ def test_llava(learn: Path, suite: Suite, tmp_path: Path) -> None:
 
 
 def test_openai(learn: Path, suite: Suite, tmp_path: Path) -> None:
-    """One file, pictures inside."""
+    """It is one file that contains the pictures."""
     out = tmp_path / "out"
     assert export(learn, out, "openai", "--modality", "image") == 0
     rows = lines(out / "train.jsonl")
@@ -138,7 +138,7 @@ def test_openai(learn: Path, suite: Suite, tmp_path: Path) -> None:
 
 
 def test_parquet(learn: Path, suite: Suite, tmp_path: Path) -> None:
-    """What `datasets` loads: messages, and pictures that are pictures."""
+    """`datasets` loads it with messages and decoded pictures."""
     datasets: Any = pytest.importorskip("datasets", reason="datasets is not installed")
     out = tmp_path / "out"
     assert export(learn, out, "parquet", "--modality", "text,image", "--style", "original") == 0
@@ -156,7 +156,7 @@ def test_parquet(learn: Path, suite: Suite, tmp_path: Path) -> None:
 
 
 def test_lmms_eval(learn: Path, suite: Suite, tmp_path: Path) -> None:
-    """A task whose functions ask what we ask, and score as we score."""
+    """The functions of the task give the same prompts and scores as this package."""
     out = tmp_path / "out"
     assert export(learn, out, "lmms-eval", "--style", "original") == 0
     text = (out / "crossmath_learn.yaml").read_text(encoding="utf-8")
@@ -196,7 +196,7 @@ def test_mistakes_are_told_in_a_line(
     arguments: list[str],
     message: str,
 ) -> None:
-    """Exit status 2, and nothing is made."""
+    """A mistake gives exit status 2, and no files are written."""
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "file").touch()
     known = {"LEARN": str(learn), "TAKEN": str(tmp_path / "taken")}
@@ -211,7 +211,7 @@ def test_mistakes_are_told_in_a_line(
 
 
 def test_a_bundled_suite_can_be_run_elsewhere(tmp_path: Path) -> None:
-    """As a task, though not to learn from."""
+    """A bundled suite can be exported as a task, but not as training data."""
     out = tmp_path / "task"
     arguments = ["--modality", "text", "--format", "lmms-eval", "--out", str(out)]
     assert main(["export", "mini", *arguments]) == 0

@@ -1,4 +1,4 @@
-"""Exported training sets in a training script of a user's own, which knows TRL alone."""
+"""Exported training sets in a user's own training script, which uses only TRL."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pytest_crossmath.tasks.task import Modality
 from pytest_crossmath.training.callback import CrossmathCallback
 from pytest_crossmath.training.reward import crossmath_reward
 
-pytestmark = pytest.mark.filterwarnings("default")  # TRL, PEFT and datasets warn of each other
+pytestmark = pytest.mark.filterwarnings("default")  # TRL, PEFT and datasets warn about each other
 
 
 def exported(lessons: Path, out: Path, form: str, *options: str) -> Any:
-    """The rows, as a user loads them."""
+    """The exported rows, loaded as a user would load them."""
     import datasets  # type: ignore[import-untyped]
 
     arguments = ["export", str(lessons), "--format", form, "--out", str(out), *options]
@@ -31,7 +31,7 @@ def exported(lessons: Path, out: Path, form: str, *options: str) -> Any:
 
 
 def settings(out: Path) -> dict[str, Any]:
-    """What a trainer needs to know on a machine without a GPU."""
+    """Training arguments for a machine without a GPU."""
     return {
         "output_dir": str(out), "max_steps": 2, "logging_steps": 1, "bf16": False,
         "use_cpu": True, "report_to": [], "save_strategy": "no", "dataloader_pin_memory": False,
@@ -40,7 +40,7 @@ def settings(out: Path) -> dict[str, Any]:
 
 
 def loaded(checkpoint: Path) -> tuple[Any, Any]:
-    """Model and processor."""
+    """The model and its processor."""
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     model: Any = AutoModelForImageTextToText.from_pretrained(checkpoint)
@@ -50,7 +50,7 @@ def loaded(checkpoint: Path) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("form", ["parquet", "trl"])
 def test_supervised(lessons: Path, tiny_llava: Path, tmp_path: Path, form: str) -> None:
-    """Rows of all forms, in one set, train; the callback adds its figures to the log."""
+    """A set with rows of all forms can be trained on; the callback adds its figures to the log."""
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
@@ -67,7 +67,7 @@ def test_supervised(lessons: Path, tiny_llava: Path, tmp_path: Path, form: str) 
 
 
 def test_reinforced(lessons: Path, tiny_llava: Path, tmp_path: Path) -> None:
-    """The reward finds the problem of each row."""
+    """The reward function finds the problem of each row."""
     from trl.trainer.grpo_config import GRPOConfig
     from trl.trainer.grpo_trainer import GRPOTrainer
 

@@ -1,4 +1,4 @@
-"""What `pocket` is trained on."""
+"""The training data of `pocket`."""
 
 import random
 
@@ -20,7 +20,7 @@ PUZZLE = parse_table("| 7 | - | ? | = | 2 |")
 
 
 def test_trace_walks_in_solving_order_and_answers_in_reading_order() -> None:
-    """Each line uses the values of the lines above it; the answer follows the key."""
+    """Each line uses only values from the lines above it; the answer follows the key's order."""
     problem = load_suite("mini").tasks[0]
     assert brief_solution(problem).splitlines() == [
         "column 5: 1 × ? = 1 → r3c5 = 1",
@@ -31,7 +31,7 @@ def test_trace_walks_in_solving_order_and_answers_in_reading_order() -> None:
 
 
 def test_every_trace_answers_with_the_key() -> None:
-    """Reading the answer back off a trace gives the key, for the whole suite."""
+    """The answer read from a worked solution equals the key, for the whole suite."""
     for problem in load_suite("mini").tasks:
         assert read_answer(brief_solution(problem)) == list(problem.key)
 
@@ -47,19 +47,19 @@ def test_every_trace_answers_with_the_key() -> None:
     ],
 )
 def test_last_answer_counts(text: str, values: list[str]) -> None:
-    """The last answer is read, an unclosed one too, and none is an empty list."""
+    """The last answer is read, even an unclosed one; without an answer the list is empty."""
     assert read_answer(text) == values
 
 
 def test_problems_depend_on_the_seed_alone() -> None:
-    """The same seed gives the same problems, another seed others."""
+    """The same seed gives the same problems, a different seed gives different ones."""
     first, again, other = (draw_problem(random.Random(s), ()) for s in ("1/a/0", "1/a/0", "2/a/0"))
     assert first == again
     assert first.text != other.text
 
 
 def test_an_excluded_grid_is_never_drawn() -> None:
-    """Excluding what a seed would draw gives another grid."""
+    """Excluding the grid that a seed would draw gives a different grid."""
     fingerprint = FAMILY.fingerprint(draw_problem(random.Random("x"), ()))
     assert FAMILY.fingerprint(draw_problem(random.Random("x"), {fingerprint})) != fingerprint
 
@@ -71,14 +71,14 @@ def test_the_bundled_suites_are_held_out() -> None:
 
 
 def test_pictures_depend_on_the_seed_alone() -> None:
-    """The same seed gives the same jittered picture, another seed another."""
+    """The same seed gives the same jittered picture, a different seed gives a different one."""
     first, again, other = (_picture(PUZZLE, seed) for seed in (1, 1, 2))
     assert first == again
     assert first != other
 
 
 def test_a_shift_moves_whole_pixels() -> None:
-    """What comes in at the edges is background."""
+    """The uncovered edges are background."""
     picture = draw_picture(PUZZLE, random.Random(3), Jitter())
     moved = shifted(picture, 2, -1, (9, 8, 7))
     assert moved.size == picture.size
@@ -87,7 +87,7 @@ def test_a_shift_moves_whole_pixels() -> None:
 
 
 def test_wordings_follow_their_shares() -> None:
-    """A share of one gives the instruction itself, another share the others, none loose words."""
+    """Shares of 1 always give the instruction or another wording; shares of 0, random words."""
     rng = random.Random(4)
     assert draw_wording(rng, WordingMix(own=1.0, other=0.0)) == INSTRUCTION
     assert draw_wording(rng, WordingMix(own=0.0, other=1.0)) in OTHER_WORDINGS

@@ -17,7 +17,7 @@ TOKENIZER = build_tokenizer()
 
 
 def test_a_cell_is_one_token() -> None:
-    """Every cell of every table of the suite is one token, every row end one more."""
+    """Every cell in every table of the suite is one token, and so is every row end."""
     for problem in load_suite("mini").tasks:
         cells = [cell_token(cell.text) for _, cell in problem.content.cells()]
         tokens = TOKENIZER.tokenize(problem.text)
@@ -27,7 +27,7 @@ def test_a_cell_is_one_token() -> None:
 
 @pytest.mark.parametrize("token", [*map(cell_token, CELL_TEXTS), *place_tokens(), "<answer>"])
 def test_whole_tokens(token: str) -> None:
-    """What the traces and tables are made of is one token each, and no special one."""
+    """Each building block of worked solutions and tables is one token, and not a special one."""
     assert TOKENIZER.tokenize(token) == [token]
     ids = TOKENIZER(token)["input_ids"]
     assert TOKENIZER.decode(ids, skip_special_tokens=True) == token
@@ -35,7 +35,7 @@ def test_whole_tokens(token: str) -> None:
 
 @pytest.mark.parametrize("number", range(1, 21))
 def test_a_number_is_one_token(number: int) -> None:
-    """With and without a space before it."""
+    """A number is one token with or without a space before it."""
     assert len(TOKENIZER.tokenize(f"{number}")) == len(TOKENIZER.tokenize(f" {number}")) == 1
 
 
@@ -51,25 +51,25 @@ def test_a_number_is_one_token(number: int) -> None:
     ],
 )
 def test_any_text_comes_back(text: str) -> None:
-    """Unseen text falls back to bytes: nothing is unknown and nothing is lost."""
+    """Unseen text falls back to bytes: there are no unknown tokens and nothing is lost."""
     ids = TOKENIZER(text)["input_ids"]
     assert None not in ids
     assert TOKENIZER.decode(ids) == text
 
 
 def test_traces_come_back() -> None:
-    """A trace survives encoding and decoding."""
+    """A worked solution survives encoding and decoding."""
     for problem in load_suite("mini").tasks:
         trace = brief_solution(problem)
         assert TOKENIZER.decode(TOKENIZER(trace)["input_ids"], skip_special_tokens=True) == trace
 
 
 def test_building_it_twice_gives_the_same() -> None:
-    """The vocabulary does not depend on the order of hashes."""
+    """The vocabulary does not depend on hash order."""
     assert build_tokenizer().get_vocab() == TOKENIZER.get_vocab()
 
 
 def test_special_tokens_are_left_out_of_text() -> None:
-    """A picture's place is no text."""
+    """Special tokens, such as a picture's placeholder, are not decoded to text."""
     ids = TOKENIZER(f"{IMAGE}7")["input_ids"]
     assert TOKENIZER.decode(ids, skip_special_tokens=True) == "7"

@@ -1,4 +1,4 @@
-"""Training `pocket`: tensors, the loop, going on after a kill, the command."""
+"""Training `pocket`: tensors, the loop, resuming after a kill, the command."""
 
 import argparse
 import random
@@ -38,12 +38,12 @@ OWN_WORDING = WordingMix(own=1.0, other=0.0)
 
 
 class KilledError(Exception):
-    """Stands for a kill."""
+    """Simulates a kill."""
 
 
 @pytest.fixture(scope="module")
 def processor() -> Any:
-    """The processor that training makes and ships."""
+    """The processor that training builds and ships."""
     return build_processor(Size())
 
 
@@ -63,7 +63,7 @@ def test_training_pixels_are_those_of_the_saved_processor(processor: Any, tmp_pa
 def test_training_prompts_are_those_of_the_chat_template(
     processor: Any, modality: Modality, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Token by token, what is trained on is what a user's prompt becomes."""
+    """The trained text has the same tokens as a user's prompt."""
     problem = load_suite("mini").tasks[3]
     monkeypatch.setattr("pytest_crossmath.training.pocket.batches.draw_problem", lambda *_: problem)
     batch = _batcher(processor).draw(random.Random(1), Input(modality.value), 1, OWN_WORDING)
@@ -88,7 +88,7 @@ def test_training_prompts_are_those_of_the_chat_template(
 
 
 def test_a_plain_string_is_accepted_by_the_chat_template(processor: Any) -> None:
-    """A message may be a string instead of a list of parts, and a conversation may go on."""
+    """A message may be a string instead of a list of parts, and there may be further turns."""
     messages = [
         {"role": "user", "content": "Hi"},
         {"role": "assistant", "content": "7"},
@@ -108,7 +108,7 @@ def test_a_batch_depends_on_its_seed_alone(processor: Any) -> None:
 
 
 def test_padding_and_prose_weigh_nothing(processor: Any) -> None:
-    """Only the answer weighs 1; the cells of the table weigh less; the rest is no target."""
+    """Completion tokens have weight 1, cells of the table less, and everything else 0."""
     batch = _batcher(processor).draw(random.Random(2), Input.TEXT, 6, OWN_WORDING)
     tokenizer = processor.tokenizer
     assert (batch.weights[batch.ids == tokenizer.pad_token_id] == 0).all()
@@ -119,7 +119,7 @@ def test_padding_and_prose_weigh_nothing(processor: Any) -> None:
 
 @pytest.mark.usefixtures("one_thread")
 def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights after a kill and a resume equal those of a run in one go."""
+    """The weights after a kill and a resume equal those of an uninterrupted run."""
     whole = _start(tmp_path / "whole")
     whole.run()
     killed = _start(tmp_path / "killed")
@@ -139,15 +139,15 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_another_seed_cannot_go_on(tmp_path: Path) -> None:
-    """A saved state is refused under another seed, which would mix two runs."""
+    """A saved state is refused with a different seed, which would mix two runs."""
     _start(tmp_path).save()
-    with pytest.raises(CrossmathError, match="is of --seed 1, not 2"):
+    with pytest.raises(CrossmathError, match="was saved with --seed 1, not 2"):
         pipeline.start_training(tmp_path, 2, TINY_PLAN, TINY).restore()
 
 
 @pytest.mark.usefixtures("one_thread")
 def test_a_saved_checkpoint_can_be_asked(tmp_path: Path) -> None:
-    """An all but untrained model loads through the automatic classes and answers something."""
+    """A barely trained model loads with the auto classes and produces some answer."""
     training = _start(tmp_path)
     training.run()
     pipeline.save_checkpoint(training, tmp_path)
@@ -161,7 +161,7 @@ def test_a_saved_checkpoint_can_be_asked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("solved", "met"), [(190, True), (189, False)])
 def test_the_gate_is_on_text(capsys: pytest.CaptureFixture[str], solved: int, met: bool) -> None:
-    """95 % of the problems as text are enough, whatever the pictures say; less is told."""
+    """95 % of the problems solved as text are enough, regardless of pictures; less is reported."""
     figures = [
         Figures(name, 200, count, 1.0, {1: (count, 200)})
         for name, count in (("image", 3), ("text", solved))
@@ -171,7 +171,7 @@ def test_the_gate_is_on_text(capsys: pytest.CaptureFixture[str], solved: int, me
 
 
 def test_answers_are_scored_by_problem_and_by_blank() -> None:
-    """A value too few, too many or wrong leaves a problem unsolved; blanks count one by one."""
+    """A missing, extra or wrong value leaves a problem unsolved; blanks count individually."""
     problems = load_suite("mini").tasks[:4]
     right = [list(problem.key) for problem in problems]
     answers = [right[0], right[1][:-1], [*right[2], "9"], ["0" for _ in right[3]]]
@@ -182,7 +182,7 @@ def test_answers_are_scored_by_problem_and_by_blank() -> None:
 
 
 def test_a_rate_rises_then_falls() -> None:
-    """The learning rate warms up and then runs linearly to its end."""
+    """The learning rate warms up, then falls linearly to its final value."""
     stage = Stage("s", 100, {}, rates=(1.0, 0.0), warmup=10)
     rates = [stage.rate(step) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
@@ -191,19 +191,19 @@ def test_a_rate_rises_then_falls() -> None:
 
 
 def test_a_shortened_plan_has_no_longer_stage() -> None:
-    """Trials keep every stage but not its length."""
+    """A shortened plan keeps every stage but limits its length."""
     short = shortened(PLAN, 3)
     assert [stage.name for stage in short] == [stage.name for stage in PLAN]
     assert {stage.steps for stage in short} == {3}
 
 
 def test_the_instruction_itself_is_asked_most_in_the_end() -> None:
-    """In the last stage with prompts no other wording is as frequent."""
+    """In the last stage with prompts, the instruction is the most frequent wording."""
     assert [stage for stage in PLAN if stage.forms][-1].wording.own > 0.5
 
 
 def test_joint_steps_add_a_stage(tmp_path: Path) -> None:
-    """Pictures and text are trained together only where that is asked for."""
+    """Pictures and text are trained together only on request."""
     options = pipeline.Options(
         out=tmp_path,
         seed=1,
@@ -221,7 +221,7 @@ def test_joint_steps_add_a_stage(tmp_path: Path) -> None:
 
 
 def test_vision_steps_set_the_length_of_the_alignment_alone(tmp_path: Path) -> None:
-    """The stages of the language model stay as they are."""
+    """The stages of the language model are unchanged."""
     options = pipeline.Options(
         out=tmp_path, seed=1, device="cpu", threads=1, resume=False, vision_steps=9,
         joint_steps=0, most_steps=None,
@@ -242,7 +242,7 @@ def test_vision_steps_set_the_length_of_the_alignment_alone(tmp_path: Path) -> N
     ],
 )
 def test_mistakes_get_one_line(tmp_path: Path, options: list[str], complaint: str) -> None:
-    """A mistake of the user's is told in one line, before anything is trained."""
+    """A user's mistake is reported in one line, before any training."""
     with pytest.raises(CrossmathError, match=complaint) as caught:
         command.run(_arguments(tmp_path / "out", *options))
     assert "\n" not in str(caught.value)
@@ -263,7 +263,7 @@ def test_a_folder_in_use_is_not_overwritten(tmp_path: Path) -> None:
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
-    """A file in the place of the folder is refused."""
+    """A file where the folder should be is refused."""
     file = tmp_path / "file"
     file.touch()
     with pytest.raises(CrossmathError, match="is a file"):
@@ -289,7 +289,7 @@ def _start(folder: Path) -> Training:
 
 
 def _dying_after(steps: int, step: Any) -> Any:
-    """A step that dies after some calls."""
+    """A step that dies after the given number of calls."""
     calls = iter(range(steps))
 
     def dying(*arguments: Any) -> Any:

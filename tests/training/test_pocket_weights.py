@@ -30,26 +30,26 @@ def test_it_solves_what_it_is_asked_as_text(pocket: Examiner) -> None:
 
 
 def test_a_batch_changes_no_answer(pocket: Examiner) -> None:
-    """Padded beside other modalities or alone, each problem gets the same string."""
+    """Each problem gets the same response alone and padded in a batch of mixed modalities."""
     requests = [make_request(PROBLEMS[i], PROBLEMS[i].forms[i % 3]) for i in range(8)]
     together = _ask(pocket, requests)
     assert together == [_ask(pocket, [request])[0] for request in requests]
 
 
 def test_it_stops_by_itself(pocket: Examiner) -> None:
-    """The generation settings of the checkpoint end a response after its answer."""
+    """The checkpoint's generation settings end a response after its answer."""
     text = _ask(pocket, [make_request(PROBLEMS[0], Form(Modality.TEXT))])[0]
     assert text.endswith("</answer>")
     assert len(read_answer(text)) == len(PROBLEMS[0].key)
 
 
 def test_it_ships_the_tokenizer_of_its_training(pocket: Examiner) -> None:
-    """The vocabulary on disk is the one that the training code builds."""
+    """The vocabulary on disk is the one built by the training code."""
     assert pocket.processor.tokenizer.get_vocab() == build_tokenizer().get_vocab()
 
 
 def test_it_is_small() -> None:
-    """The weights are a few megabytes, so that the package stays light."""
+    """The weights take a few megabytes, so that the package stays small."""
     assert (FOLDER / "model.safetensors").stat().st_size < 10_000_000
 
 

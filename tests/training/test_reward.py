@@ -32,7 +32,7 @@ PROBLEM = load_suite("mini").tasks[0]  # key 20, 1, 17; steps 2, 1, 1
 def test_right_blanks_are_rewarded_by_depth(
     answer: str, depth_weight: float, format_weight: float, reward: float
 ) -> None:
-    """A blank weighs more the deeper it is, and a well-formed answer its own share."""
+    """Deeper blanks weigh more, and a well-formed answer earns its own share."""
     given = reward_of(
         PROBLEM, f"so <answer>{answer}</answer>",
         depth_weight=depth_weight, format_weight=format_weight,
@@ -42,25 +42,25 @@ def test_right_blanks_are_rewarded_by_depth(
 
 @pytest.mark.parametrize("text", ["", "20, 1, 17", "<answer>", "<think><answer>20, 1, 17</answer>"])
 def test_no_answer_is_no_reward(text: str) -> None:
-    """What would not be scored is not rewarded, not even for its form."""
+    """A response without an answer gets no reward, not even for its format."""
     assert reward_of(PROBLEM, text, format_weight=0.5) == 0.0
 
 
 @given(st.text(), st.floats(0, 10), st.floats(0, 1))
 def test_a_reward_lies_between_0_and_1(text: str, depth: float, form: float) -> None:
-    """Whatever a model writes."""
+    """The reward is between 0 and 1 for any text."""
     reward = reward_of(PROBLEM, f"<answer>{text}</answer>", depth_weight=depth, format_weight=form)
     assert 0.0 <= reward <= 1.0
 
 
 @pytest.mark.parametrize("problem", load_suite("standard").tasks[::25], ids=lambda p: p.id)
 def test_worked_solutions_get_the_whole_reward(problem: object) -> None:
-    """What fine-tuning teaches is what is rewarded."""
+    """The solutions that fine-tuning teaches earn the full reward."""
     assert reward_of(problem, worked_solution(problem, seed=1), format_weight=0.3) == 1.0  # type: ignore[arg-type]  # parametrized
 
 
 def test_a_reward_function_takes_what_trl_gives() -> None:
-    """Messages for messages and texts for texts, with the columns of the rows beside them."""
+    """It accepts completions as messages or as plain text, along with the columns of the rows."""
     reward = crossmath_reward(load_suite("mini").tasks)
     fine = "<answer>20, 1, 17</answer>"
     completions = [

@@ -1,4 +1,4 @@
-"""What a training run asks of transformers."""
+"""The arguments that a training run passes to transformers."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pytest_crossmath.training.run import on_one_gpu
 
 @pytest.mark.parametrize(("seen", "used"), [(0, 0), (1, 1), (8, 1)])
 def test_a_process_uses_one_gpu(seen: int, used: int) -> None:
-    """Several are for a launcher, which starts a process for each."""
+    """Using several GPUs is left to a launcher, which starts one process for each."""
 
     class Arguments(SimpleNamespace):
-        """As `TrainingArguments` has it."""
+        """The same attribute as in `TrainingArguments`."""
 
         @property
         def n_gpu(self) -> int:
-            """Of the GPUs that it sees."""
+            """The number of GPUs that it sees."""
             return int(self._n_gpu)
 
     assert on_one_gpu(Arguments(_n_gpu=seen)).n_gpu == used

@@ -1,4 +1,4 @@
-"""`crossmath train sft` and `grpo`: models trained in earnest, if for a few steps."""
+"""`crossmath train sft` and `grpo`: real training runs of a few steps."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from tests.training.conftest import Train
 
 QUICK = ("--batch-size", "4", "--accumulate", "1")
 BOLD = (*QUICK, "--learning-rate", "2e-3", "--completion", "answer")
-"""Teaches `pocket`, which writes steps, to write the answer at once."""
+"""Teaches `pocket`, which writes steps, to write only the answer."""
 
-pytestmark = pytest.mark.filterwarnings("default")  # TRL, PEFT and datasets warn of each other
+pytestmark = pytest.mark.filterwarnings("default")  # TRL, PEFT and datasets warn about each other
 
 
 @pytest.fixture(scope="module")
 def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny Qwen2-VL of random weights: an architecture quite unlike `pocket`."""
+    """A tiny Qwen2-VL with random weights: an architecture quite unlike `pocket`."""
     folder = tmp_path_factory.mktemp("qwen")
     write_checkpoint("qwen2_vl", folder)
     return folder
@@ -50,7 +50,7 @@ def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is looked for on the Hub."""
+    """Keeps the Hub offline."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
 
@@ -71,13 +71,13 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
 
 
 def changed(out: Path) -> set[str]:
-    """Names of the layers that an adapter changes; its second factor starts as zero."""
+    """Names of the layers that an adapter has changed; its second factor starts at zero."""
     return {name for name, factor in weights(out).items() if ".lora_B." in name and factor.any()}
 
 
 @contextmanager
 def interrupted(monkeypatch: pytest.MonkeyPatch, *, step: int) -> Iterator[None]:
-    """Press Ctrl-C when a step was logged."""
+    """Presses Ctrl-C when a step has been logged."""
     from pytest_crossmath.training.log import LogLines
 
     on_log = LogLines.on_log
@@ -93,7 +93,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, *, step: int) -> Iterator[None]
 
 
 def answer(model: Path, lessons: Path) -> str:
-    """What a model says to the first lesson as text."""
+    """A model's response to the first lesson as text."""
     backend = HFBackend.load(str(model), Settings(device="cpu"))
     asked = make_request(load_suite(str(lessons)).tasks[0], Form(Modality.TEXT))
     [(_, response)] = backend.generate([asked], Settings(max_new_tokens=40), batch_size=1)
@@ -103,7 +103,7 @@ def answer(model: Path, lessons: Path) -> str:
 def test_a_model_learns_what_it_is_shown(
     train: Train, lessons: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The loss falls, and the adapter, asked like any model, writes what it was taught."""
+    """The loss falls, and the adapter, used like any model, writes what it was taught."""
     out = tmp_path / "tuned"
     assert train("sft", "pocket", out, *BOLD, "--max-steps", "36", "--lora-alpha", "64") == 0
     first, last = losses(out)[0], losses(out)[-1]
@@ -119,7 +119,7 @@ def test_a_model_learns_what_it_is_shown(
 def test_an_adapter_names_the_bundled_model_and_not_its_folder(
     train: Train, tmp_path: Path
 ) -> None:
-    """So it can be used where the package lies elsewhere."""
+    """The adapter names the bundled model, so it works wherever the package is installed."""
     out = tmp_path / "tuned"
     assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 0
     config = json.loads((out / "adapter_config.json").read_text(encoding="utf-8"))
@@ -131,7 +131,7 @@ def test_an_adapter_names_the_bundled_model_and_not_its_folder(
     ("modality", "sees"), [("text", False), ("image", True), ("text,image,image+text", True)]
 )
 def test_pictures_train_the_eyes(train: Train, tmp_path: Path, modality: str, sees: bool) -> None:
-    """With pictures among the examples vision tower and projector change, else only the rest."""
+    """Vision tower and projector change only if there are pictures among the examples."""
     out = tmp_path / "tuned"
     options = (*BOLD, "--max-steps", "3", "--modality", modality)
     assert train("sft", "pocket", out, *options) == 0
@@ -141,7 +141,7 @@ def test_pictures_train_the_eyes(train: Train, tmp_path: Path, modality: str, se
 
 
 def test_the_language_model_alone(train: Train, tmp_path: Path) -> None:
-    """`--lora-targets=language` puts nothing on the vision tower."""
+    """`--lora-targets=language` adds nothing to the vision tower."""
     out = tmp_path / "tuned"
     assert train("sft", "pocket", out, *QUICK, "--max-steps", "1", "--lora-targets=language") == 0
     assert weights(out)
@@ -149,7 +149,7 @@ def test_the_language_model_alone(train: Train, tmp_path: Path) -> None:
 
 
 def test_a_whole_model_can_be_trained(train: Train, lessons: Path, tmp_path: Path) -> None:
-    """Rank 0 trains all weights, and saves a checkpoint and no adapter."""
+    """Rank 0 trains all weights, and saves a checkpoint instead of an adapter."""
     out = tmp_path / "tuned"
     assert train("sft", "pocket", out, *BOLD, "--max-steps", "12", "--lora-rank", "0") == 0
     assert not (out / "adapter_config.json").exists()
@@ -159,7 +159,7 @@ def test_a_whole_model_can_be_trained(train: Train, lessons: Path, tmp_path: Pat
 def test_a_run_goes_on_where_it_was_broken_off(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The weights are those of a run in one go, bit for bit."""
+    """A resumed run ends with the weights of an uninterrupted one, bit for bit."""
     options = (*BOLD, "--max-steps", "6", "--save-every", "2", "--seed", "5")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert train("sft", "pocket", whole, *options) == 0
@@ -178,7 +178,7 @@ def test_a_run_goes_on_where_it_was_broken_off(
 def test_a_run_that_ended_before_its_first_checkpoint_starts_anew(
     train: Train, tmp_path: Path
 ) -> None:
-    """There is nothing to go on from, and nothing is wrong."""
+    """A run that was interrupted before its first checkpoint starts again without an error."""
     out = tmp_path / "tuned"
     options = (*QUICK, "--max-steps", "1")
     assert train("sft", "pocket", out, *options) == 0
@@ -190,7 +190,7 @@ def test_a_run_that_ended_before_its_first_checkpoint_starts_anew(
 
 
 def test_the_gap_is_measured_on_the_way(train: Train, tmp_path: Path) -> None:
-    """Before the first step, every few, and at the end, in the log of the run."""
+    """The gap is logged before the first step, every few steps and at the end."""
     out = tmp_path / "tuned"
     options = ("--eval-every", "2", "--eval-limit", "3", "--eval-max-new-tokens", "60")
     assert train("sft", "pocket", out, *QUICK, "--max-steps", "3", *options) == 0
@@ -207,7 +207,7 @@ def test_the_gap_is_measured_on_the_way(train: Train, tmp_path: Path) -> None:
 def test_another_architecture(
     train: Train, qwen: Path, lessons: Path, tmp_path: Path, kind: str
 ) -> None:
-    """Qwen2-VL is trained by the same command, and its adapter asked like any other."""
+    """Qwen2-VL is trained by the same command, and its adapter is used like any other."""
     out = tmp_path / "tuned"
     extra = ("--max-new-tokens", "8") if kind == "grpo" else ()
     options = (*QUICK, "--max-steps", "2", *extra)
@@ -218,11 +218,11 @@ def test_another_architecture(
 
 
 def test_supervised_then_reinforced(train: Train, tmp_path: Path) -> None:
-    """GRPO goes on with the adapter of a fine-tuned model, and makes one adapter of both."""
+    """GRPO continues training the adapter of a fine-tuned model and gives a single adapter."""
     tuned, out = tmp_path / "tuned", tmp_path / "rewarded"
     assert train("sft", "pocket", tuned, *QUICK, "--max-steps", "1") == 0
     options = ("--max-steps", "2", "--max-new-tokens", "48", "--learning-rate", "1e-3")
-    # Hot, so that completions differ.
+    # A high temperature, so that completions differ.
     assert train("grpo", tuned, out, *QUICK, *options, "--temperature", "1.5") == 0
     before, after = weights(tuned), weights(out)
     assert before.keys() == after.keys()
@@ -240,7 +240,7 @@ def test_each_completion_is_held_against_its_own_problem(train: Train, tmp_path:
 
 
 def test_completions_are_held_against_the_model_as_it_came(train: Train, tmp_path: Path) -> None:
-    """`--beta` weighs the divergence; the adapter that stands for that model is not left behind."""
+    """`--beta` weighs the divergence; the adapter that holds the original model is not saved."""
     out = tmp_path / "rewarded"
     options = ("--max-steps", "2", "--max-new-tokens", "24", "--beta", "0.1")
     assert train("grpo", "pocket", out, *QUICK, *options) == 0
@@ -249,7 +249,7 @@ def test_completions_are_held_against_the_model_as_it_came(train: Train, tmp_pat
 
 
 def test_activations_may_be_computed_twice(train: Train, tmp_path: Path) -> None:
-    """`--checkpointing` changes what it takes and not what is learnt."""
+    """`--checkpointing` changes the cost of training, not what is learnt."""
     plain, twice = tmp_path / "plain", tmp_path / "twice"
     options = (*BOLD, "--max-steps", "2")
     assert train("sft", "pocket", plain, *options) == 0
@@ -262,7 +262,7 @@ def test_activations_may_be_computed_twice(train: Train, tmp_path: Path) -> None
 def test_a_run_is_taken_up_in_a_later_epoch(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """The order of examples is that of a run in one go there too."""
+    """In a later epoch too, a resumed run has the example order of an uninterrupted one."""
     per_step = ("--batch-size", "8", "--accumulate", "1", "--lora-dropout", "0.1")
     extra = ("--max-new-tokens", "12", "--temperature", "2") if kind == "grpo" else ()
     options = (*per_step, *extra, "--max-steps", "7", "--save-every", "1", "--learning-rate=1e-3")
@@ -279,7 +279,7 @@ def test_a_run_is_taken_up_in_a_later_epoch(
 def test_a_checkpoint_that_was_broken_off_is_left_out(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The one before it is taken: its state is what a checkpoint is written last."""
+    """An incomplete checkpoint, one without its state file, is skipped for the one before it."""
     out = tmp_path / "tuned"
     options = (*QUICK, "--max-steps", "4", "--save-every", "1")
     with interrupted(monkeypatch, step=4):
@@ -290,7 +290,7 @@ def test_a_checkpoint_that_was_broken_off_is_left_out(
 
 
 def test_a_finished_run_takes_no_step_more(train: Train, tmp_path: Path) -> None:
-    """Resumed, it only leaves what it has learnt, also where that had been lost."""
+    """Resuming a finished run only writes the result, also if it had been lost."""
     out = tmp_path / "tuned"
     options = (*BOLD, "--max-steps", "2", "--schedule", "constant_with_warmup")
     assert train("sft", "pocket", out, *options) == 0
@@ -304,7 +304,7 @@ def test_a_finished_run_takes_no_step_more(train: Train, tmp_path: Path) -> None
 
 
 def test_the_weights_can_be_read_by_whom_the_rest_can(train: Train, tmp_path: Path) -> None:
-    """Colleagues on a cluster, as it may be."""
+    """The weights get the same permissions as the other files, for colleagues on a cluster."""
     out = tmp_path / "tuned"
     assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 0
     files = ("adapter_model.safetensors", "adapter_config.json")
@@ -312,14 +312,14 @@ def test_the_weights_can_be_read_by_whom_the_rest_can(train: Train, tmp_path: Pa
 
 
 def test_an_adapter_on_pocket_is_asked_what_pocket_knows(train: Train, tmp_path: Path) -> None:
-    """Its suite is `mini` where none is named, as that of its base."""
+    """Its default suite is `mini`, like that of its base."""
     out = tmp_path / "tuned"
     assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 0
     assert is_pocket(parse_spec(str(out)))
 
 
 def test_an_end_by_a_scheduler_is_told(lessons: Path, tmp_path: Path) -> None:
-    """SIGTERM ends a run like Ctrl-C: with the way to go on."""
+    """SIGTERM ends a run like Ctrl-C, with a hint on how to resume."""
     out = tmp_path / "tuned"
     with subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-u", "-m", "pytest_crossmath.cli.main", "train", "sft", str(lessons),
@@ -337,14 +337,14 @@ def test_an_end_by_a_scheduler_is_told(lessons: Path, tmp_path: Path) -> None:
         running.stdout.read()
         told = running.stderr.read()
     assert running.returncode == 130
-    assert "crossmath: --resume goes on from the last checkpoint" in told
+    assert "crossmath: --resume continues from the last checkpoint" in told
     assert "Traceback" not in told
 
 
 def test_smaller_batches_of_the_same_step_may_be_resumed(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What one is told to do when memory ran out."""
+    """A run can be resumed with smaller batches, as the out-of-memory error suggests."""
     out = tmp_path / "tuned"
     rest = ("--max-steps", "3", "--save-every", "1")
     with interrupted(monkeypatch, step=2):
@@ -354,7 +354,7 @@ def test_smaller_batches_of_the_same_step_may_be_resumed(
 
 
 def test_checkpoints_can_be_asked(train: Train, lessons: Path, tmp_path: Path) -> None:
-    """Each is an adapter like the one that is left in the end."""
+    """Each checkpoint is an adapter like the final one."""
     out = tmp_path / "tuned"
     assert train("sft", "pocket", out, *BOLD, "--max-steps", "2", "--save-every", "1") == 0
     assert answer(out / "checkpoints" / "checkpoint-1", lessons)
@@ -362,7 +362,7 @@ def test_checkpoints_can_be_asked(train: Train, lessons: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("family", ["llava", "gemma3"])
 def test_a_model_learns_to_stop(train: Train, tmp_path: Path, family: str) -> None:
-    """Where a chat template leaves the last word open, the end token is put there."""
+    """If a chat template does not end the completion, the end token is appended."""
     model = tmp_path / family
     write_checkpoint(family, model)
     loaded = load_checkpoint(str(model), Settings(device="cpu"))
@@ -376,7 +376,7 @@ def test_a_model_learns_to_stop(train: Train, tmp_path: Path, family: str) -> No
 
 
 def test_two_processes_train_one_adapter(lessons: Path, tmp_path: Path) -> None:
-    """A launcher's processes share the examples; one of them writes and speaks."""
+    """A launcher's processes share the examples; only one of them writes files and output."""
     out = tmp_path / "tuned"
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0",
@@ -390,13 +390,13 @@ def test_two_processes_train_one_adapter(lessons: Path, tmp_path: Path) -> None:
     assert done.stdout.count("18 examples, problems: 6") == 1
     assert done.stdout.count("trained: ") == 1
     assert [line["step"] for line in log(out) if "loss" in line] == [1, 2]
-    # Twice four examples in a step, so three steps in an epoch; alone it would be five.
+    # Two times four examples per step, so three steps per epoch; one process would take five.
     assert log(out)[-1]["epoch"] == pytest.approx(2 / 3)
     assert weights(out)
 
 
 class TestMistakes:
-    """A mistake is told in one line, before anything is loaded or made."""
+    """A mistake is reported in one line, before anything is loaded or written."""
 
     @pytest.mark.parametrize(
         ("kind", "options", "complaint"),
@@ -435,7 +435,7 @@ class TestMistakes:
         options: list[str],
         complaint: str,
     ) -> None:
-        """Options that cannot be."""
+        """Invalid options are refused."""
         out = tmp_path / "out"
         assert train(kind, "pocket", out, *options) == 2
         assert complaint in self._one_line(capsys)
@@ -446,8 +446,8 @@ class TestMistakes:
         [
             ("poket", "did you mean pocket"),
             ("./nowhere", "there is no directory ./nowhere"),
-            ("reference", "has no weights here that could be trained"),
-            ("openai:gpt@http://127.0.0.1:1/v1", "has no weights here that could be trained"),
+            ("reference", "has no local weights that could be trained"),
+            ("openai:gpt@http://127.0.0.1:1/v1", "has no local weights that could be trained"),
         ],
     )
     def test_models(
@@ -458,7 +458,7 @@ class TestMistakes:
         model: str,
         complaint: str,
     ) -> None:
-        """Models that are not there, or cannot be trained."""
+        """Models that do not exist or cannot be trained are refused."""
         assert train("sft", model, tmp_path / "out") == 2
         assert complaint in self._one_line(capsys)
 
@@ -469,7 +469,7 @@ class TestMistakes:
     def test_problems_for_testing(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], suite: str, command: list[str]
     ) -> None:
-        """What a model is tested with it must not learn, not even one of the problems."""
+        """Problems of the bundled suites are refused, even a single one: they are for testing."""
         last = load_suite(suite).tasks[-1]
         part = tmp_path / "part.jsonl"
         line = json.dumps(to_json(last, {name: str(path) for name, path in last.images.items()}))
@@ -482,7 +482,7 @@ class TestMistakes:
     def test_a_problem_without_a_worked_solution(
         self, lessons: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """It is named, with what can be learnt of it all the same."""
+        """It is named in the error, which suggests training on answers only."""
         line = json.loads((lessons / "problems.jsonl").read_text(encoding="utf-8").split("\n")[0])
         line |= {
             "table": "| ? | + | ? | = | 5 |", "key": ["2", "3"], "steps": [1, 1], "images": {},
@@ -500,7 +500,7 @@ class TestMistakes:
     def test_a_suite_with_defects(
         self, lessons: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """A wrong key, another picture, a line too few: none of them is learnt."""
+        """A wrong key, a wrong picture or a missing line is refused."""
         wrong = self._copy(lessons, tmp_path / "wrong")
         text = (wrong / "problems.jsonl").read_text(encoding="utf-8")
         first = json.loads(text.split("\n")[0])
@@ -528,7 +528,7 @@ class TestMistakes:
     def test_a_suite_that_is_unfinished(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """The command that goes on with it is named."""
+        """The error names the command that finishes it."""
         suite = tmp_path / "half"
         suite.mkdir()
         (suite / "unfinished.jsonl").write_text("{}\n", encoding="utf-8")
@@ -544,7 +544,7 @@ class TestMistakes:
     def test_another_model_under_the_same_name(
         self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """A run is known by the weights that it began with, wherever they lie."""
+        """A run is identified by the weights that it started with, wherever they are."""
         one, two = (self._copy(pocket_directory(), tmp_path / name) for name in ("one", "two"))
         out = tmp_path / "tuned"
         options = (*QUICK, "--max-steps", "1")
@@ -555,12 +555,12 @@ class TestMistakes:
         save_file({**tensors, name: tensors[name] + 1}, two / "model.safetensors", {"format": "pt"})
         capsys.readouterr()
         assert train("sft", two, out, *options, "--resume") == 2
-        assert "is of another model: name another folder" in self._one_line(capsys)
+        assert "has a different model: name another folder" in self._one_line(capsys)
 
     def test_another_run_in_the_same_folder(
         self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """The second is told, and the first is left alone."""
+        """The second run is refused, and the first is left alone."""
         out = tmp_path / "tuned"
         out.mkdir()
         with FileLock(out / ".lock"):
@@ -570,7 +570,7 @@ class TestMistakes:
     def test_settings_that_are_damaged(
         self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Nobody is sent in a circle."""
+        """A damaged settings file is reported."""
         out = tmp_path / "tuned"
         out.mkdir()
         (out / "training.json").write_text("{", encoding="utf-8")
@@ -580,7 +580,7 @@ class TestMistakes:
     def test_a_sign_for_pictures_in_the_instruction(
         self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """It is told before training, and the folder stays free."""
+        """It is refused before training, and the folder stays free."""
         prompt = tmp_path / "prompt.txt"
         prompt.write_text("Look at the <image> and solve it.", encoding="utf-8")
         out = tmp_path / "out"
@@ -595,7 +595,7 @@ class TestMistakes:
         capsys: pytest.CaptureFixture[str],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """The folder is named, and not the model."""
+        """The error names the folder, not the model."""
 
         def full(*_: object, **__: object) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -604,12 +604,12 @@ class TestMistakes:
         out = tmp_path / "out"
         assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 2
         line = self._one_line(capsys)
-        assert f"--out {out} cannot be written any more: no space is left" in line
+        assert f"--out {out} can no longer be written: there is no space left" in line
 
     def test_fewer_prompts_than_a_step_wants(
         self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Nothing is called trained that took no step."""
+        """A run that took no step is an error."""
         out = tmp_path / "out"
         options = ("--batch-size", "64", "--accumulate", "1", "--max-steps", "3")
         assert train("grpo", "pocket", out, *options) == 2
@@ -619,7 +619,7 @@ class TestMistakes:
     def test_options_of_an_adapter_that_is_there(
         self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """It is trained on as it is, and nothing is silently left out."""
+        """Options that would not apply to an existing adapter are refused, not ignored."""
         tuned = tmp_path / "tuned"
         assert train("sft", "pocket", tuned, *QUICK, "--max-steps", "1") == 0
         capsys.readouterr()
@@ -629,7 +629,7 @@ class TestMistakes:
     def test_a_folder_that_is_in_use(
         self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Nothing is written over, and a run is not resumed as another."""
+        """Nothing is overwritten, and a run is not resumed with different settings."""
         out = tmp_path / "tuned"
         assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 0
         capsys.readouterr()
@@ -645,7 +645,7 @@ class TestMistakes:
         capsys: pytest.CaptureFixture[str],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """The extra to install is named."""
+        """The error names the extra to install."""
         import importlib.util
 
         find = importlib.util.find_spec
@@ -665,7 +665,7 @@ class TestMistakes:
         capsys: pytest.CaptureFixture[str],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """It is counted before its weights are loaded, and the machine that it needs is named."""
+        """Its size is checked before its weights are loaded, and the error says what it needs."""
         config = json.loads((pocket_directory() / "config.json").read_text(encoding="utf-8"))
         config["text_config"] |= {
             "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
@@ -684,7 +684,7 @@ class TestMistakes:
     def test_a_text_model(
         self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """It cannot learn from pictures, and can from text."""
+        """A text model can learn from text, but not from pictures."""
         from transformers import LlamaConfig, LlamaForCausalLM
 
         from tests.models.checkpoint.families import TEXT
@@ -701,14 +701,14 @@ class TestMistakes:
         )
         assert train("sft", model, tmp_path / "out", *QUICK) == 2
         assert "takes text only: add --modality=text" in self._one_line(capsys)
-        # In the same folder: a run that did not begin leaves it free.
+        # In the same folder, since a run that failed to start leaves it free.
         options = (*QUICK, "--max-steps", "1", "--modality", "text")
         assert train("sft", model, tmp_path / "out", *options) == 0
 
     def test_an_architecture_that_trl_does_not_take(
         self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """What it says is told in one line, with the model that it is about."""
+        """TRL's error is reported in one line, with the name of the model."""
         model = tmp_path / "mllama"
         write_checkpoint("mllama", model)
         assert train("sft", model, tmp_path / "out", *QUICK, "--max-steps", "1") == 2
@@ -717,11 +717,11 @@ class TestMistakes:
     def test_a_loss_that_is_no_number(
         self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """The run ends with what to do, and not with weights that are none."""
+        """The run ends with advice, and without useless weights."""
         options = (*QUICK, "--max-steps", "9", "--learning-rate", "1e30", "--warmup", "0")
         out = tmp_path / "out"
         assert train("sft", "pocket", out, *options) == 2
-        assert "loss or gradient are no numbers any more at step" in self._one_line(capsys)
+        assert "the loss or its gradient is no longer finite at step" in self._one_line(capsys)
         assert not (out / "adapter_model.safetensors").exists()
 
     @staticmethod
@@ -734,7 +734,7 @@ class TestMistakes:
 def test_a_model_that_cannot_be_had(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A model of the Hub that is not in the cache is told in one line, with our own options."""
+    """A Hub model that is not in the cache is reported in one line, with our own options."""
     assert train("sft", next(iter(ALIASES)), tmp_path / "out") == 2
     told = capsys.readouterr().err
     assert "hf download" in told

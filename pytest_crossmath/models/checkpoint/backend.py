@@ -7,9 +7,9 @@
     for index, response in backend.generate(requests, settings, batch_size=8):
         print(requests[index].id, response.text)
 
-Weights are read from safetensors only, and no code of a checkpoint is run unless
-the settings trust it. Batches are padded on the left, since a decoder continues
-at the right end.
+Weights are read from safetensors only, and code that comes with a checkpoint is not
+run unless the settings trust it. Batches are padded on the left, since a decoder
+continues at the right end.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from pytest_crossmath.text import one_line
 _DEFAULT_NEW_TOKENS = 2048
 _CPU_BATCH_SIZE, _LARGEST_BATCH = 16, 256
 _TINY = 10_000_000
-"""Parameters below which a model is too small for several threads."""
+"""Number of parameters below which a model is too small to benefit from several threads."""
 
 
 @dataclass(frozen=True)
@@ -53,26 +53,26 @@ class HFBackend:
     model: Any
     """The model, in evaluation mode."""
     processor: Any
-    """Its processor, or its tokenizer where it takes text only."""
+    """Its processor, or its tokenizer if it takes text only."""
     reads_images: bool
     """Whether it takes pictures."""
 
     @classmethod
     def load(cls, target: str, settings: Settings, revision: str | None = None) -> HFBackend:
-        """Load a directory or a repository of the Hub: a checkpoint, or a LoRA adapter.
+        """Load a directory or a Hub repository: a checkpoint, or a LoRA adapter.
 
         `revision` is the repository's branch, tag or commit. Raises `ModelError`
-        in one line for whatever transformers says about it.
+        with a one-line message for anything that transformers raises.
         """
         loaded = load_checkpoint(target, settings, revision)
         return cls(loaded.model.eval(), loaded.processor, loaded.reads_images)
 
     def suggest_batch_size(self, requests: Sequence[Request], settings: Settings) -> int:
-        """As many as fit a GPU, tried out on the first requests; a moderate number on a CPU."""
+        """As many as fit on the GPU, measured on the first requests; a fixed number on a CPU."""
         if self.model.device.type != "cuda":
             return _CPU_BATCH_SIZE
         options = self._generation(settings)
-        # One kind only; the engine puts the longest first.
+        # Requests of one kind only; the engine puts the longest first.
         kind = bool(requests[0].pictures)
         alike = [request for request in requests if bool(request.pictures) is kind]
         return largest_batch(
@@ -84,10 +84,10 @@ class HFBackend:
     def generate(
         self, requests: Sequence[Request], settings: Settings, *, batch_size: int
     ) -> Iterator[tuple[int, Response]]:
-        """Each request's index with its response, in the order in which they end.
+        """Yield each request's index with its response, in the order in which they finish.
 
-        Samples with and without pictures are prepared apart: processors align pictures
-        with rows by counting, and some fail or misalign when a row has none.
+        Requests with and without pictures are processed separately: processors match
+        pictures to rows by counting, and some fail or mismatch them if a row has none.
         """
         options = self._generation(settings)
         rows = decode(
@@ -109,7 +109,7 @@ class HFBackend:
                 return next(rows, None)
         except BackendError:
             raise
-        except Exception as error:  # whatever a model's own code raises is the backend's failure
+        except Exception as error:  # a model's own code may raise anything
             if ran_out_of_memory(error):
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
@@ -117,7 +117,7 @@ class HFBackend:
             raise BackendError(f"{type(error).__name__}: {one_line(error)}") from error
 
     def _inputs(self, batch: Sequence[Request], settings: Settings) -> Any:
-        # What a template does not know transformers takes for the processor's, with a warning.
+        # If the template does not use it, transformers passes it on to the processor and warns.
         known = "enable_thinking" in str(self.processor.chat_template)
         thinking = {"enable_thinking": settings.thinking} if known else {}
         prompts = [
@@ -132,35 +132,35 @@ class HFBackend:
         arguments: dict[str, Any] = {
             "text": prompts,
             "padding": True,
-            # Said here too: a processor that a user's own training brings pads on the right.
+            # Also set here, since a processor from a user's own training pads on the right.
             "padding_side": "left",
             "return_tensors": "pt",
         }
         if self._template_writes_bos(prompts[0]):
-            # The tokenizer would write it once more.
+            # Otherwise the tokenizer would add a second one.
             arguments["add_special_tokens"] = False
         if batch[0].pictures:
             arguments["images"] = [[_shown(one) for one in request.pictures] for request in batch]
         elif isinstance(self.processor, PaliGemmaProcessor):
             return self._without_pictures(arguments)
         inputs = self.processor(**arguments)
-        # What PaliGemma's processor adds for training.
+        # PaliGemma's processor adds labels for training.
         inputs.pop("labels", None)
         if self.reads_images:
             dtype = self.model.dtype
             if dtype.itemsize == 1:
-                # The first weights are quantised ones: nothing computes in their dtype.
+                # The first weights are quantised, and nothing computes in their dtype.
                 dtype = self.model.config.dtype
-            # Pixels to the model's own precision; tokens stay whole numbers.
+            # Casts the pixels to the model's precision; token ids stay integers.
             return inputs.to(self.model.device, dtype=dtype)
         return inputs.to(self.model.device)
 
     def _without_pictures(self, arguments: dict[str, Any]) -> Any:
-        """What PaliGemma's processor makes of a prompt, if only it took one without a picture."""
+        """What PaliGemma's processor would return if it accepted prompts without pictures."""
         tokenizer = self.processor.tokenizer
         prompts = [f"{tokenizer.bos_token}{prompt}\n" for prompt in arguments["text"]]
         arguments |= {"text": prompts, "add_special_tokens": False}
-        # The types say that the whole prompt is prefix, which is seen both ways.
+        # The token types mark the whole prompt as prefix, with attention in both directions.
         return tokenizer(**arguments, return_token_type_ids=True).to(self.model.device)
 
     def _template_writes_bos(self, prompt: str) -> bool:
@@ -180,10 +180,10 @@ class HFBackend:
         ]
 
     def _generation(self, settings: Settings) -> dict[str, Any]:
-        """Plain greedy decoding or plain sampling.
+        """Options for plain greedy decoding or plain sampling.
 
         A checkpoint's own penalties, beams and cut-offs are switched off, so that
-        what the report calls greedy is greedy.
+        decoding reported as greedy really is greedy.
         """
         limit = self.model.generation_config.max_new_tokens
         options: dict[str, Any] = {
@@ -207,7 +207,7 @@ class HFBackend:
 
 
 def _seeded(rows: Iterator[Decoded], seed: int) -> Iterator[Decoded]:
-    """The rows, sampled with a random state of their own; the user's is left as it is."""
+    """The rows, sampled with a separate random state; the user's is left unchanged."""
     states: tuple[Any, Any] | None = None
     while True:
         with torch.random.fork_rng():
@@ -226,10 +226,10 @@ def _seeded(rows: Iterator[Decoded], seed: int) -> Iterator[Decoded]:
 
 @contextmanager
 def _threads_for(model: Any) -> Iterator[None]:
-    """One thread for a tiny model on a CPU.
+    """Use one thread for a tiny model on a CPU.
 
-    Its steps are too short to share: more threads win nothing, and where another
-    process holds a core they wait for each other, which was measured to cost 50 times.
+    Its steps are too short to split: more threads gain nothing, and if another process
+    occupies a core they wait for each other, which was measured to be 50 times slower.
     """
     before = torch.get_num_threads()
     if model.device.type == "cpu" and model.num_parameters() < _TINY:

@@ -1,7 +1,7 @@
-"""The files of a checkpoint's folder, looked at before anything is loaded.
+"""Checks of the files in a checkpoint's folder, before anything is loaded.
 
-A missing shard, a copy that was cut off, or weights in a format that can run code are told
-in one line and without torch.
+A missing shard, a truncated copy, or weights in a format that can run code are reported
+in one line and without importing torch.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _MAX_HEADER = 100_000_000
 
 
 def check_directory(spec: ModelSpec, directory: Path) -> None:
-    """Raise `ModelError` for what is wrong with a checkpoint or an adapter, and with its base."""
+    """Raise `ModelError` if a checkpoint, or an adapter or its base, is damaged or incomplete."""
     if (directory / ADAPTER_FILE).is_file():
         require(spec, "peft")
         base = base_of_adapter(directory)
         if (Path(base) / ADAPTER_FILE).is_file():
-            raise ModelError(f"{directory}: the adapter's base {base} is an adapter itself")
+            raise ModelError(f"{directory}: the adapter's base {base} is itself an adapter")
         if Path(base).is_dir():
             check_directory(spec, Path(base))
         elif not HUB_ID.fullmatch(base):
-            raise ModelError(f"{directory}: the adapter's base model {base} is not there")
+            raise ModelError(f"{directory}: the adapter's base model {base} does not exist")
     elif not (directory / "config.json").is_file():
         raise ModelError(
-            f"{directory} is no checkpoint: it has neither config.json nor {ADAPTER_FILE}"
+            f"{directory} is not a checkpoint: it has neither config.json nor {ADAPTER_FILE}"
         )
     else:
         read_json(directory / "config.json")
@@ -48,15 +48,15 @@ def _check_weights(directory: Path) -> None:
     _check_index(directory)
     if not files:
         raise ModelError(
-            f"{directory} holds no *.safetensors: other weight formats can run code when they"
-            " are loaded and are not read; save with save_pretrained(safe_serialization=True)"
+            f"{directory} holds no *.safetensors: other weight formats are not read because"
+            " loading them can run code; save with save_pretrained(safe_serialization=True)"
         )
     for file in files:
         _check_safetensors(file)
 
 
 def _check_index(directory: Path) -> None:
-    """See that every shard that an index names is there."""
+    """Check that every shard listed in the index exists."""
     file = directory / "model.safetensors.index.json"
     if not file.is_file():
         return
@@ -70,24 +70,24 @@ def _check_index(directory: Path) -> None:
 
 
 def _check_safetensors(file: Path) -> None:
-    """Compare the header of a safetensors file with its size: a cut-off copy is found at once."""
+    """Compare the header of a safetensors file with its size, which reveals a truncated copy."""
     try:
         size, length, content = _header(file)
     except OSError as error:
         raise ModelError(f"{file} cannot be read: {error.strerror}") from None
     if 8 + length > size or length >= _MAX_HEADER:
-        raise ModelError(f"{file} is damaged: its header is cut off or no safetensors header")
+        raise ModelError(f"{file} is damaged: its safetensors header is truncated or invalid")
     try:
         header = json.loads(content)
         ends = [v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"]
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         raise ModelError(f"{file} is damaged: its header cannot be read") from None
     if 8 + length + max(ends, default=0) != size:
-        raise ModelError(f"{file} is damaged: it has {size} bytes, its header says otherwise")
+        raise ModelError(f"{file} is damaged: its size, {size} bytes, does not match its header")
 
 
 def _header(file: Path) -> tuple[int, int, bytes]:
-    """Size of a safetensors file, the length that it gives its header, and the header."""
+    """The size of a safetensors file, the header length it declares, and the header."""
     size = file.stat().st_size
     with file.open("rb") as stream:
         head = stream.read(8)

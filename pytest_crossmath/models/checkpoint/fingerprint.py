@@ -1,14 +1,14 @@
-"""What identifies a model's answers: the key under which they may be kept.
+"""The fingerprint of a model: the part of a cache key that identifies its responses.
 
 ::
 
     fingerprint(parse_spec("./checkpoints/step-2000"), Settings(), Digests(Path(".crossmath")))
-    # 'sha256:5f1c…', the same for a copy of the folder, another after any change of it
+    # 'sha256:5f1c…', the same for a copy of the folder, different after any change to it
 
-Two models of one fingerprint give one answer to one prompt, under equal settings
-on equal devices; those (dtype, device, attention, thinking, decoding) the caller
-adds. Nothing here imports torch, and no weight is read twice: digests of big files
-are kept in a memo, and the Hub's cache names its files by their content.
+Two models with the same fingerprint give the same response to the same prompt, given equal
+settings and devices; those (dtype, device, attention, thinking, decoding) are added by the
+caller. Nothing here imports torch, and no weights are read twice: digests of big files are
+kept in a memo, and the Hub's cache names its files by their content.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from pytest_crossmath.models.spec import (
 
 _WEIGHTS = ".safetensors"
 _SUFFIXES = {_WEIGHTS, ".json", ".jinja", ".model", ".tiktoken", ".txt"}
-"""Weights, settings, chat templates and vocabularies."""
+"""Suffixes of weights, settings, chat templates and vocabularies."""
 _TALK = re.compile(
     r"(trainer_state|.*_results|.*[_-]?logs?|readme|licen[cs]e|notice|requirements)\.(json|txt)",
     re.IGNORECASE,
 )
-"""Files of those kinds that are written about a model and not read by it."""
+"""Files with those suffixes that document a model and are not read to run it."""
 _PACKAGES = (
     "pytest-crossmath", "transformers", "tokenizers", "torch", "torchvision", "pillow", "peft",
 )  # fmt: skip
-"""Whoever makes tokens, pixels or logits. Without torchvision, Pillow makes the pixels."""
+"""Packages that produce tokens, pixels or logits. Without torchvision, Pillow makes the pixels."""
 
 
 def fingerprint(spec: ModelSpec, settings: Settings, digests: Digests) -> str | None:
-    """``sha256:…`` over all files of a checkpoint that can change an answer, and over versions.
+    """``sha256:…`` over all files of a checkpoint that can change a response, and over versions.
 
-    An adapter is taken with its base, a repository of the Hub as it lies in the
-    local cache. None where nothing can be said: for a repository that was not
-    loaded yet, for saved responses and for the calibrator. Ask again after loading:
-    only then is it certain which commit a branch of the Hub stands for.
+    An adapter is hashed together with its base, and a Hub repository as it is in the
+    local cache. None if there is nothing to hash: for a repository that is not in the
+    cache yet, for saved responses and for the calibrator. Call it again after loading:
+    only then is it certain which commit a branch on the Hub refers to.
     """
     folders = checkpoint_folders(spec)
     if folders is None:
@@ -69,7 +69,7 @@ def fingerprint(spec: ModelSpec, settings: Settings, digests: Digests) -> str | 
 
 
 def digest_of_weights(spec: ModelSpec, digests: Digests) -> str | None:
-    """``sha256:…`` over the weights alone, an adapter's with its base; None as in `fingerprint`."""
+    """``sha256:…`` over the weights alone, an adapter's base included; None as in `fingerprint`."""
     folders = checkpoint_folders(spec)
     if folders is None:
         return None
@@ -81,7 +81,7 @@ def digest_of_weights(spec: ModelSpec, digests: Digests) -> str | None:
 
 
 def checkpoint_folders(spec: ModelSpec) -> list[Path] | None:
-    """The folder of a checkpoint, or those of an adapter and its base; None if one is not here."""
+    """The folder of a checkpoint, or of an adapter and its base; None if one is not on disk."""
     if not spec.is_checkpoint:
         return None
     folder = Path(spec.target) if spec.kind == LOCAL else _snapshot(spec.target, spec.revision)
@@ -93,7 +93,7 @@ def checkpoint_folders(spec: ModelSpec) -> list[Path] | None:
 
 
 def _files(folder: Path, suffixes: set[str]) -> Iterator[Path]:
-    """Files that can change an answer. A folder inside may be another checkpoint: that is none."""
+    """Files that can change a response; subfolders that are checkpoints themselves are skipped."""
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             if not (path.name.startswith(".") or path.is_symlink() or _is_checkpoint(path)):
@@ -109,17 +109,17 @@ def _is_checkpoint(folder: Path) -> bool:
 def _digest(file: Path, digests: Digests) -> str:
     if file.name != ADAPTER_FILE:
         return digests.of(file)
-    # Where its base lies is no part of an adapter: the base itself is counted.
+    # The location of its base is not part of an adapter: the base itself is hashed.
     content = json.loads(file.read_text(encoding="utf-8"))
     rest = {k: v for k, v in content.items() if k not in {"base_model_name_or_path", "revision"}}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _snapshot(repository: str, revision: str | None) -> Path | None:
-    """Where the Hub's local cache has a repository, if it has all weights of it."""
+    """The repository's folder in the Hub's local cache, if all its weights are there."""
     from huggingface_hub import try_to_load_from_cache
 
-    # An adapter has the second one only.
+    # An adapter has only the second file.
     found = (
         try_to_load_from_cache(repository, name, revision=revision)
         for name in ("config.json", ADAPTER_FILE)

@@ -1,12 +1,12 @@
-"""Reading checkpoints: configuration, model, adapter and processor, through transformers.
+"""Loading checkpoints through transformers: configuration, model, adapter and processor.
 
 ::
 
     loaded = load_checkpoint("org/name", Settings(attention="eager"), revision="v2")
     loaded.model, loaded.processor, loaded.reads_images
 
-Whatever transformers raises here is a user's mistake more often than not:
-`failure` puts it in one line that says what to do.
+Most errors that transformers raises here are mistakes of the user: `failure` turns them
+into one line that says what to do.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ _PARTS: dict[str, Any] = {
     "tokenizer": AutoTokenizer,
     "feature_extractor": AutoFeatureExtractor,
 }
-"""What builds a part of a processor, without the one for videos."""
+"""Classes that build the parts of a processor, except the one for videos."""
 _VIDEO_PART = "video_processor"
 _PROCESSOR: Any = AutoProcessor
 _TEMPLATES = {
     "paligemma": "{% for part in messages[0].content %}"
     "{{ '<image>' if part.type == 'image' else part.text }}{% endfor %}",
 }
-"""Prompt formats of families whose checkpoints bring no chat template."""
+"""Chat templates for families whose checkpoints do not include one."""
 _IMAGE_TEXT_CLASS = "AutoModelForImageTextToText"
 
 
@@ -63,19 +63,19 @@ class Source:
     """Where a checkpoint is read from."""
 
     place: str
-    """A directory, or a repository of the Hub."""
+    """A directory, or a Hub repository."""
     revision: str | None = None
     """Branch, tag or commit of the repository; None for its main branch."""
     trust_remote_code: bool = False
-    """Whether Python files that the checkpoint brings are run."""
+    """Whether to run Python code that comes with the checkpoint."""
 
     def __str__(self) -> str:
-        """How messages name it: ``org/name@v2``."""
+        """The name used in messages: ``org/name@v2``."""
         return f"{self.place}@{self.revision}" if self.revision else self.place
 
     @property
     def options(self) -> dict[str, Any]:
-        """What each ``from_pretrained`` is given."""
+        """Keyword arguments for each ``from_pretrained``."""
         return {"revision": self.revision, "trust_remote_code": self.trust_remote_code}
 
 
@@ -84,24 +84,25 @@ class Checkpoint:
     """A loaded checkpoint, or a LoRA adapter on its base."""
 
     model: Any
-    """The model, the adapter on it."""
+    """The model, with its adapter if it has one."""
     processor: Any
-    """Its processor, or its tokenizer where it takes text only."""
+    """Its processor, or its tokenizer if it takes text only."""
     reads_images: bool
     """Whether it takes pictures."""
     source: Source
-    """Where the checkpoint itself, an adapter's base, was read from."""
+    """Where the checkpoint was read from; for an adapter, where its base was."""
     adapter: Path | None
-    """Folder of the adapter; None where there is none."""
+    """Folder of the adapter; None if there is none."""
 
 
 def load_checkpoint(
     target: str, settings: Settings, revision: str | None = None, *, trainable: bool = False
 ) -> Checkpoint:
-    """Load a directory or a repository of the Hub: a checkpoint, or a LoRA adapter.
+    """Load a directory or a Hub repository: a checkpoint, or a LoRA adapter.
 
-    `revision` is the repository's branch, tag or commit. With `trainable` an adapter's weights
-    can be trained on. Raises `ModelError` in one line for whatever transformers says about it.
+    `revision` is the repository's branch, tag or commit. With `trainable`, training can continue
+    on an adapter's weights. Raises `ModelError` with a one-line message for anything that
+    transformers raises.
     """
     quieten()
     trusted = settings.trust_remote_code
@@ -119,7 +120,7 @@ def load_checkpoint(
         processor = load_processor(own, config, reads_images=reads_images)
     except ModelError:
         raise
-    except Exception as error:  # transformers raises many kinds for a user's mistake
+    except Exception as error:  # transformers raises many kinds of errors for a user's mistake
         raise ModelError(failure(source, settings, error)) from error
     return Checkpoint(model, processor, reads_images, source, adapter)
 
@@ -128,7 +129,7 @@ def load_config(source: Source) -> Any:
     """The configuration. Raises `ModelError` for an encoder-decoder."""
     config: Any = AutoConfig.from_pretrained(source.place, **source.options)
     if config.is_encoder_decoder:
-        raise ModelError(f"{source} is an encoder-decoder: only decoders can be asked here")
+        raise ModelError(f"{source} is an encoder-decoder: only decoder models are supported")
     return config
 
 
@@ -139,7 +140,7 @@ def takes_images(config: Any) -> bool:
 
 
 def load_model(source: Source, config: Any, settings: Settings, *, reads_images: bool) -> Any:
-    """The model, on its device, in its dtype. Raises `ModelError` when weights are missing."""
+    """The model on its device and in its dtype. Raises `ModelError` if weights are missing."""
     auto: Any = AutoModelForImageTextToText if reads_images else AutoModelForCausalLM
     device = _device(settings.device)
     attention = {"attn_implementation": settings.attention} if settings.attention else {}
@@ -156,18 +157,18 @@ def load_model(source: Source, config: Any, settings: Settings, *, reads_images:
         first = min(info["missing_keys"])
         raise ModelError(
             f"{source} lacks {len(info['missing_keys'])} weights of its architecture"
-            f" ({first}, …): they would be random numbers"
+            f" ({first}, …): they would be left random"
         )
     return model
 
 
 def adapter_folder(source: Source) -> Path | None:
-    """Where the adapter lies, if it is one: its directory, or its files in the Hub's cache."""
+    """The folder of an adapter, on disk or in the Hub's cache; None if it is not an adapter."""
     if Path(source.place).is_dir():
         return Path(source.place) if (Path(source.place) / ADAPTER_FILE).is_file() else None
     described = try_to_load_from_cache(source.place, ADAPTER_FILE, revision=source.revision)
     if described is None:
-        # The cache knows neither that there is such a file nor that there is none.
+        # The cache does not know whether the repository has such a file.
         described = cached_file(
             source.place, ADAPTER_FILE, revision=source.revision,
             _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_gated_repo=False,
@@ -180,14 +181,17 @@ def adapter_folder(source: Source) -> Path | None:
 
 
 def with_adapter(model: Any, adapter: Path, *, trainable: bool = False) -> Any:
-    """The model with a LoRA adapter on it. PEFT itself ignores weights that fit nowhere."""
+    """The model with a LoRA adapter on it.
+
+    Raises `ModelError` if weights of the adapter do not fit, which PEFT itself ignores.
+    """
     from peft import PeftModel
     from peft.utils import get_peft_model_state_dict, load_peft_weights
 
     with without_future_warnings():
         tuned: Any = PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
     saved = set(load_peft_weights(str(adapter), device="cpu"))
-    # Left to itself PEFT asks the Hub whether an adapter brings whole embedding layers.
+    # Left alone, PEFT asks the Hub whether an adapter includes whole embedding layers.
     for embeddings in (True, False):
         fitting = set(get_peft_model_state_dict(tuned, save_embedding_layers=embeddings))
         strangers = sorted(saved ^ fitting)
@@ -200,9 +204,9 @@ def with_adapter(model: Any, adapter: Path, *, trainable: bool = False) -> Any:
 
 
 def load_processor(source: Source, config: Any, *, reads_images: bool) -> Any:
-    """The processor, or the tokenizer of a model that takes text only, padding on the left.
+    """The processor, or the tokenizer of a text-only model, set to pad on the left.
 
-    Raises `ModelError` when there is no chat template.
+    Raises `ModelError` if there is no chat template.
     """
     if not reads_images:
         processor: Any = AutoTokenizer.from_pretrained(source.place, **source.options)
@@ -217,28 +221,28 @@ def load_processor(source: Source, config: Any, *, reads_images: bool) -> Any:
     if not processor.chat_template:
         processor.chat_template = tokenizer.chat_template or _TEMPLATES.get(config.model_type)
     if not processor.chat_template:
-        raise ModelError(f"{source} has no chat template: it cannot be asked anything")
+        raise ModelError(f"{source} has no chat template, so it cannot be prompted")
     return processor
 
 
 def failure(source: Source, settings: Settings, error: Exception) -> str:
-    """One line for what went wrong while a checkpoint was loaded, and what to do."""
+    """One line that says why a checkpoint could not be loaded, and what to do."""
     text = one_line(error)
     if not Path(source.place).is_dir() and isinstance(error, OSError):
         revision = f" --revision {source.revision}" if source.revision else ""
         return (
-            f"{source} cannot be had from the Hugging Face Hub and is not in the local cache."
-            f" On a machine with network run `hf download {source.place}{revision}` (after"
+            f"{source} cannot be downloaded from the Hugging Face Hub and is not in the local"
+            f" cache. With network access, run `hf download {source.place}{revision}` (after"
             " `hf auth login` for a gated model), or name a directory:"
             f" {setting('model')}=NAME=./DIR"
         )
     if "trust_remote_code=True" in str(error):
         return (
-            f"{source} cannot be loaded without running Python code that it brings: read that"
-            f" code, and if you trust it add {setting('trust-remote-code')}"
+            f"{source} cannot be loaded without running Python code that comes with it: read that"
+            f" code and, if you trust it, add {setting('trust-remote-code')}"
         )
     if "ignore_mismatched_sizes" in str(error):
-        return f"{source} cannot be loaded: its weights have other shapes than its config.json says"
+        return f"{source} cannot be loaded: the shapes of its weights do not match its config.json"
     if settings.attention and re.search("attention|attn", text, re.IGNORECASE):
         return f"{source} cannot run with {setting('attention')}={settings.attention}: {text}"
     if package := _missing_package(error):
@@ -248,7 +252,7 @@ def failure(source: Source, settings: Settings, error: Exception) -> str:
 
 
 def quieten() -> None:
-    """Silence progress bars and notices, which would run through pytest's own lines."""
+    """Silence progress bars and notices, which would garble pytest's output."""
     logging: Any = transformers.utils.logging
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -256,7 +260,7 @@ def quieten() -> None:
 
 @contextmanager
 def without_future_warnings() -> Iterator[None]:
-    """Hide what libraries tell each other about their next versions: no user can mend it."""
+    """Hide libraries' warnings about their future versions: users cannot fix those."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         yield
@@ -268,39 +272,39 @@ def _has_processor(directory: Path) -> bool:
 
 
 def _processor_class(config: Any) -> Any:
-    """The class of the family's processor; None where transformers has none."""
+    """The class of the family's processor; None if transformers does not have one."""
     return PROCESSOR_MAPPING.get(type(config), None)
 
 
 def _has_video_part(kind: Any) -> bool:
-    """Whether a processor has a part for videos, beside others that can be built without it."""
+    """Whether a processor has a video part, and other parts that can be built without it."""
     parts = set(kind.get_attributes()) if kind else set()
     return _VIDEO_PART in parts and parts <= {_VIDEO_PART, *_PARTS}
 
 
 def _without_videos(source: Source, kind: Any) -> Any:
-    """A processor whose part for videos is an empty one.
+    """A processor with an empty stand-in for its video part.
 
     transformers builds every part when it loads a processor, and its video
-    processors exist for torchvision only. Nothing here shows a video, and for
-    pictures transformers falls back on Pillow by itself.
+    processors require torchvision. Nothing here shows a video, and for
+    pictures transformers falls back to Pillow by itself.
     """
     from transformers import video_processing_utils
 
     video_class = getattr(video_processing_utils, "VideoProcessorMixin", None)
     if video_class is None:
-        # Releases of transformers before this class have nothing to stand in.
+        # Older releases of transformers do not have this class.
         return _PROCESSOR.from_pretrained(source.place, **source.options)
 
     class WithoutVideos(kind):  # type: ignore[misc]  # the family is known at run time only
         def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
             if argument_name == _VIDEO_PART:
-                # The check looks the class up in transformers, where it is hidden.
+                # The check would look the class up in transformers, which hides it.
                 return video_class
             return super().check_argument_for_proper_class(argument_name, argument)
 
     parts = [
-        # SmolVLM's processor reads these two whether there is a video or not.
+        # SmolVLM's processor reads these two even without a video.
         video_class(num_frames=None, fps=None)
         if name == _VIDEO_PART
         else _PARTS[name].from_pretrained(source.place, **source.options)
@@ -310,7 +314,7 @@ def _without_videos(source: Source, kind: Any) -> Any:
     try:
         return WithoutVideos.from_args_and_dict(parts, described)
     except AttributeError:
-        # It cannot be made without its part for videos: transformers says what that needs.
+        # It needs its video part: let transformers say which package is missing.
         return _PROCESSOR.from_pretrained(source.place, **source.options)
 
 
@@ -326,7 +330,7 @@ def _dtype(name: str, device: str, config: Any) -> Any:
     if name != "auto":
         return getattr(torch, name)
     if getattr(config, "quantization_config", None):
-        # The quantiser knows which of its tensors may have which dtype.
+        # The quantiser decides the dtype of each tensor.
         return "auto"
     # Half precision is slow on most CPUs, and its rounding would differ from run to run.
     on_cpu = device == "cpu" or (device == SHARDED and not torch.accelerator.is_available())
@@ -334,7 +338,7 @@ def _dtype(name: str, device: str, config: Any) -> Any:
 
 
 def _missing_package(error: Exception) -> str | None:
-    """What pip is to be given, from the sentences that transformers has for it."""
+    """The requirement to pass to pip, extracted from transformers' error message."""
     if not isinstance(error, ImportError):
         return None
     text = str(error)

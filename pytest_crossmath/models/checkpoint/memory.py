@@ -1,11 +1,11 @@
 """How many rows fit into a GPU's memory at once.
 
-`largest_batch` doubles the number of rows as long as what they need fits the budget::
+`largest_batch` doubles the number of rows as long as their need fits the budget::
 
     largest_batch(lambda rows: rows * 3 * GIB, budget=40 * GIB, most=256)   # 8
 
-What rows need is measured on their prompts and two tokens, and reckoned from there to the
-longest response, since responses that run long are what breaks a run after an hour.
+The need is measured on the prompts plus two tokens and extrapolated to the longest possible
+response, since it is long responses that break a run after an hour.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 import torch
 
 _SHARE = 0.85
-"""Share of the free memory that is planned with; the rest is for what is not foreseen."""
-# Each device, and each of its libraries, has its own words for it.
+"""Share of the free memory to plan with; the rest is a safety margin."""
+# Devices and their libraries word this differently.
 _OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
 
 
@@ -30,8 +30,8 @@ def ran_out_of_memory(error: Exception) -> bool:
 def largest_batch(need: Callable[[int], float], *, budget: float, most: int) -> int:
     """The largest power of two of rows, up to `most`, whose need is within `budget`; at least 1.
 
-    `need` gives the bytes for a number of rows. It is asked for twice as many only if twice the
-    need would still fit, so that the probe itself does not run out of memory.
+    `need` returns the bytes for a number of rows. It is called for twice as many rows only if
+    twice the need would still fit, so that the probe itself does not run out of memory.
     """
     rows, needed = 1, need(1)
     while rows * 2 <= most and needed * 2 <= budget:
@@ -41,14 +41,14 @@ def largest_batch(need: Callable[[int], float], *, budget: float, most: int) -> 
 
 
 def free_memory() -> float:
-    """Bytes on the current GPU that can be planned with."""
+    """Bytes on the current GPU that a batch may use."""
     free, _ = torch.cuda.mem_get_info()
     unused = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
     return _SHARE * (free + unused)
 
 
 def measured_need(model: Any, inputs: Any, options: dict[str, Any]) -> float:
-    """Bytes that a batch needs at its peak, were each of its responses the longest allowed."""
+    """Peak bytes that a batch would need if every response had the maximum length."""
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
     few = {"max_new_tokens": 2, "return_dict_in_generate": True}
@@ -59,7 +59,7 @@ def measured_need(model: Any, inputs: Any, options: dict[str, Any]) -> float:
 
 
 def cache_growth(cache: Any, new_tokens: int) -> float:
-    """Bytes by which a key-value cache grows with so many new tokens; 0 where it cannot be told."""
+    """Bytes by which a key-value cache grows with this many new tokens; 0 if unknown."""
     growth = 0.0
     for layer in getattr(cache, "layers", ()):
         for states in (getattr(layer, "keys", None), getattr(layer, "values", None)):

@@ -1,4 +1,4 @@
-"""Decoding in slots: a finished row leaves the running batch, and a waiting one takes its slot.
+"""Decoding in slots: when a row finishes, it leaves the batch and a waiting row takes its slot.
 
 ::
 
@@ -8,13 +8,13 @@
         print(row.index, tokenizer.decode(row.tokens))
     print(f"{usage.utilisation:.0%} of the slots were used", usage.static)
 
-In a static batch, rows that are done idle until the longest ends. Here `generate` runs in
-chunks: a chunk ends soon after rows have finished, these leave, waiting rows get a prefill of
-their own, and both caches are joined for the next chunk. All within a step, from logits
-processors to sampling, stays `generate`'s own.
+In a static batch, finished rows idle until the longest one ends. Here `generate` runs in
+chunks: a chunk ends soon after rows have finished, those rows leave, waiting rows get their
+own prefill, and the two caches are joined for the next chunk. Everything within a step, from
+logits processors to sampling, is left to `generate`.
 
-Whatever is not known to allow this, be it a kind of cache or a way to generate, is decoded
-in static batches by the same function, and `Usage.static` says why.
+Models, caches and settings that are not known to work this way are decoded in static
+batches by the same function, and `Usage.static` gives the reason.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from transformers import DynamicCache, GenerationMixin, StoppingCriteria, Stoppi
 from pytest_crossmath.models.decoding import cache as caches
 
 Collate = Callable[[Sequence[int]], Mapping[str, Any]]
-"""Model inputs of rows on the model's device, padded on the left: `input_ids` and
-`attention_mask` of shape (rows, columns), and whatever the model takes besides."""
+"""Returns the model inputs of rows on the model's device, padded on the left: `input_ids` and
+`attention_mask` of shape (rows, columns), and any other inputs that the model takes."""
 
 _PATIENCE = 1
-"""Steps' worth of idle slots after which a chunk ends. A refill stalls the others for about as
-long. On a CPU anything from 0 to 8 was measured to be equally fast."""
+"""Idle time, in steps of the whole batch, after which a chunk ends. A refill stalls the running
+rows for about as long. On a CPU, values from 0 to 8 were measured to be equally fast."""
 _PLAIN: dict[str, tuple[Any, ...]] = {
     "use_cache": (None, True),
     "cache_implementation": (None, "hybrid"),  # an old default of checkpoints that is ignored
@@ -58,22 +58,22 @@ _PLAIN: dict[str, tuple[Any, ...]] = {
     "epsilon_cutoff": (None, 0.0),
     "eta_cutoff": (None, 0.0),
 }
-"""The values at which settings are harmless, that is, switched off; else None and False."""
+"""Values at which a setting is switched off; for settings not listed, None and False."""
 _STEPWISE = frozenset({
     "max_new_tokens", "max_length", "do_sample", "temperature", "top_k", "top_p", "min_p",
     "bos_token_id", "eos_token_id", "pad_token_id", "logits_processor", "transformers_version",
     "_from_model_config",
 })  # fmt: skip
-"""Settings that act on one step alone. Others may count from where a chunk begins."""
+"""Settings that act on a single step. Others might count steps from the start of a chunk."""
 _INPUTS = frozenset({
     "input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "pixel_values",
     "pixel_attention_mask", "image_grid_thw", "image_sizes",
 })  # fmt: skip
-"""Inputs that are used up by the prefill. Others might be needed in every step."""
+"""Inputs that only the prefill needs. Others might be needed in every step."""
 _STATES = frozenset({"rope_deltas"})
-"""Tensors that models lay by and that do no harm, since positions are passed explicitly."""
+"""Tensors that models store and that are harmless, since positions are passed explicitly."""
 _SHIFTING_ROPE = frozenset({"dynamic", "longrope"})
-"""Rotary embeddings that change for all rows with the longest one."""
+"""Rotary embeddings that change for all rows with the length of the longest one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,38 +81,38 @@ class Decoded:
     """One finished row."""
 
     index: int
-    """Its position in the sequence given."""
+    """The row's number, from 0."""
     tokens: list[int]
-    """New tokens, with the end token where one was generated."""
+    """The new tokens, including the end token if one was generated."""
     seconds: float
-    """Its share of the time: that of each step divided by the rows in it."""
+    """The row's share of the time: each step's time divided by the rows in it, summed."""
 
 
 @dataclass(slots=True)
 class Usage:
-    """What became of the slots. It counts on while rows are decoded.
+    """How well the slots were used, updated while rows are decoded.
 
-    A prefill gives a row its first token and is a step like the others.
+    A prefill gives a row its first token and counts as one step.
     """
 
     tokens: int = 0
-    """Row-steps that gave a row a token."""
+    """Row-steps that produced a token."""
     row_steps: int = 0
-    """Row-steps that were computed: of finished rows too, while they were in the batch."""
+    """Row-steps computed, including those of finished rows still in the batch."""
     slot_steps: int = 0
-    """Steps times the batch size: empty slots count, and those that wait for a prefill."""
+    """Steps times the batch size, including slots that are empty or waiting for a prefill."""
     joins: int = 0
     """How often waiting rows joined a running batch."""
     static: str = ""
-    """Why rows were decoded in static batches; empty where none were."""
+    """Why rows were decoded in static batches; empty if none were."""
 
     @property
     def utilisation(self) -> float:
-        """Share of the slots that gave a token, from 0 to 1."""
+        """Share of the slot-steps that produced a token, from 0 to 1."""
         return self.tokens / max(self.slot_steps, 1)
 
     def count(self, lengths: Sequence[int], steps: int, batch_size: int) -> None:
-        """Add the steps of a batch whose rows took this many tokens of them each."""
+        """Add the steps of a batch; `lengths` gives the tokens that each row took in them."""
         self.tokens += sum(lengths)
         self.row_steps += steps * len(lengths)
         self.slot_steps += steps * batch_size
@@ -130,19 +130,19 @@ def decode(
 ) -> Iterator[Decoded]:
     """Decode rows 0 to `rows` - 1, at most `batch_size` of them at a time, in any order.
 
-    `collate` is called as rows are admitted, with neighbouring rows that are of the same
-    kind where `kinds` names one for each row. `options` are keyword arguments of
-    `model.generate`, `max_new_tokens` among them; a logits processor in them must judge a
-    row by the tokens of that row, wherever they stand. For greedy decoding each row gets
-    the tokens that `model.generate` gives it alone, up to rounding; sampled ones
-    depend on the batch, and on torch's generator, which the caller seeds.
+    `collate` is called when rows are admitted, with neighbouring rows, all of the same kind
+    if `kinds` names one for each row. `options` are keyword arguments of `model.generate`,
+    including `max_new_tokens`; a logits processor among them must judge a row by that row's
+    tokens, wherever they are. With greedy decoding, each row gets the tokens that
+    `model.generate` would give it alone, up to rounding; sampled tokens depend on the batch,
+    and on torch's generator, which the caller seeds.
 
-    A row is yielded at the end of its chunk, which is at most `batch_size` steps later. The
-    cache is as wide as the longest running row, and joining copies it layer by layer, so that
-    memory is that of a static batch and one layer of its cache.
+    A row is yielded at the end of its chunk, at most `batch_size` steps after it finished.
+    The cache is as wide as the longest running row, and joining copies it layer by layer, so
+    memory use is that of a static batch plus one layer of its cache.
 
-    Raises what `collate` and the model raise, when memory runs out too. Rows not yielded by
-    then have to be asked again.
+    Raises what `collate` and the model raise, including when memory runs out. Rows that were
+    not yielded by then must be requested again.
     """
     usage = Usage() if usage is None else usage
     kinds = [None] * rows if kinds is None else kinds
@@ -169,32 +169,32 @@ class _Slot:
 
     index: int
     new: int = 0
-    """Tokens it got so far."""
+    """New tokens so far."""
     seconds: float = 0.0
 
 
 @dataclass(slots=True)
 class _Batch:
-    """Rows in the midst of decoding; each ends in the newest column."""
+    """Rows that are being decoded; each ends in the newest column."""
 
     slots: list[_Slot]
     ids: torch.Tensor
     """Prompts and new tokens, shape (rows, columns + 1): the newest is not in the cache yet."""
     mask: torch.Tensor
-    """0 left of a row's first token, else 1; of the same shape."""
+    """0 to the left of a row's first token, 1 elsewhere; same shape."""
     positions: torch.Tensor
     """Rotary positions that the model was given for the last column of the cache: shape
     (rows, 1), or (axes, rows, 1) where pictures are placed in space and time."""
     cache: Any
 
     def check(self) -> None:
-        """Raise `_UnfitError` unless the cache is what it is thought to be."""
+        """Raise `_UnfitError` unless the cache has the expected structure."""
         rows, length = self.ids.shape
         if reason := caches.unknown(self.cache, rows=rows, columns=length - 1):
             raise _UnfitError(reason)
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Let all other rows go, and with them the columns that only they needed."""
+        """Drop all other rows, and the columns that only they needed."""
         index = torch.tensor(rows, device=self.ids.device)
         mask = self.mask[index]
         padding = int(mask.any(dim=0).int().argmax())
@@ -205,7 +205,7 @@ class _Batch:
             caches.keep(self.cache, rows, self.ids.shape[1] - 1)
 
     def join(self, other: _Batch, filler: int) -> None:
-        """Take in the rows of another batch, which is used up."""
+        """Add the rows of another batch, which must not be used afterwards."""
         length = max(self.ids.shape[1], other.ids.shape[1])
         self.slots += other.slots
         self.ids = torch.cat([_widened(batch.ids, length, filler) for batch in (self, other)])
@@ -215,7 +215,7 @@ class _Batch:
 
 
 class _Work:
-    """One call of `decode`: what does not change while it runs."""
+    """The state of one call of `decode` that does not change while it runs."""
 
     def __init__(
         self,
@@ -228,7 +228,7 @@ class _Work:
     ) -> None:
         self.model, self.collate, self.batch_size = model, collate, batch_size
         self.options, self.kinds, self.usage = dict(options), kinds, usage
-        # The model that runs, where an adapter is wrapped around it.
+        # The model itself, inside any adapter that wraps it.
         self.inner: Any = next((m for m in model.modules() if isinstance(m, GenerationMixin)), None)
         self.settings: Any = copy.deepcopy(model.generation_config)
         self.strangers: dict[str, Any] = self.settings.update(**options)
@@ -239,7 +239,7 @@ class _Work:
         self.filler: int = pad if pad is not None else min(self.ends, default=0)
 
     def unfit(self) -> str:
-        """Why this model, asked in this way, cannot be refilled; empty where it can."""
+        """Why this model with these options cannot be refilled; empty if it can."""
         if self.inner is None or type(self.inner).generate is not GenerationMixin.generate:
             return "a model with its own generate"
         if self.inner.config.is_encoder_decoder:
@@ -256,7 +256,7 @@ class _Work:
         return caches.unknown_layers(DynamicCache(config=config))
 
     def static(self, waiting: deque[int]) -> Iterator[Decoded]:
-        """Decode rows in batches that end with their longest."""
+        """Decode rows in batches that end when their longest row ends."""
         while waiting:
             indices = self._admitted(waiting, self.batch_size)
             started = time.perf_counter()
@@ -274,11 +274,11 @@ class _Work:
                 yield Decoded(index, row[:length], seconds)
 
     def refilled(self, rows: int) -> Iterator[Decoded]:
-        """Decode rows in slots. Raises `_UnfitError` where that turns out not to work."""
+        """Decode rows in slots. Raises `_UnfitError` if that turns out not to work."""
         waiting = deque(range(rows))
         running: _Batch | None = None
         while waiting or running:
-            # Only the work is in inference mode, and not who consumes the rows.
+            # Inference mode covers only this work, not the code that consumes the rows.
             free = self.batch_size - (len(running.slots) if running else 0)
             if waiting and free:
                 with torch.inference_mode():
@@ -290,21 +290,21 @@ class _Work:
             yield from done
 
     def _admitted(self, waiting: deque[int], most: int) -> list[int]:
-        """Take neighbours of one kind from the waiting rows."""
+        """Take up to `most` rows of one kind from the front of the queue."""
         kind = self.kinds[waiting[0]]
         alike = takewhile(lambda row: self.kinds[row] == kind, islice(waiting, most))
         return [waiting.popleft() for _ in list(alike)]
 
     def _prefill(self, indices: list[int]) -> tuple[_Batch | None, list[Decoded]]:
-        """Run prompts with their pictures to their first token."""
+        """Run prompts with their pictures up to the first new token."""
         started = time.perf_counter()
         inputs = dict(self.collate(indices))
         if strangers := inputs.keys() - _INPUTS:
             raise _UnfitError(f"the model input {min(strangers)}")
-        # Waiting for a second token would keep the others waiting too.
+        # Only one token: decoding further here would keep the running rows waiting.
         output, positions, stop = self._generate([self.limit] * len(indices), 1, inputs)
         if kept := _kept_tensors(self.inner) - _STATES:
-            raise _UnfitError(f"a model that keeps {min(kept)} from its latest prompt")
+            raise _UnfitError(f"a model that stores {min(kept)} of its latest prompt")
         batch = _Batch(
             slots=[_Slot(index) for index in indices],
             ids=output.sequences,
@@ -315,7 +315,7 @@ class _Work:
         return self._settled(batch, 1, stop, started)
 
     def _advance(self, batch: _Batch) -> tuple[_Batch | None, list[Decoded]]:
-        """Decode one chunk: until rows have finished and their slots idled for long enough."""
+        """Decode one chunk: until rows have finished and their slots have idled long enough."""
         started = time.perf_counter()
         expected = batch.positions + 1
         inputs = {
@@ -324,13 +324,13 @@ class _Work:
             "past_key_values": batch.cache,
         }
         if expected.ndim > 2:
-            # Models with such positions would take the offsets of the latest prefill for all rows.
+            # Such models would apply the position offsets of their latest prefill to all rows.
             inputs["position_ids"] = expected
         remaining = [self.limit - slot.new for slot in batch.slots]
         with _internals():
             output, positions, stop = self._generate(remaining, max(remaining), inputs)
         if positions.shape != expected.shape or not torch.equal(positions, expected):
-            raise _UnfitError("a model whose positions do not go on from chunk to chunk")
+            raise _UnfitError("a model whose positions do not continue from chunk to chunk")
         steps = output.sequences.shape[1] - batch.ids.shape[1]
         batch.ids, batch.mask = output.sequences, _grown(batch.mask, steps)
         batch.positions, batch.cache = positions + steps - 1, output.past_key_values
@@ -339,7 +339,7 @@ class _Work:
     def _generate(
         self, remaining: list[int], most: int, inputs: Mapping[str, Any]
     ) -> tuple[Any, torch.Tensor, _Stop]:
-        """One call of `generate`; gives the positions of its first step too."""
+        """Call `generate` once; also returns the positions of its first step."""
         stop = _Stop(remaining, self.ends, _PATIENCE * self.batch_size, self.model.device)
         own = {
             "max_new_tokens": most,
@@ -349,14 +349,14 @@ class _Work:
         with _first_positions(self.inner) as seen:
             output = self.model.generate(**inputs, **self.options | own)
         if not seen or seen[0] is None or seen[0].shape[-2] != len(remaining):
-            # It works them out by itself, perhaps from what another prefill left behind.
-            raise _UnfitError("a model that is not told the positions of its tokens")
+            # It derives them itself, perhaps from state that another prefill left behind.
+            raise _UnfitError("a model that is not given the positions of its tokens")
         return output, seen[0], stop
 
     def _settled(
         self, batch: _Batch, steps: int, stop: _Stop, started: float
     ) -> tuple[_Batch | None, list[Decoded]]:
-        """Account for the steps just made and part the finished rows from the others."""
+        """Account for the steps just made and separate finished rows from unfinished ones."""
         lengths, finished = stop.result(steps)
         self.usage.count(lengths, steps, self.batch_size)
         seconds = (time.perf_counter() - started) / len(lengths)
@@ -381,7 +381,7 @@ class _Work:
         if running is None or fresh is None:
             return running or fresh
         if running.positions.shape[:-2] != fresh.positions.shape[:-2]:
-            raise _UnfitError("a model whose positions change their axes")
+            raise _UnfitError("a model whose positions change their number of axes")
         with _internals():
             running.join(fresh, self.filler)
         self.usage.joins += 1
@@ -389,7 +389,7 @@ class _Work:
 
 
 class _Stop(StoppingCriteria):
-    """Ends rows, and the chunk once finished rows have idled for long enough."""
+    """Stops each row at its end, and the chunk once finished rows have idled long enough."""
 
     def __init__(
         self, remaining: list[int], ends: Collection[int], patience: int, device: Any
@@ -401,11 +401,11 @@ class _Stop(StoppingCriteria):
         self.idle = torch.zeros((), dtype=torch.long, device=device)
         self.open = torch.ones_like(self.remaining, dtype=torch.bool)
         self.lengths = torch.zeros_like(self.remaining)
-        """Tokens that each row got until it ended."""
+        """Number of tokens that each row got before it ended."""
 
     def __call__(self, input_ids: torch.Tensor, _scores: Any, **_: Any) -> torch.Tensor:
-        """Which rows are to stop after this step, shape (rows,): all, where the chunk ends."""
-        # Nothing is read off the device here; `generate` does so once per step anyway.
+        """Which rows stop after this step, shape (rows,): all of them when the chunk ends."""
+        # Nothing is copied from the device here; `generate` already does so once per step.
         self.steps += 1
         self.lengths += self.open
         self.open &= torch.isin(input_ids[:, -1], self.ends, invert=True)
@@ -416,9 +416,9 @@ class _Stop(StoppingCriteria):
         return stop
 
     def result(self, steps: int) -> tuple[list[int], list[bool]]:
-        """The tokens that each row got in these steps, and whether it finished in them.
+        """The number of tokens that each row got in these steps, and whether it finished in them.
 
-        Some devices run a step more than they report.
+        Some devices run one step more than they report.
         """
         lengths, closed = self.lengths.tolist(), (~self.open).tolist()
         finished = [over and length <= steps for length, over in zip(lengths, closed, strict=True)]
@@ -427,7 +427,7 @@ class _Stop(StoppingCriteria):
 
 @contextmanager
 def _first_positions(module: torch.nn.Module) -> Iterator[list[torch.Tensor | None]]:
-    """Note the position ids of the first forward pass, as the model is given them."""
+    """Record the position ids that the model is given in its first forward pass."""
     seen: list[torch.Tensor | None] = []
 
     def note(_module: Any, _arguments: Any, named: dict[str, Any]) -> None:
@@ -443,9 +443,9 @@ def _first_positions(module: torch.nn.Module) -> Iterator[list[torch.Tensor | No
 
 @contextmanager
 def _internals() -> Iterator[None]:
-    """Where other releases of transformers may differ: that is no failure of the model.
+    """Turn errors from a different release of transformers into `_UnfitError`.
 
-    A `RuntimeError` is let through, since that is how memory runs out.
+    A `RuntimeError` passes through, since it may mean that memory ran out.
     """
     try:
         yield
@@ -454,7 +454,7 @@ def _internals() -> Iterator[None]:
 
 
 def _kept_tensors(model: torch.nn.Module) -> set[str]:
-    """Names of tensors on modules that are no parameters or buffers: state of some batch."""
+    """Names of module attributes that are tensors but not parameters or buffers: batch state."""
     return {
         name
         for module in model.modules()
@@ -464,7 +464,7 @@ def _kept_tensors(model: torch.nn.Module) -> set[str]:
 
 
 def _rope_types(config: Any) -> set[str]:
-    """Kinds of rotary embeddings; they may be set for each kind of layer."""
+    """The kinds of rotary embeddings, which may be set separately for each kind of layer."""
     parameters = getattr(config, "rope_parameters", None) or {}
     nested = [value for value in parameters.values() if isinstance(value, dict)]
     return {each.get("rope_type", "default") for each in (parameters, *nested)}

@@ -1,13 +1,13 @@
-"""The two ends of one chat completion: arguments from a request, and a response from an answer.
+"""Both ends of a chat completion: from a request to arguments, and from the body to a completion.
 
 >>> body = '{"choices": [{"message": {"content": "4"}, "finish_reason": "stop"}]}'
 >>> read_completion(body)
 Completion(text='4', finish=<Finish.STOP: 'stop'>, new_tokens=0)
 
 Source: https://platform.openai.com/docs/api-reference/chat, and for `reasoning` and
-`chat_template_kwargs` https://docs.vllm.ai/en/stable/features/reasoning_outputs/. What an
-answer holds is checked here and not taken on trust: what a server gets wrong must
-become an error, never a text that is then scored.
+`chat_template_kwargs` https://docs.vllm.ai/en/stable/features/reasoning_outputs/. The body
+is checked here rather than trusted: a server's mistake must become an error, never a text
+that is then scored.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ _FINISH = {
     "content_filter": Finish.REFUSED,
 }
 _MOST_TOKENS = 10**9
-"""A count from which on a server is not believed."""
+"""Reported token counts from here on are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What a server answered."""
+    """A server's completion of one request."""
 
     text: str
-    """The text; reasoning that came apart from it stands before it in ``<think>…</think>``."""
+    """The text; reasoning sent separately is put before it in ``<think>…</think>``."""
     finish: Finish
     """Why it ended."""
     new_tokens: int
-    """Number of generated tokens; 0 where the server does not say."""
+    """Number of generated tokens; 0 if the server does not report it."""
 
 
 def chat_arguments(
@@ -56,21 +56,21 @@ def chat_arguments(
 ) -> dict[str, Any]:
     """The arguments of the client's `chat.completions.create` for a request.
 
-    `hosted` says that the vendor's own API is asked: it has another name for the
-    limit of new tokens, and some of its models take no temperature.
+    `hosted` means that the request goes to the vendor's own API, which has a different name
+    for the limit on new tokens, and some of whose models do not accept a temperature.
 
-    Raises `BackendError` when a picture cannot be read.
+    Raises `BackendError` if a picture cannot be read.
     """
     arguments: dict[str, Any] = {
         "model": model,
         "messages": [{"role": "user", "content": _content(request)}],
     }
     if settings.max_new_tokens is not None:
-        # Each refuses or does not know the other's name.
+        # Neither accepts the other's name.
         limit = "max_completion_tokens" if hosted else "max_tokens"
         arguments[limit] = settings.max_new_tokens
     if not (hosted and settings.temperature == 1):
-        # 1 is the default there; elsewhere it is whatever the checkpoint says.
+        # There the default is 1; elsewhere the checkpoint sets it.
         arguments["temperature"] = settings.temperature
     if settings.temperature > 0:
         arguments["seed"] = zlib.crc32(repr(request.id.plain).encode())
@@ -80,9 +80,9 @@ def chat_arguments(
 
 
 def read_completion(body: str) -> Completion:
-    """The completion in the body of an answer.
+    """The completion in the body of an HTTP response.
 
-    Raises `BackendError` for whatever is no finished text of an assistant.
+    Raises `BackendError` for anything that is not finished text from an assistant.
     """
     answer = _parse(body)
     choice = _first_choice(answer)
@@ -99,7 +99,7 @@ def read_completion(body: str) -> Completion:
 
 
 def _content(request: Request) -> str | list[dict[str, Any]]:
-    """The user message. Plain text where there is no picture: text-only servers know no parts."""
+    """The user message; plain text without a picture, since text-only servers do not take parts."""
     if not request.pictures:
         return request.text
     return [_encode(part) for part in request.content]
@@ -112,7 +112,7 @@ def _encode(part: Part) -> dict[str, Any]:
 
 
 def _data_url(picture: Picture) -> str:
-    """The file's bytes as they are; the type is what they say, not the file's name."""
+    """The file's bytes unchanged; the type is taken from the bytes, not from the file's name."""
     try:
         data = picture.data
         with Image.open(io.BytesIO(data)) as image:
@@ -126,9 +126,9 @@ def _parse(body: str) -> Mapping[str, Any]:
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
-        raise _odd(f"it is no JSON: {one_line(body, 60)}") from None
+        raise _odd(f"it is not JSON: {one_line(body, 60)}") from None
     if not isinstance(answer, dict):
-        raise _odd("it is no JSON object")
+        raise _odd("it is not a JSON object")
     return answer
 
 
@@ -136,7 +136,7 @@ def _first_choice(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     choices = answer.get("choices")
     if isinstance(choices, list) and choices and isinstance(choices[0], dict):
         return choices[0]
-    # Gateways report their upstream's failure under status 200.
+    # Some gateways report an upstream failure with status 200.
     reported = f": {one_line(json.dumps(answer['error']))}" if answer.get("error") else ""
     raise _odd(f"it has no choices{reported}")
 
@@ -153,7 +153,7 @@ def _finish(choice: Mapping[str, Any], message: Mapping[str, Any]) -> Finish:
 def _optional_text(message: Mapping[str, Any], field: str) -> str | None:
     value = message.get(field)
     if value is not None and not isinstance(value, str):
-        raise _odd(f"the {field} of its message is no text")
+        raise _odd(f"the {field} of its message is not text")
     return value
 
 
@@ -164,4 +164,4 @@ def _new_tokens(answer: Mapping[str, Any]) -> int:
 
 
 def _odd(what: str) -> BackendError:
-    return BackendError(f"the server's answer is no chat completion: {what}")
+    return BackendError(f"the server's response is not a chat completion: {what}")

@@ -6,9 +6,8 @@
     for index, response in backend.generate(requests, Settings(), batch_size=64):
         print(requests[index].id, response)
 
-The batch size is the number of requests in flight: the
-server forms its own batches from them. An API key is read from the environment when a
-request needs it and is kept nowhere.
+The batch size is the number of requests in flight: the server forms its own batches from
+them. An API key is read from the environment whenever it is needed and is never stored.
 """
 
 from __future__ import annotations
@@ -36,26 +35,26 @@ from pytest_crossmath.text import one_line
 
 _BATCH_SIZE = 32
 _RETRIES = 6
-"""After failures that may pass: about 20 s of waiting, where the server names no time."""
+"""Retries after transient failures: about 20 s of waiting if the server does not say how long."""
 _TIMEOUTS = 2
-"""Times the timeout that a request may take, tries and waiting included: each further try of a
-server that hangs would be one more generation for it to work on."""
+"""A request may take this many timeouts in total, retries and waiting included: each further
+retry would give a server that hangs one more generation to work on."""
 _CONNECT_RETRIES = 2
 _CONNECT_SECONDS = 5.0
 _LIST_SECONDS = 30.0
 _NO_KEY = "none"
-"""Sent to servers that want no key, since the client insists on one."""
+"""Sent to servers that do not need a key, since the client insists on one."""
 _VENDOR = re.compile(r"(.+\.)?(openai|azure)\.com")
 _IDENTITY = ("id", "root", "parent", "owned_by", "max_model_len")
 _LONGEST_LIST = 20
 _NO_CONNECTION = ("ConnectError", "ConnectTimeout")
-"""Names of the causes; which package they are from depends on the client's version."""
+"""Class names of the causes; the package they come from depends on the client's version."""
 
 _Arrival = tuple[int, Response | BackendError]
 
 
 class _ServerGoneError(BackendError):
-    """Nothing listens any more: no other request will fare better."""
+    """The server is gone, so no other request can succeed either."""
 
 
 @dataclass(frozen=True)
@@ -63,40 +62,40 @@ class OpenAIBackend:
     """A model behind a server."""
 
     model: str
-    """The name by which the server knows it."""
+    """The model's name on the server."""
     url: str | None
-    """The server's base URL; None for the client's own, that of the hosted API."""
+    """The server's base URL; None for the client's default, the hosted API."""
     reads_images: bool = True
-    """Whether it does cannot be seen before it is asked."""
+    """Assumed to be true: it cannot be known before a request is sent."""
 
     @classmethod
     def connect(cls, target: str, settings: Settings) -> OpenAIBackend:
         """The model ``NAME@URL``, or ``NAME`` at ``OPENAI_BASE_URL`` or the hosted API.
 
-        Raises `ModelError` when the server cannot be reached or serves no such model,
-        and when the hosted API is asked without a key.
+        Raises `ModelError` if the server cannot be reached or does not serve this model,
+        or if the hosted API is used without a key.
         """
         model, url = _resolve(target)
         _find(model, _listed(url, settings), settings)
         return cls(model, url)
 
     def suggest_batch_size(self, requests: Sequence[Request], settings: Settings) -> int:  # noqa: ARG002 - always the same
-        """A number of requests that even a small server takes; larger ones want more."""
+        """A number of requests that even a small server can take; larger ones benefit from more."""
         return _BATCH_SIZE
 
     def generate(
         self, requests: Sequence[Request], settings: Settings, *, batch_size: int
     ) -> Iterator[_Arrival]:
-        """Each request's index with its response, the moment it arrives.
+        """Yield each request's index with its response as soon as it arrives.
 
-        A request that fails for good is an error in its place. What is still in
-        flight when the iterator is closed is cancelled.
+        A request that fails for good yields an error instead. Requests still in flight
+        when the iterator is closed are cancelled.
         """
         arrived: SimpleQueue[_Arrival | None] = SimpleQueue()
         loop = asyncio.new_event_loop()
         asking = loop.create_task(self._ask(requests, settings, batch_size, arrived.put))
         asking.add_done_callback(lambda _: arrived.put(None))
-        # A thread of its own keeps the server busy while the caller looks at a response.
+        # A separate thread keeps the server busy while the caller handles a response.
         thread = Thread(target=_run, args=(loop, asking), name="crossmath-openai", daemon=True)
         thread.start()
         try:
@@ -120,7 +119,7 @@ class OpenAIBackend:
 
         async def work() -> None:
             nonlocal gone
-            # All workers draw from one iterator, so a request is made when its turn comes.
+            # All workers share one iterator, so a request is built only when its turn comes.
             for index, request in waiting:
                 answer = gone or await self._answer(client, request, settings, in_flight)
                 if isinstance(answer, _ServerGoneError):
@@ -141,42 +140,42 @@ class OpenAIBackend:
         longest = _TIMEOUTS * settings.timeout
         try:
             arguments = chat_arguments(self.model, request, settings, hosted=_is_vendor(self.url))
-            # The client's own limit is one for silence: a proxy that keeps a connection alive
-            # with a space now and then would never reach it.
+            # The client's own timeout only limits silence: a proxy that keeps the connection
+            # alive by sending a space now and then would never reach it.
             async with asyncio.timeout(longest):
-                # Raw, since the client takes whatever comes for a completion.
+                # Raw, since the client accepts anything as a completion.
                 answer = await client.chat.completions.with_raw_response.create(**arguments)
             completion = read_completion(_masked(answer.text, settings))
         except BackendError as error:
             return BackendError(_without_key(str(error), settings))
         except TimeoutError:
-            return BackendError(f"no response within {longest:g} s, all tries together")
+            return BackendError(f"no response within {longest:g} s, including retries")
         except openai.APIStatusError as error:
             return BackendError(_refusal(error, settings))
         except openai.APIConnectionError as error:
             return self._disconnection(error, settings)
-        except Exception as error:  # noqa: BLE001 - whatever else a client raises is this request's failure
+        except Exception as error:  # noqa: BLE001 - anything else a client raises fails this request only
             return BackendError(_without_key(f"{type(error).__name__}: {error}", settings))
         seconds = (time.perf_counter() - started) / in_flight
-        # Again, since JSON can write a key in many ways.
+        # Mask again, since JSON can encode a key in many ways.
         text = _masked(completion.text, settings)
         return Response(text, completion.finish, completion.new_tokens, seconds)
 
     def _disconnection(self, error: openai.APIConnectionError, settings: Settings) -> BackendError:
         cause = type(error.__cause__).__name__
         if cause in _NO_CONNECTION:
-            return _ServerGoneError(f"{_place(self.url)} cannot be reached any more ({cause})")
-        tries = f"in {_RETRIES + 1} tries"
+            return _ServerGoneError(f"{_place(self.url)} can no longer be reached ({cause})")
+        tries = f"after {_RETRIES + 1} tries"
         if isinstance(error, openai.APITimeoutError):
             return BackendError(f"no response within {settings.timeout:g} s, {tries}")
-        return BackendError(f"the connection broke off ({cause}), {tries}")
+        return BackendError(f"the connection was lost ({cause}), {tries}")
 
 
 def describe_server(target: str, settings: Settings) -> dict[str, Any]:
-    """What a server says that identifies a model, for a cache key.
+    """What a server reports to identify a model, for a cache key.
 
-    The same weights give the same answer, whenever the server was started; other weights
-    under the same path and name cannot be told apart. Raises `ModelError` like `connect`.
+    It does not depend on when the server was started. Different weights under the same path
+    and name cannot be distinguished. Raises `ModelError` like `connect`.
     """
     model, url = _resolve(target)
     found = _find(model, _listed(url, settings), settings) or {"id": model}
@@ -184,7 +183,7 @@ def describe_server(target: str, settings: Settings) -> dict[str, Any]:
 
 
 def _run(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
-    """Run a task to its end, whichever that is: it is the caller who looks at it."""
+    """Run a task until it ends or fails; checking its result is left to the caller."""
     loop.run_until_complete(asyncio.wait([task]))
     loop.run_until_complete(loop.shutdown_default_executor())
 
@@ -198,12 +197,12 @@ def _resolve(target: str) -> tuple[str, str | None]:
 
 
 def _client_options(url: str | None, settings: Settings) -> dict[str, Any]:
-    """What both clients, the one that lists and the one that asks, are made with."""
+    """Arguments for both clients: the one that lists models and the one that sends requests."""
     return {
         "api_key": _key(settings) or _NO_KEY,
         "base_url": url,
         "max_retries": _RETRIES,
-        # Over a thousand requests some wait for a connection: that is no failure.
+        # With over a thousand requests some wait for a connection, which is not a failure.
         "timeout": openai.Timeout(settings.timeout, connect=_CONNECT_SECONDS, pool=None),
     }
 
@@ -211,28 +210,29 @@ def _client_options(url: str | None, settings: Settings) -> dict[str, Any]:
 def _key(settings: Settings) -> str | None:
     """The API key.
 
-    Raises `ModelError` where the setting is no variable's name, and perhaps a key itself.
+    Raises `ModelError` if the setting is not a variable's name, since it may be the key itself.
     """
     if not re.fullmatch(r"[A-Za-z_]\w*", settings.api_key_env, re.ASCII):
         raise ModelError(
-            "the API key is given as the name of an environment variable, never as itself"
+            "give the name of the environment variable that holds the API key, not the key itself"
         )
     key = os.environ.get(settings.api_key_env, "").strip()
     if not key and settings.api_key_env != API_KEY_ENV:
         raise ModelError(
-            f"the environment variable {settings.api_key_env}, named for the API key, is not set"
+            f"the environment variable {settings.api_key_env}, which should hold the API key, is"
+            " not set"
         )
     if not (key.isascii() and key.isprintable()):
-        raise ModelError(f"{settings.api_key_env} holds characters that no API key has")
+        raise ModelError(f"{settings.api_key_env} contains characters that an API key cannot have")
     return key or None
 
 
 def _listed(url: str | None, settings: Settings) -> list[Mapping[str, Any]] | None:
-    """The models that a server lists; None where it lists none, or not what it serves."""
+    """The models that a server lists; None if it lists none, or lists models it does not serve."""
     if url is None and not _key(settings):
         raise ModelError(
             f"the hosted API needs a key: set the environment variable {settings.api_key_env},"
-            " or name a server of yours: openai:NAME@http://HOST:PORT/v1"
+            " or name your own server: openai:NAME@http://HOST:PORT/v1"
         )
     options = _client_options(url, settings) | {
         "max_retries": _CONNECT_RETRIES,
@@ -248,12 +248,12 @@ def _listed(url: str | None, settings: Settings) -> list[Mapping[str, Any]] | No
     except openai.APIConnectionError as error:
         cause = type(error.__cause__).__name__
         raise ModelError(
-            f"no server answers at {_place(url)} ({cause}): start it, or mend the URL in"
+            f"no server answers at {_place(url)} ({cause}): start it, or fix the URL in"
             f" {setting('model')}=openai:NAME@http://HOST:PORT/v1"
         ) from None
-    except (ImportError, ValueError) as error:  # what a proxy of the environment needs
-        raise ModelError(f"{_place(url)} cannot be asked: {one_line(error)}") from None
-    # Azure lists what could be deployed; a model is asked for by the name of its deployment.
+    except (ImportError, ValueError) as error:  # from a proxy set in the environment
+        raise ModelError(f"{_place(url)} cannot be used: {one_line(error)}") from None
+    # Azure lists what could be deployed, but requests name a deployment.
     return None if _host(url).endswith(".azure.com") else _entries(body)
 
 
@@ -267,9 +267,9 @@ def _entries(body: str) -> list[Mapping[str, Any]] | None:
 
 
 def _lies_in_a_cache(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry names the repository's owner as the model's.
+    """Whether an entry's `owned_by` is the owner of the repository.
 
-    `transformers serve` does: it lists the local cache of the Hub, whatever it serves.
+    That marks `transformers serve`, which lists the local Hub cache instead of what it serves.
     """
     owner, slash, _ = entry["id"].partition("/")
     return bool(entry.get("owned_by") == (owner if slash else ""))
@@ -278,7 +278,7 @@ def _lies_in_a_cache(entry: Mapping[str, Any]) -> bool:
 def _find(
     model: str, entries: Sequence[Mapping[str, Any]] | None, settings: Settings
 ) -> Mapping[str, Any] | None:
-    """The entry of a model; None where nothing useful is listed."""
+    """The entry of a model; None if the server lists nothing useful."""
     if entries is None:
         return None
     found = next((entry for entry in entries if entry["id"] == model), None)
@@ -286,44 +286,44 @@ def _find(
         names = ", ".join(entry["id"] for entry in entries[:_LONGEST_LIST])
         more = f" and {len(entries) - _LONGEST_LIST} more" if len(entries) > _LONGEST_LIST else ""
         raise ModelError(
-            f"the server has no model {model!r}: it serves {_without_key(names, settings)}{more}"
+            f"the server does not serve {model!r}: it serves {_without_key(names, settings)}{more}"
         )
     return found
 
 
 def _refusal(error: openai.APIStatusError, settings: Settings) -> str:
-    """A status that is no success, in one line, with what can be done about it."""
+    """One line for an error status, with advice if there is any."""
     status, env = error.status_code, settings.api_key_env
     if status == 401:
-        # The server's words often hold a part of the key.
+        # The server's message often contains part of the key.
         if _key(settings):
             return f"the server refused the API key in {env} (401)"
-        return f"the server wants an API key (401): set the environment variable {env}"
+        return f"the server needs an API key (401): set the environment variable {env}"
     said = _without_key(_words(error), settings)
     return f"the server answered {status}: {said}{_advice(error, settings)}"
 
 
 def _advice(error: openai.APIStatusError, settings: Settings) -> str:
     if error.status_code == 404:
-        return "; is the path of the URL right? It mostly ends in /v1"
+        return "; check the path of the URL, which usually ends in /v1"
     if error.status_code == 400 and error.param == "temperature":
         return (
-            f"; it does not decode at temperature {settings.temperature:g}:"
-            f" {setting('temperature')}=1 leaves the choice to it"
+            f"; it does not support temperature {settings.temperature:g}:"
+            f" {setting('temperature')}=1 lets it use its default"
         )
     if wait := error.response.headers.get("retry-after"):
         said = one_line(wait, 40)  # a number of seconds, or a date
-        return f"; it asks to wait {f'for {said} s' if said.isdigit() else f'until {said}'}"
+        return f"; it says to wait {f'for {said} s' if said.isdigit() else f'until {said}'}"
     return ""
 
 
 def _words(error: openai.APIStatusError) -> str:
-    """What the server says, out of the layouts of different servers."""
+    """The error message in the server's response, which different servers lay out differently."""
     body: Any = error.body
     if isinstance(body, dict):
         body = body.get("message") or body.get("detail") or body.get("error") or body
     if isinstance(body, str) and body.lstrip().startswith("<"):
-        return "a page of HTML"
+        return "an HTML page"
     return body if isinstance(body, str) else json.dumps(body)
 
 
@@ -332,7 +332,7 @@ def _without_key(text: str, settings: Settings) -> str:
 
 
 def _masked(text: str, settings: Settings) -> str:
-    """A server's words without the API key, which some repeat."""
+    """A server's text with the API key masked, since some servers repeat it."""
     key = _key(settings)
     return text.replace(key, "***") if key else text
 

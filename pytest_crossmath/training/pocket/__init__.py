@@ -1,1 +1,1 @@
-"""Training of `pocket`, the tiny vision-language model that ships with the package."""
+"""Training `pocket`, the tiny vision-language model that ships with the package."""

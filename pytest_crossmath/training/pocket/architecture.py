@@ -1,4 +1,4 @@
-"""The network of `pocket` and its processor, both of stock classes of transformers."""
+"""The network of `pocket` and its processor, both built from stock classes of transformers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pytest_crossmath.training.pocket.tokenizer import (
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large the network is."""
+    """The size of the network."""
 
     width: int = 128
     """Width of both towers."""
@@ -36,27 +36,27 @@ class Size:
     vision_layers: int = 3
     """Layers of the vision tower."""
     hidden: int = 384
-    """Width inside the feed-forward blocks."""
+    """Width of the feed-forward blocks."""
     heads: int = 4
-    """Attention heads, in both towers."""
+    """Attention heads in each tower."""
     patch: int = 28
     """Side of an image patch in pixels."""
     patches: int = 5
-    """Patches along a side: as many as a grid of the mini suite has cells."""
+    """Patches along each side: one per cell of the grids in the mini suite."""
 
     @property
     def pixels(self) -> int:
-        """Side of the picture that the vision tower sees."""
+        """Side in pixels of the picture that the vision tower sees."""
         return self.patch * self.patches
 
     @property
     def image_tokens(self) -> int:
-        """Tokens that a picture takes in the prompt."""
+        """Number of tokens that a picture takes in the prompt."""
         return self.patches**2
 
 
 def build_processor(size: Size) -> LlavaProcessor:
-    """The processor that ships, and that training uses."""
+    """The processor that ships with the model and is used in training."""
     pixels = {"height": size.pixels, "width": size.pixels}
     images = CLIPImageProcessor(size=pixels, crop_size=pixels, do_center_crop=False)
     processor_class: Any = LlavaProcessor  # transformers leaves it untyped

@@ -1,8 +1,8 @@
-"""From problems to tensors.
+"""Training batches: problems turned into tensors.
 
 A batch has one form and one wording, so its prompts are equally long and only
-the answers are padded, on the right. Answers weigh 1 in the loss; the cells of a
-grid weigh less, but learning to foresee them teaches arithmetic early.
+the completions are padded, on the right. Tokens of a completion have weight 1 in the
+loss; the cells of a grid weigh less, but learning to predict them teaches arithmetic early.
 """
 
 from __future__ import annotations
@@ -36,58 +36,58 @@ GRID_WEIGHT = 0.25
 
 
 class Input(StrEnum):
-    """What a training batch shows."""
+    """What a training batch shows to the model."""
 
     TEXT = "text"
     CELLS = "cells"
-    """The cells' own tokens where a picture's would be: a picture read without fault."""
+    """The tokens of the cells in place of a picture's: as if the picture were read perfectly."""
     CELLS_TEXT = "cells+text"
     IMAGE = "image"
     IMAGE_TEXT = "image+text"
 
     @property
     def shows_text(self) -> bool:
-        """Whether the prompt holds the markdown table."""
+        """Whether the prompt contains the markdown table."""
         return self in (Input.TEXT, Input.CELLS_TEXT, Input.IMAGE_TEXT)
 
     @property
     def shows_cells(self) -> bool:
-        """Whether cell tokens stand for the picture."""
+        """Whether cell tokens replace the picture."""
         return self in (Input.CELLS, Input.CELLS_TEXT)
 
     @property
     def shows_image(self) -> bool:
-        """Whether the prompt holds a picture."""
+        """Whether the prompt contains a picture."""
         return self in (Input.IMAGE, Input.IMAGE_TEXT)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Tensors of a batch of n samples of at most t tokens."""
+    """Tensors of a batch of n examples of at most t tokens."""
 
     ids: Tensor
     """Token ids, (n, t)."""
     weights: Tensor
-    """Weight of each token as a target, (n, t)."""
+    """Weight of each token in the loss, (n, t)."""
     pixels: Tensor | None
     """Pictures, (n, 3, side, side)."""
 
 
 @dataclass(frozen=True)
 class Batcher:
-    """Draws batches."""
+    """Draws random batches."""
 
     processor: Any
     """The processor that ships with the model."""
     exclude: Collection[str]
-    """Fingerprints of solved grids never to train on."""
+    """Fingerprints of solved grids that must not be trained on."""
     jitter: Jitter
-    """How pictures stray."""
+    """Random variation of pictures."""
     device: str = "cpu"
-    """Where tensors go."""
+    """Device for the tensors."""
 
     def draw(self, rng: random.Random, form: Input, count: int, mix: WordingMix) -> Batch:
-        """A batch of `count` samples in one form and one wording."""
+        """A batch of `count` examples in one form and one wording."""
         wording = draw_wording(rng, mix)
         problems = [draw_problem(rng, self.exclude) for _ in range(count)]
         texts = [self._conversation(problem, form, wording) for problem in problems]
@@ -98,7 +98,7 @@ class Batcher:
         return Batch(ids.to(self.device), self._weights(ids).to(self.device), pixels)
 
     def pixels(self, problems: Sequence[Task], rng: random.Random) -> Tensor:
-        """Jittered pictures of the problems, as the shipped processor makes them."""
+        """Jittered pictures of the problems as pixel tensors from the shipped processor."""
         pictures = [draw_picture(problem.content, rng, self.jitter) for problem in problems]
         pixels: Tensor = self.processor.image_processor(pictures, return_tensors="pt").pixel_values
         return pixels.to(self.device)
@@ -111,7 +111,7 @@ class Batcher:
         return torch.tensor(ids, device=self.device)
 
     def _conversation(self, problem: Task, form: Input, wording: str) -> str:
-        """The whole text, as the chat template and the processor write it."""
+        """The whole conversation, exactly as the chat template and the processor write it."""
         picture = ""
         if form.shows_cells:
             picture = "".join(cell_token(cell.text) for _, cell in problem.content.cells())

@@ -1,7 +1,7 @@
-"""How well a saved `pocket` solves a suite: greedy, through the checkpoint on disk.
+"""How well a saved `pocket` solves a suite, with greedy decoding.
 
-What is measured is what a user gets: the processor and the weights as they were
-saved, loaded anew by transformers' automatic classes.
+It measures what users get: the saved processor and weights, loaded again from disk
+with the auto classes of transformers.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ class Figures:
     """How many problems of a suite were solved."""
 
     name: str
-    """Modality, and what was done to the pictures."""
+    """Modality, and the change made to the pictures."""
     problems: int
-    """Problems asked."""
+    """Number of problems asked."""
     solved: int
     """Problems with every blank right."""
     right_blanks: float
-    """Share of all blanks that are right."""
+    """Share of all blanks that are right, 0 to 1."""
     by_depth: dict[int, tuple[int, int]]
-    """Deepest step to problems solved and asked."""
+    """For each deepest step, the numbers of problems solved and asked."""
 
     @property
     def share(self) -> float:
@@ -57,7 +57,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Examiner:
-    """A loaded checkpoint, and how it is asked."""
+    """A loaded checkpoint, and the evaluation of it."""
 
     model: Any
     """The model in float32."""
@@ -81,7 +81,7 @@ class Examiner:
         change: Change = lambda picture: picture,
         wording: str = INSTRUCTION,
     ) -> Figures:
-        """Ask every problem once, after a change of its picture."""
+        """Ask every problem once, with `change` applied to its picture."""
         answers: list[list[str]] = []
         for start in range(0, len(problems), _BATCH_SIZE):
             batch = problems[start : start + _BATCH_SIZE]
@@ -97,7 +97,7 @@ class Examiner:
         change: Change = lambda picture: picture,
         wording: str = INSTRUCTION,
     ) -> list[str]:
-        """What the model writes to each problem, asked as one batch."""
+        """The model's response to each problem, in one batch."""
         form = Form(modality, STYLE if modality.shows_image else None)
         requests = [make_request(p, form, instruction=wording) for p in problems]
         image = [{"type": "image"}] if modality.shows_image else []
@@ -123,7 +123,7 @@ class Examiner:
 
 
 def examine_fully(examiner: Examiner, problems: Sequence[Task]) -> list[Figures]:
-    """All modalities, and the two with pictures once more under shifts to each side."""
+    """All modalities, and those with pictures again with the picture shifted to each side."""
     found = [examiner.examine(problems, modality) for modality in Modality]
     for modality in (Modality.IMAGE, Modality.IMAGE_TEXT):
         for distance in (1, 2):
@@ -140,7 +140,7 @@ def _shift(right: int, down: int) -> Change:
 
 
 def score_answers(name: str, problems: Sequence[Task], answers: Sequence[Sequence[str]]) -> Figures:
-    """Figures from the values that were answered; a value too many leaves a problem unsolved."""
+    """Figures for these answers; an answer with too many values counts as unsolved."""
     rights = [
         [i < len(answer) and answer[i] == value for i, value in enumerate(problem.target)]
         for problem, answer in zip(problems, answers, strict=True)
@@ -158,6 +158,6 @@ def score_answers(name: str, problems: Sequence[Task], answers: Sequence[Sequenc
 
 
 def read_answer(text: str) -> list[str]:
-    """The values in the last answer of a response; none where there is no answer."""
+    """The values in the last answer of a response; empty if there is no answer."""
     _, found, rest = text.rpartition("<answer>")
     return [value.strip() for value in rest.partition("</answer>")[0].split(",")] if found else []

@@ -1,4 +1,4 @@
-"""The loop: stages, log, checkpoints, and going on after a kill."""
+"""The training loop: stages, log, saved states, and resuming after a kill."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ _SAVE_EVERY = 100
 
 @dataclass
 class Training:
-    """A run in progress. It is the one object here that changes."""
+    """A run in progress: the only mutable object in this package."""
 
     model: Any
     """The network."""
     batcher: Batcher
-    """Draws the samples."""
+    """Draws the examples."""
     plan: tuple[Stage, ...]
     """The stages."""
     seed: int
     """Seed of the data."""
     folder: Path
-    """Where log and state go."""
+    """Folder for log and state."""
     save_every: int = _SAVE_EVERY
     """Steps between two saved states."""
     rates: Rates = field(default_factory=Rates)
     """Full learning rates."""
     stage_index: int = 0
-    """The stage that comes next, or runs."""
+    """Index of the current or next stage."""
     step: int = 0
-    """Steps of it that are done."""
+    """Steps of that stage done so far."""
     optimizers: Optimizers | None = None
-    """Those of the running stage."""
+    """Optimizers of the current stage."""
     seconds: float = 0.0
-    """Time spent so far, earlier runs included."""
+    """Training time so far, including earlier runs."""
 
     def run(self) -> None:
         """Train to the end of the plan."""
@@ -62,7 +62,7 @@ class Training:
             self.save()
 
     def save(self) -> None:
-        """Write the whole state; a kill while writing leaves the earlier one."""
+        """Write the whole state; a kill while writing leaves the previous one intact."""
         state = {
             "model": self.model.state_dict(),
             "optimizers": self.optimizers and self.optimizers.state_dict(),
@@ -76,14 +76,16 @@ class Training:
         new.replace(self.folder / STATE_FILE)
 
     def restore(self) -> None:
-        """Take up the saved state.
+        """Load the saved state.
 
-        Raises `OptionError` when it is of a run with another seed.
+        Raises `OptionError` if it comes from a run with a different seed.
         """
         file = self.folder / STATE_FILE
         state = torch.load(file, weights_only=True, map_location=self.batcher.device)
         if state["seed"] != self.seed:
-            raise OptionError(f"--resume: {file} is of --seed {state['seed']}, not {self.seed}")
+            raise OptionError(
+                f"--resume: {file} was saved with --seed {state['seed']}, not {self.seed}"
+            )
         self.model.load_state_dict(state["model"])
         self.stage_index, self.step = state["stage_index"], state["step"]
         self.seconds = state["seconds"]
@@ -132,7 +134,7 @@ class Training:
         return Optimizers.over(self._trained(stage), self.rates)
 
     def _trained(self, stage: Stage) -> list[tuple[str, nn.Parameter]]:
-        """The weights that a stage trains: half of the network, or all where pictures meet text."""
+        """The weights that a stage trains: one half of the network, or all if it shows pictures."""
         named: Iterable[tuple[str, nn.Parameter]] = self.model.named_parameters()
         if any(form.shows_image for form in stage.forms):
             return list(named)

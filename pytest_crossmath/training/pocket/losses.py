@@ -1,4 +1,4 @@
-"""The two losses: on written tokens, and on what the vision tower makes of cells."""
+"""The two losses: one on the tokens of text, one on the vision tower's image tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_crossmath.training.pocket.batches import Batch
 
 
 def text_loss(model: Any, batch: Batch) -> tuple[Tensor, float]:
-    """Weighted mean cross entropy of the targets, and the share of answers without a fault."""
+    """Weighted mean cross entropy of the targets, and the share of completions without an error."""
     targets, weights = batch.ids[:, 1:], batch.weights[:, 1:]
     extra = {} if batch.pixels is None else {"pixel_values": batch.pixels}
     # No attention mask: padding is on the right, where a causal model cannot see it.
@@ -28,10 +28,10 @@ def text_loss(model: Any, batch: Batch) -> tuple[Tensor, float]:
 
 
 def cell_loss(model: Any, pixels: Tensor, cells: Tensor) -> tuple[Tensor, float]:
-    """How far image tokens are from the embeddings of their cells, and the share of right cells.
+    """Distance of image tokens from the embeddings of their cells, and the share of right cells.
 
-    One term asks that the nearest embedding is the right one, the other that it is also met in
-    length, since the language model will take the image token for it.
+    One term makes the right embedding the nearest one. The other pulls the image token onto it,
+    since the language model will read the one in place of the other.
     """
     features = model.model.get_image_features(pixel_values=pixels).pooler_output
     seen = torch.stack(list(features)).float()

@@ -1,4 +1,4 @@
-"""Muon for the matrices of the layers, AdamW for the rest."""
+"""The optimizers: Muon for the weight matrices of the layers, AdamW for everything else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Rates:
     """Full learning rates."""
 
     muon: float = 8e-3
-    """For matrices, scaled so that an update is about as large as AdamW's."""
+    """For matrices; updates are scaled to be about as large as AdamW's."""
     adam: float = 3e-3
     """For embeddings, norms, biases and the patch filter."""
 
@@ -25,15 +25,15 @@ class Optimizers:
     """Both optimizers over one set of weights."""
 
     muon: torch.optim.Muon
-    """Steps the matrices."""
+    """Updates the matrices."""
     adam: torch.optim.AdamW
-    """Steps the rest."""
+    """Updates the other weights."""
     rates: Rates
     """Full learning rates."""
 
     @classmethod
     def over(cls, named: Iterable[tuple[str, nn.Parameter]], rates: Rates) -> Optimizers:
-        """Optimizers over named weights."""
+        """Optimizers for these named weights."""
         matrices: list[nn.Parameter] = []
         rest: list[nn.Parameter] = []
         for name, weight in named:
@@ -45,7 +45,7 @@ class Optimizers:
         return cls(muon, adam, rates)
 
     def step(self, share: float) -> None:
-        """One step at a share of the full rates; clears the gradients."""
+        """Take one step at a share of the full rates, then clear the gradients."""
         both: tuple[Any, ...] = (self.muon, self.adam)
         for optimizer, rate in zip(both, (self.rates.muon, self.rates.adam), strict=True):
             for group in optimizer.param_groups:
@@ -58,6 +58,6 @@ class Optimizers:
         return {"muon": self.muon.state_dict(), "adam": self.adam.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a saved state."""
+        """Load a saved state."""
         self.muon.load_state_dict(state["muon"])
         self.adam.load_state_dict(state["adam"])

@@ -1,7 +1,7 @@
-"""Pictures to learn from: many looks, and never twice at the same place.
+"""Training pictures, varied in looks and position.
 
-A vision tower that only ever saw clean pictures in one place fails when they
-move by a single pixel.
+A vision tower that has only ever seen clean pictures in one position fails when
+they move by a single pixel.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from pytest_crossmath.tasks.crossmath.render import STYLES, Colour, Style, rende
 
 @dataclass(frozen=True, slots=True)
 class Jitter:
-    """How far a training picture may stray. Pixels are those of the rendered picture."""
+    """Random variation of a training picture. Lengths are in pixels of the rendered picture."""
 
     shift: float = 4.0
-    """Farthest shift along each axis."""
+    """Largest shift along each axis."""
     scale: float = 0.025
-    """Largest relative change of size."""
+    """Largest relative change in size."""
     blur: float = 1.0
-    """Largest radius of the blur."""
+    """Largest blur radius."""
     noise: float = 8.0
     """Largest standard deviation of the noise, in grey levels."""
     own_style: float = 0.6
-    """Share of pictures in the suite's own style."""
+    """Share of pictures in the suite's own style, 0 to 1."""
 
 
 def draw_style(rng: random.Random, jitter: Jitter) -> Style:
-    """The suite's own style, or a random relative of it."""
+    """The suite's own style, or a random variation of it."""
     style = STYLES["original"]
     if rng.random() < jitter.own_style:
         return style
@@ -49,7 +49,7 @@ def draw_style(rng: random.Random, jitter: Jitter) -> Style:
 
 
 def draw_picture(puzzle: Puzzle, rng: random.Random, jitter: Jitter) -> Image.Image:
-    """A jittered picture of a puzzle, as large as the renderer makes it."""
+    """A jittered picture of a puzzle, of the size that the renderer gives it."""
     style = draw_style(rng, jitter)
     picture = _moved(render(puzzle, style), style.background, rng, jitter)
     if rng.random() < 0.3:
@@ -60,7 +60,7 @@ def draw_picture(puzzle: Puzzle, rng: random.Random, jitter: Jitter) -> Image.Im
 
 
 def shifted(picture: Image.Image, right: int, down: int, background: Colour) -> Image.Image:
-    """The picture moved by whole pixels; what comes in is background."""
+    """The picture moved by whole pixels; the uncovered edge is background."""
     moved = Image.new("RGB", picture.size, background)
     moved.paste(picture, (right, down))
     return moved
@@ -70,7 +70,7 @@ def _moved(
     picture: Image.Image, background: Colour, rng: random.Random, jitter: Jitter
 ) -> Image.Image:
     x, y = (rng.uniform(-jitter.shift, jitter.shift) for _ in range(2))
-    # Half of the suite-like pictures move by whole pixels only, which leaves them sharp.
+    # Half of the pictures move by whole pixels only, which keeps them sharp.
     if rng.random() < 0.5:
         return shifted(picture, round(x), round(y), background)
     scale = 1 + rng.uniform(-jitter.scale, jitter.scale)

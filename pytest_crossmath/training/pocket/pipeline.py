@@ -1,4 +1,4 @@
-"""A whole run: train, save, load what was saved, measure it, judge it."""
+"""A whole run: train, save, load the saved checkpoint, evaluate it, and check the target."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SUITE = "mini"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user asked for."""
+    """The user's options."""
 
     out: Path
     """Folder for the checkpoint."""
@@ -40,22 +40,22 @@ class Options:
     device: str
     """``cpu`` or ``cuda``."""
     threads: int
-    """CPU threads; another number may round otherwise and give other weights."""
+    """CPU threads; a different number may round differently and give different weights."""
     resume: bool
-    """Whether to go on with the state in `out`."""
+    """Whether to resume from the state in `out`."""
     vision_steps: int | None
-    """Length of the stage that aligns the vision tower; None for the plan's own."""
+    """Length of the stage that aligns the vision tower; None for the plan's default."""
     joint_steps: int
-    """Length of the stage on pictures and text together; 0 leaves it out."""
+    """Length of the stage on pictures and text together; 0 omits it."""
     most_steps: int | None
-    """Steps after which each stage ends early."""
+    """Maximum number of steps in each stage; None for no limit."""
 
 
 def train_and_judge(options: Options) -> bool:
-    """Do it all; whether the target is met.
+    """Train, save and evaluate; returns whether the target is met.
 
-    Raises `ModelError` when there is no such device, and `OptionError` when the
-    state to resume is of another run.
+    Raises `ModelError` if the device does not exist, and `OptionError` if the saved
+    state belongs to a different run.
     """
     _prepare(options)
     plan = plan_for(options)
@@ -70,7 +70,7 @@ def train_and_judge(options: Options) -> bool:
 
 
 def plan_for(options: Options) -> tuple[Stage, ...]:
-    """The stages that the options ask for."""
+    """The stages for these options."""
     joint = (replace(JOINT, steps=options.joint_steps),) if options.joint_steps else ()
     own = PLAN if options.vision_steps is None else with_vision(PLAN, options.vision_steps)
     plan = (*own, *joint)
@@ -80,7 +80,7 @@ def plan_for(options: Options) -> tuple[Stage, ...]:
 def start_training(
     folder: Path, seed: int, plan: tuple[Stage, ...], size: Size, *, device: str = "cpu"
 ) -> Training:
-    """A run that has not begun."""
+    """A new run that has not started yet."""
     folder.mkdir(parents=True, exist_ok=True)
     processor = build_processor(size)
     model = build_model(size, processor.tokenizer, seed).to(device)
@@ -96,11 +96,11 @@ def save_checkpoint(training: Training, folder: Path) -> None:
 
 
 def judge(figures: list[Figures]) -> bool:
-    """Whether enough was solved as text; says so in one line."""
+    """Whether enough was solved as text; prints one line about it."""
     text = next(figure for figure in figures if figure.name == Modality.TEXT.value)
     met = text.share >= TARGET
     verdict = "reached" if met else "MISSED"
-    print(f"target {verdict}: text {text.share:.1%} solved, at least {TARGET:.0%} wanted")
+    print(f"target {verdict}: text {text.share:.1%} solved, at least {TARGET:.0%} required")
     return met
 
 
@@ -117,7 +117,7 @@ def _prepare(options: Options) -> None:
 
 
 def _keep_memory() -> None:
-    """Tell glibc to keep freed memory: handing it back and forth costs half of the time."""
+    """Tell glibc to keep freed memory: returning it to the system costs half of the time."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:  # another C library
         return

@@ -1,13 +1,13 @@
-"""The plan of a training run: which stages, how long, on what.
+"""The plan of a training run: its stages, their lengths and their data.
 
 ::
 
-    words    the language model alone learns to solve, first under loose words
-    prose    the same under whole instructions
-    eyes     the vision tower alone learns to say each cell
+    words    only the language model: it learns to solve, prompted mostly with random words
+    prose    the same, prompted mostly with whole instructions
+    eyes     only the vision tower: it learns to name each cell
 
-and, only where the user asks for it, `both`: everything together on pictures and text.
-Stages are counted in steps, never in seconds, so that a run can be repeated.
+and, only on request, `both`: the whole network on pictures and text together.
+Stages are measured in steps, never in seconds, so that a run can be repeated.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class Stage:
     steps: int
     """Optimizer steps."""
     forms: Mapping[Input, int]
-    """Samples of each form in a step; none trains the vision tower on cells."""
+    """Number of examples of each form per step; if empty, the vision tower is trained on cells."""
     wording: WordingMix = field(default_factory=lambda: WordingMix(0.0, 0.0))
     """Wordings of the prompts."""
     rates: tuple[float, float] = (1.0, 1.0)
-    """Learning rate at start and end as shares of the full one; linear between."""
+    """Learning rate at start and end, as shares of the full rate; linear in between."""
     warmup: int = 50
     """Steps over which the rate rises from zero."""
 
@@ -54,7 +54,7 @@ PLAN = (
     ),
     Stage("eyes", 175, {}, rates=(1.0, 0.1)),
 )
-"""What `crossmath train pocket` does. The length of `eyes` decides how well pictures are read."""
+"""The plan of `crossmath train pocket`. The length of `eyes` decides how well pictures are read."""
 
 JOINT = Stage(
     "both",
@@ -63,14 +63,14 @@ JOINT = Stage(
     WordingMix(0.65, 0.25),
     rates=(0.4, 0.0),
 )
-"""What `--joint-steps` adds. It all but closes the gap that the plugin is there to show."""
+"""The stage that `--joint-steps` adds. It nearly closes the gap that `pocket` is meant to show."""
 
 
 def shortened(plan: tuple[Stage, ...], steps: int) -> tuple[Stage, ...]:
-    """The plan with at most `steps` steps a stage, for tests and trials."""
+    """The plan with at most `steps` steps per stage, for tests and trials."""
     return tuple(replace(stage, steps=min(steps, stage.steps)) for stage in plan)
 
 
 def with_vision(plan: tuple[Stage, ...], steps: int) -> tuple[Stage, ...]:
-    """The plan with another length of the stage in which the vision tower learns."""
+    """The plan with `steps` steps in the stage that trains the vision tower."""
     return tuple(stage if stage.forms else replace(stage, steps=steps) for stage in plan)

@@ -1,10 +1,10 @@
-r"""The tokenizer of `pocket`: one token a table cell, one a word, bytes for the rest.
+r"""The tokenizer of `pocket`: one token per table cell, one per word, bytes for the rest.
 
 >>> tokenizer = build_tokenizer()
 >>> tokenizer.tokenize("| 7 | - | ? |\n")
 ['| 7 ', '| - ', '| ? ', '|\n']
 
-A cell that is one token halves the prompt, and lets the model copy by position.
+With one token per cell the prompt is half as long, and the model can copy by position.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PAD, USER, ASSISTANT, END, IMAGE = "<|pad|>", "<|user|>", "<|assistant|>", "<|en
 SPECIAL = (PAD, USER, ASSISTANT, END, IMAGE)
 NUMBERS = tuple(str(n) for n in range(1, PRESETS["mini"].max_number + 1))
 CELL_TEXTS = ("", BLANK, EQUALS, *OPERATORS, *NUMBERS)
-"""Every text that a cell can have, in the order of their tokens."""
+"""Every text that a cell can have, in the order of the tokens."""
 ROW_END = "|\n"
 _GRID_SIDE = 5
 _MOST_TOKENS = 4096
@@ -46,11 +46,11 @@ CHAT_TEMPLATE = """\
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{ '<|assistant|>' }}{%- endif -%}
 """
-"""Jinja template of a conversation; a system message is read like a user's."""
+"""Jinja template of a conversation; a system message is treated like a user's."""
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """The tokenizer, built from the wordings and from what a trace can say."""
+    """The tokenizer, built from the wordings and from everything a worked solution can contain."""
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
@@ -77,12 +77,12 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def cell_token(text: str) -> str:
-    """The token of a cell with this text."""
+    """The token for a cell with this text."""
     return f"| {text or ' '} "
 
 
 def place_tokens() -> Iterator[str]:
-    """The tokens of a trace that name a line or a cell, for all of the grid."""
+    """The tokens with which worked solutions name rows, columns and cells of the grid."""
     for name, number in product(("row", "column"), range(1, _GRID_SIDE + 1)):
         yield f"{name} {number}:"
     for position in product(range(_GRID_SIDE), range(_GRID_SIDE)):

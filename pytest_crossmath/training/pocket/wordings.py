@@ -1,4 +1,4 @@
-"""Ways to ask for the same thing, so that `pocket` does not hang on one wording.
+"""Different wordings of the same instruction, so that `pocket` does not depend on one of them.
 
 >>> rng = random.Random(1)
 >>> draw_wording(rng, WordingMix(own=1.0, other=0.0)) == INSTRUCTION
@@ -49,7 +49,7 @@ _MOST_LOOSE_WORDS = 12
 
 @dataclass(frozen=True, slots=True)
 class WordingMix:
-    """How often a batch is asked in which wording; what is left are a few loose words."""
+    """How often a batch uses which wording; the remaining share gets a few random words."""
 
     own: float
     """Share of `INSTRUCTION`."""
@@ -58,7 +58,7 @@ class WordingMix:
 
 
 def draw_wording(rng: random.Random, mix: WordingMix) -> str:
-    """A wording; loose words teach early that the prose, and its length, do not matter."""
+    """A wording; random words teach early that the prose and its length do not matter."""
     drawn = rng.random()
     if drawn < mix.own:
         return INSTRUCTION

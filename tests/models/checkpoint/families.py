@@ -1,6 +1,6 @@
-"""Tiny checkpoints of random weights, one for each family of vision-language models.
+"""Tiny checkpoints with random weights, one for each family of vision-language models.
 
-Each is laid out as its family's checkpoints on the Hub are: the model, the
+Each is laid out like its family's checkpoints on the Hub: the model, the
 tokenizer, ``preprocessor_config.json``, ``processor_config.json`` and
 ``chat_template.jinja``. Nothing is downloaded.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 PAD, END = 256, 257
-"""Ids that follow those of the 256 bytes."""
+"""Number of ids for the 256 bytes, which the special tokens follow."""
 VOCABULARY = 320
 SIZES: dict[str, Any] = {
     "hidden_size": 32,
@@ -36,7 +36,7 @@ SIDE = 56
 
 @dataclass(frozen=True)
 class Family:
-    """What it takes to make a checkpoint of one family."""
+    """Everything needed to build a checkpoint of one family."""
 
     processor: str
     """Class of its processor."""
@@ -45,15 +45,15 @@ class Family:
     config: Callable[[Any], Any]
     """Its configuration, given a function from a special token to its id."""
     marker: str | None = "<image>"
-    """What its chat template writes for a picture; None where the family has no template."""
+    """The placeholder for a picture in its chat template; None if the family has no template."""
     tokens: tuple[str, ...] = ("<image>",)
     """Its special tokens."""
     names: dict[str, str] = field(default_factory=dict)
     """Special tokens that its processor takes from the tokenizer, by attribute."""
     options: dict[str, Any] = field(default_factory=dict)
-    """Other arguments of its processor."""
+    """Further arguments of its processor."""
     feature_extractor: Any = None
-    """Its part for sound, where the processor wants one."""
+    """Its audio part, if the processor needs one."""
 
 
 def llava() -> Family:
@@ -76,7 +76,7 @@ def llava() -> Family:
 
 
 def llava_next() -> Family:
-    """LLaVA-NeXT: tiles of a picture beside the whole."""
+    """LLaVA-NeXT: tiles of a picture in addition to the whole."""
     import transformers as t
 
     grid = [[SIDE, 2 * SIDE], [2 * SIDE, SIDE], [2 * SIDE, 2 * SIDE]]
@@ -97,7 +97,7 @@ def llava_next() -> Family:
 
 
 def llava_onevision() -> Family:
-    """LLaVA-OneVision: tiles, a SigLIP tower, a part for videos."""
+    """LLaVA-OneVision: tiles, a SigLIP tower, a video part."""
     import transformers as t
 
     grid = [[SIDE, SIDE], [SIDE, 2 * SIDE], [2 * SIDE, SIDE], [2 * SIDE, 2 * SIDE]]
@@ -118,7 +118,7 @@ def llava_onevision() -> Family:
 
 
 def _qwen(config: Callable[[dict[str, Any]], Any], processor: str, patch: int) -> Family:
-    """What all of Qwen's families share."""
+    """The parts that all Qwen families share."""
     import transformers as t
 
     ids = {
@@ -138,7 +138,7 @@ def _qwen(config: Callable[[dict[str, Any]], Any], processor: str, patch: int) -
 
 
 def qwen2_vl() -> Family:
-    """Qwen2-VL: as many tokens as a picture has patches, positions in three axes."""
+    """Qwen2-VL: as many tokens as a picture has patches, positions on three axes."""
     import transformers as t
 
     rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
@@ -223,7 +223,7 @@ def internvl() -> Family:
 
 
 def gemma3() -> Family:
-    """Gemma 3: pictures see both ways, text in sliding windows."""
+    """Gemma 3: bidirectional attention over pictures, sliding windows over text."""
     import transformers as t
 
     names = {"boi_token": "<start_of_image>", "eoi_token": "<end_of_image>",
@@ -245,7 +245,7 @@ def gemma3() -> Family:
 
 
 def gemma4() -> Family:
-    """Gemma 4: pictures keep their shape; parts for sound and videos."""
+    """Gemma 4: pictures keep their aspect ratio; audio and video parts."""
     import transformers as t
 
     names = {
@@ -339,7 +339,7 @@ def _tiles(kind: Any) -> Any:
 
 
 def paligemma() -> Family:
-    """PaliGemma 2: the prompt is seen both ways."""
+    """PaliGemma 2: bidirectional attention over the prompt."""
     import transformers as t
 
     return Family(
@@ -388,7 +388,7 @@ FAMILIES = {
 
 
 def write_checkpoint(name: str, folder: Path) -> None:
-    """Save a checkpoint of random weights."""
+    """Save a checkpoint with random weights."""
     import torch
     import transformers
 
@@ -402,9 +402,9 @@ def write_checkpoint(name: str, folder: Path) -> None:
     auto: Any = transformers.AutoModelForImageTextToText
     model = auto.from_config(config)
     model.generation_config.update(max_new_tokens=8, eos_token_id=END, pad_token_id=PAD)
-    # Wider than is usual, so that what it says depends on what it is shown.
+    # Initialised wider than usual, so that the output depends on the input.
     for parameter, weight in model.named_parameters():
-        # Llama Vision's gates are closed at first: they let nothing of a picture pass.
+        # Llama Vision's gates are initially closed, so that nothing of a picture gets through.
         if weight.dim() > 1 or "gate" in parameter:
             torch.nn.init.normal_(weight, std=0.3)
     model.save_pretrained(folder)
@@ -424,7 +424,7 @@ def write_checkpoint(name: str, folder: Path) -> None:
 
 
 def _tokenizer(family: Family) -> Any:
-    """One token for each byte, then the special ones."""
+    """One token for each byte, followed by the special tokens."""
     import transformers
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 

@@ -1,4 +1,4 @@
-"""Hugging Face checkpoints, on small models of random weights."""
+"""Hugging Face checkpoints, on small models with random weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REQUESTS = [make_request(problem, form) for problem in MINI.tasks[:4] for form i
 def ask(
     backend: HFBackend, requests: list[Request], size: int, settings: Settings = CPU
 ) -> list[Response]:
-    """The responses, `size` being worked on at once."""
+    """The responses, decoded `size` at a time."""
     found = dict(backend.generate(requests, settings, batch_size=size))
     return [found[i] for i in range(len(requests))]
 
@@ -37,7 +37,7 @@ def edit_json(file: Path, **fields: object) -> None:
 
 
 def test_batches_change_no_response(tiny_llava: Path) -> None:
-    """The same text comes out one by one and in padded batches of mixed forms."""
+    """The response is the same one by one and in padded batches of mixed forms."""
     backend = HFBackend.load(str(tiny_llava), CPU)
     alone = [response.text for response in ask(backend, REQUESTS, 1)]
     assert [response.text for response in ask(backend, REQUESTS, 12)] == alone
@@ -46,14 +46,14 @@ def test_batches_change_no_response(tiny_llava: Path) -> None:
 
 
 def test_the_picture_reaches_the_model(tiny_llava: Path) -> None:
-    """Other pixels under the same words give other responses."""
+    """Different pixels with the same text give different responses."""
     backend = HFBackend.load(str(tiny_llava), CPU)
     pictures = [request for request in REQUESTS if request.form.modality is Modality.IMAGE]
     assert len({response.text for response in ask(backend, pictures, 4)}) > 1
 
 
 def test_the_limit_of_new_tokens(tiny_llava: Path) -> None:
-    """The user's limit goes before the checkpoint's, and running into it is reported."""
+    """The user's limit overrides the checkpoint's, and reaching it is reported."""
     backend = HFBackend.load(str(tiny_llava), CPU)
     own = ask(backend, REQUESTS[:1], 1)[0]
     short = ask(backend, REQUESTS[:1], 1, Settings(device="cpu", max_new_tokens=3))[0]
@@ -62,7 +62,7 @@ def test_the_limit_of_new_tokens(tiny_llava: Path) -> None:
 
 
 def test_sampling_is_repeatable(tiny_llava: Path) -> None:
-    """The same requests at the same temperature give the same texts, other than greedy ones."""
+    """The same requests at the same temperature give the same texts, and not the greedy ones."""
     backend = HFBackend.load(str(tiny_llava), CPU)
     hot = Settings(device="cpu", temperature=5.0)
     first = [response.text for response in ask(backend, REQUESTS, 6, hot)]
@@ -72,7 +72,7 @@ def test_sampling_is_repeatable(tiny_llava: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # peft's own
 def test_an_adapter_runs_on_its_base(adapter: Path, tiny_llava: Path) -> None:
-    """A LoRA directory loads its base and changes what it says."""
+    """A LoRA directory loads its base and changes its responses."""
     base = HFBackend.load(str(tiny_llava), CPU)
     before = [response.text for response in ask(base, REQUESTS, 12)]
     backend = load_backend(parse_spec(str(adapter)), CPU)
@@ -82,7 +82,7 @@ def test_an_adapter_runs_on_its_base(adapter: Path, tiny_llava: Path) -> None:
 
 
 def test_missing_weights_are_refused(copied: Path) -> None:
-    """A checkpoint that lacks a tensor is not run with random numbers in its place."""
+    """A checkpoint that lacks a tensor is not run with random values in its place."""
     from safetensors.torch import load_file, save_file
 
     weights = load_file(copied / "model.safetensors")
@@ -94,23 +94,23 @@ def test_missing_weights_are_refused(copied: Path) -> None:
 
 
 def test_weights_of_other_shapes_are_told(copied: Path) -> None:
-    """A config.json of another size than the weights is one line."""
+    """A config.json whose sizes do not match the weights is reported in one line."""
     config = json.loads((copied / "config.json").read_text())
     config["text_config"]["intermediate_size"] = 48
     (copied / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelError, match=r"other shapes than its config.json says"):
+    with pytest.raises(ModelError, match=r"shapes of its weights do not match its config.json"):
         HFBackend.load(str(copied), CPU)
 
 
 def test_a_missing_chat_template_is_refused(copied: Path) -> None:
-    """Without a template a model cannot be asked."""
+    """A model without a chat template is refused, since it cannot be prompted."""
     (copied / "chat_template.jinja").unlink()
     with pytest.raises(ModelError, match="has no chat template"):
         HFBackend.load(str(copied), CPU)
 
 
 def test_code_of_a_checkpoint_is_not_run(copied: Path) -> None:
-    """A checkpoint that brings its own classes is refused."""
+    """A checkpoint that comes with its own classes is refused."""
     trap = copied / "modeling_trap.py"
     trap.write_text(f"open({str(copied / 'sprung')!r}, 'w')\n")
     edit_json(
@@ -122,9 +122,9 @@ def test_code_of_a_checkpoint_is_not_run(copied: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # peft's own
-@pytest.mark.filterwarnings("ignore:Found missing adapter keys:UserWarning")  # what we tell
+@pytest.mark.filterwarnings("ignore:Found missing adapter keys:UserWarning")  # our own report
 def test_an_adapter_of_another_model_is_refused(tiny_llava: Path, tmp_path: Path) -> None:
-    """PEFT ignores weights that fit nowhere; an adapter that would do nothing is told."""
+    """PEFT ignores weights that fit nowhere; an adapter without effect is reported."""
     from peft import LoraConfig, get_peft_model
     from safetensors.torch import load_file, save_file
 
@@ -139,7 +139,7 @@ def test_an_adapter_of_another_model_is_refused(tiny_llava: Path, tmp_path: Path
 
 
 def test_greedy_is_greedy_whatever_the_checkpoint_says(copied: Path, tiny_llava: Path) -> None:
-    """Beams and penalties of a checkpoint do not bend what is reported as greedy."""
+    """A checkpoint's beams and penalties do not affect decoding that is reported as greedy."""
     edit_json(copied / "generation_config.json", num_beams=3, repetition_penalty=5.0)
     plain, bent = HFBackend.load(str(tiny_llava), CPU), HFBackend.load(str(copied), CPU)
     expected = [response.text for response in ask(plain, REQUESTS, 12)]
@@ -156,7 +156,7 @@ def test_sampling_is_not_cut_off_by_the_checkpoint(copied: Path) -> None:
 
 
 def test_a_template_that_writes_bos_is_not_given_another(copied: Path) -> None:
-    """The beginning of the text is marked once, by the template or by the tokenizer."""
+    """The beginning of the text is marked only once, by the template or by the tokenizer."""
     template = (copied / "chat_template.jinja").read_text()
     (copied / "chat_template.jinja").write_text("{{ bos_token }}" + template)
     edit_json(copied / "tokenizer_config.json", bos_token="<end>", add_bos_token=True)  # noqa: S106 - a token
@@ -178,14 +178,14 @@ def test_a_template_that_writes_bos_is_not_given_another(copied: Path) -> None:
 
 @pytest.mark.parametrize("device", ["tpux", "cuda:77"])
 def test_an_unknown_device_is_one_line(tiny_llava: Path, device: str) -> None:
-    """A device that is not there is told in one line."""
+    """A device that does not exist is reported in one line."""
     with pytest.raises(ModelError, match="cannot be loaded") as caught:
         HFBackend.load(str(tiny_llava), Settings(device=device))
     assert "\n" not in str(caught.value)
 
 
 def test_half_precision_on_request(tiny_llava: Path) -> None:
-    """On a CPU float32 is the default, and the user's dtype goes before it."""
+    """On a CPU the default is float32, and the user's dtype overrides it."""
     import torch
 
     assert HFBackend.load(str(tiny_llava), CPU).model.dtype is torch.float32
@@ -195,7 +195,7 @@ def test_half_precision_on_request(tiny_llava: Path) -> None:
 
 
 def test_a_broken_picture_is_a_backend_error(tiny_llava: Path, tmp_path: Path) -> None:
-    """A picture that broke since the start names itself."""
+    """The error names a picture that was damaged after the start."""
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n")
     request = Request(
@@ -210,7 +210,7 @@ def test_a_broken_picture_is_a_backend_error(tiny_llava: Path, tmp_path: Path) -
 
 
 def test_a_text_only_model_reads_tables(tmp_path: Path, tiny_llava: Path) -> None:
-    """A language model can be asked with text, and says that it takes no pictures."""
+    """A language model can be given text, and reports that it takes no pictures."""
     import torch
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 

@@ -1,4 +1,4 @@
-"""Every family of vision-language models that the aliases name, on tiny random checkpoints."""
+"""Every family of vision-language models among the aliases, on tiny random checkpoints."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SETTINGS = Settings(device="cpu")
 MINI = load_suite("mini")
 REQUESTS = [
     make_request(problem, form)
-    # The last one has a larger picture of another shape, and a longer table.
+    # The last one has a larger picture with a different shape, and a longer table.
     for problem in (*MINI.tasks[:3], load_suite("standard").tasks[0])
     for form in MINI.forms
 ]
@@ -35,7 +35,7 @@ WriteCheckpoint = Callable[[str, Path], None]
 
 @pytest.fixture(autouse=True)
 def num2words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pretend to have what SmolVLM's processor asks for when it is made, and uses for videos."""
+    """Pretend to have the package that SmolVLM's processor requires and uses only for videos."""
     from transformers.models.smolvlm import processing_smolvlm
 
     monkeypatch.setattr(processing_smolvlm, "num2words", object())
@@ -54,7 +54,7 @@ def ask(backend: HFBackend, requests: list[Request], size: int = 16) -> list[Res
 
 
 def first_logits(backend: HFBackend, requests: list[Request]) -> Any:
-    """What the model thinks of each token as the first one of its response."""
+    """The model's logits for the first token of its response."""
     import torch
 
     inputs = backend._inputs(requests, SETTINGS)
@@ -67,7 +67,7 @@ def first_logits(backend: HFBackend, requests: list[Request]) -> Any:
 
 
 def test_batches_change_no_response(backend: HFBackend) -> None:
-    """A batch of mixed lengths and forms says what each request says alone."""
+    """A batch of mixed lengths and forms gives the same responses as each request alone."""
     together = ask(backend, REQUESTS)
     alone = [ask(backend, [request])[0] for request in REQUESTS]
     # Fewer slots than requests: rows leave and join while others run.
@@ -78,7 +78,7 @@ def test_batches_change_no_response(backend: HFBackend) -> None:
 
 
 def test_each_picture_reaches_its_own_prompt(backend: HFBackend) -> None:
-    """Pictures under the same words differ, each as it does alone; so do prompts without one."""
+    """Each prompt in a batch sees its own picture, or none, just as it does alone."""
     import torch
 
     for requests in (PICTURES, [request for request in REQUESTS if not request.pictures]):
@@ -93,7 +93,7 @@ def test_each_picture_reaches_its_own_prompt(backend: HFBackend) -> None:
 def test_a_processor_saved_whole_loads_without_its_part_for_videos(
     write_family: WriteCheckpoint, tmp_path: Path
 ) -> None:
-    """The layout of transformers 5, with all parts in processor_config.json, is read too."""
+    """The layout of transformers 5, with all parts in processor_config.json, also loads."""
     write_family("qwen2_5_vl", tmp_path)
     file = tmp_path / "preprocessor_config.json"
     described = json.loads((tmp_path / "processor_config.json").read_text())
@@ -109,7 +109,7 @@ def test_a_processor_saved_whole_loads_without_its_part_for_videos(
 def test_a_processor_that_only_its_parts_describe(
     write_family: WriteCheckpoint, tmp_path: Path
 ) -> None:
-    """Qwen2-VL lies on the Hub without processor_config.json, its template in a JSON file."""
+    """Qwen2-VL is on the Hub without processor_config.json, and its template is in a JSON file."""
     write_family("qwen2_vl", tmp_path)
     (tmp_path / "processor_config.json").unlink()
     template = tmp_path / "chat_template.jinja"
@@ -127,7 +127,7 @@ def test_a_processor_that_only_its_parts_describe(
 def test_a_processor_that_needs_its_part_for_videos(
     write_family: WriteCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a processor cannot be made without torchvision, the line says so."""
+    """If a processor cannot be built without torchvision, the error says so."""
     from transformers import Qwen2VLProcessor
 
     def needs_videos(parts: list[Any], _: object) -> None:
@@ -142,7 +142,7 @@ def test_a_processor_that_needs_its_part_for_videos(
 def test_a_package_that_a_processor_needs_is_named(
     write_family: WriteCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What transformers asks to be installed is passed on as one line."""
+    """A package that transformers asks for is reported in one line."""
     from transformers.models.smolvlm import processing_smolvlm
 
     write_family("smolvlm", tmp_path)

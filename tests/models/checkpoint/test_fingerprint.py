@@ -1,4 +1,4 @@
-"""Fingerprints: what changes one, what does not, and what is read to make it."""
+"""Fingerprints: what changes one, what does not, and which files are read for it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def of(folder: Path | str, settings: Settings = SETTINGS) -> str | None:
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    """A folder with all kinds of files that lie in checkpoints."""
+    """A folder with every kind of file found in checkpoints."""
     folder = tmp_path / "step-2000"
     write(
         folder, config__json="{}", model__safetensors="weights", tokenizer__json="{}",
@@ -63,7 +63,7 @@ def adapter(checkpoint: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """What puts a commit of ``org/name`` into a Hub cache, as the Hub's client lays it out."""
+    """Puts a commit of ``org/name`` into a Hub cache, laid out like the Hub client's."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     root = tmp_path / "hub" / "models--org--name"
 
@@ -83,7 +83,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
 
 
 def test_a_copy_has_the_same(checkpoint: Path, adapter: Path, tmp_path: Path) -> None:
-    """Where a checkpoint lies says nothing about its answers, nor where an adapter's base lies."""
+    """The location of a checkpoint, or of an adapter's base, does not matter."""
     before = of(checkpoint), of(adapter)
     moved = checkpoint.rename(tmp_path / "moved")
     content = json.loads((adapter / "adapter_config.json").read_text())
@@ -103,7 +103,7 @@ def test_a_copy_has_the_same(checkpoint: Path, adapter: Path, tmp_path: Path) ->
 def test_a_change_of_what_a_model_reads_changes_it(
     checkpoint: Path, adapter: Path, name: str
 ) -> None:
-    """Weights, settings, vocabulary, templates: changed, added or gone, in a base too."""
+    """Changing, adding or removing weights, settings, vocabulary or templates changes it."""
     before = of(checkpoint), of(adapter)
     (checkpoint / name).write_text("[]")
     changed = of(checkpoint), of(adapter)
@@ -111,7 +111,7 @@ def test_a_change_of_what_a_model_reads_changes_it(
     gone = of(checkpoint), of(adapter)
     assert changed[0] != before[0]
     assert changed[1] != before[1]
-    if name != "generation_config.json":  # which was not there before
+    if name != "generation_config.json":  # which did not exist before
         assert len({before, changed, gone}) == 3
 
 
@@ -123,7 +123,7 @@ def test_a_change_of_what_a_model_reads_changes_it(
     ],
 )  # fmt: skip
 def test_what_a_model_does_not_read_changes_nothing(checkpoint: Path, name: str) -> None:
-    """Cards, logs and a trainer's state may change as they like."""
+    """Model cards, logs and a trainer's state do not affect it."""
     before = of(checkpoint)
     write((checkpoint / name).parent)
     (checkpoint / name).write_text("{}")
@@ -131,14 +131,14 @@ def test_what_a_model_does_not_read_changes_nothing(checkpoint: Path, name: str)
 
 
 def test_checkpoints_inside_a_checkpoint_are_others(checkpoint: Path) -> None:
-    """A trainer leaves its steps in the folder of the result."""
+    """Checkpoints that a trainer left in the result's folder are ignored."""
     before = of(checkpoint)
     write(checkpoint / "checkpoint-500", config__json="{}", model__safetensors="other")
     assert of(checkpoint) == before
 
 
 def test_an_adapter_is_not_its_base(checkpoint: Path, adapter: Path) -> None:
-    """The adapter's own weights and settings count."""
+    """An adapter's own weights and settings are part of its fingerprint."""
     before = of(adapter)
     assert before != of(checkpoint)
     (adapter / "adapter_model.safetensors").write_text("other")
@@ -149,7 +149,7 @@ def test_an_adapter_is_not_its_base(checkpoint: Path, adapter: Path) -> None:
 
 
 def test_code_counts_where_it_is_run(checkpoint: Path) -> None:
-    """Python files of a checkpoint matter only to who trusts them."""
+    """Python files of a checkpoint only matter if its code is trusted."""
     before = of(checkpoint), of(checkpoint, TRUSTED)
     (checkpoint / "modeling_own.py").write_text("raise SystemExit")
     assert of(checkpoint) == before[0]
@@ -157,7 +157,7 @@ def test_code_counts_where_it_is_run(checkpoint: Path) -> None:
 
 
 def test_another_version_has_another(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A library that makes tokens, pixels or logits may make others after an update."""
+    """Updating a library that makes tokens, pixels or logits changes it."""
     before = of(checkpoint)
     real = module._version
     for package in ("transformers", "tokenizers", "torch", "pillow", "pytest-crossmath"):
@@ -166,7 +166,7 @@ def test_another_version_has_another(checkpoint: Path, monkeypatch: pytest.Monke
 
 
 def test_the_hub_is_read_from_its_cache(hub: Callable[..., Path], tmp_path: Path) -> None:
-    """A repository has the fingerprint of a folder with the same files, none before it is there."""
+    """A repository has the fingerprint of an equal folder, and none before it is downloaded."""
     files = {"config__json": "{}", "model__safetensors": "weights"}
     assert of("hf:org/name") is None
     hub("a" * 40, "main", **files)
@@ -179,7 +179,7 @@ def test_the_hub_is_read_from_its_cache(hub: Callable[..., Path], tmp_path: Path
 
 
 def test_a_half_loaded_repository_has_none(hub: Callable[..., Path]) -> None:
-    """As long as weights are missing, nothing was answered with them."""
+    """A repository with missing weights does not have a fingerprint."""
     hub("a" * 40, "main", config__json="{}")
     assert of("hf:org/name") is None
     index = json.dumps({"weight_map": {"x": "part-1.safetensors", "y": "part-2.safetensors"}})
@@ -194,7 +194,7 @@ def test_a_half_loaded_repository_has_none(hub: Callable[..., Path]) -> None:
 def test_weights_in_the_hub_cache_are_not_read(
     hub: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their digest is the name of the blob."""
+    """The digest is taken from the name of the blob."""
     snapshot = hub("a" * 40, "main", config__json="{}", model__safetensors="weights")
     blob = (snapshot / "model.safetensors").resolve()
     before = of("hf:org/name")
@@ -203,7 +203,7 @@ def test_weights_in_the_hub_cache_are_not_read(
 
 
 def test_an_adapter_on_a_hub_model(hub: Callable[..., Path], adapter: Path) -> None:
-    """Its base is taken at the revision that the adapter names."""
+    """The base is used at the revision that the adapter names."""
     config = {"base_model_name_or_path": "org/name", "revision": "v2"}
     (adapter / "adapter_config.json").write_text(json.dumps(config))
     assert of(adapter) is None
@@ -214,7 +214,7 @@ def test_an_adapter_on_a_hub_model(hub: Callable[..., Path], adapter: Path) -> N
 
 
 def test_an_adapter_on_the_hub(hub: Callable[..., Path], adapter: Path, checkpoint: Path) -> None:
-    """A repository with an adapter has the fingerprint of a folder with it."""
+    """An adapter in a repository has the same fingerprint as in a folder."""
     files = {file.name: file.read_text() for file in adapter.iterdir()}
     hub("a" * 40, "main", **files)
     assert of("hf:org/name") == of(adapter)
@@ -224,14 +224,14 @@ def test_an_adapter_on_the_hub(hub: Callable[..., Path], adapter: Path, checkpoi
 def test_what_is_no_checkpoint_has_none(
     spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The calibrator and saved responses need no cache."""
+    """The calibrator and saved responses do not have a fingerprint."""
     monkeypatch.chdir(tmp_path)
     Path("responses.jsonl").touch()
     assert of(spec) is None
 
 
 def big(file: Path, letter: str) -> Path:
-    """A file that is worth remembering, written long ago."""
+    """A file big enough to be remembered, written long ago."""
     file.write_text(letter * memos._BIG)
     os.utime(file, (LONG_AGO, LONG_AGO))
     return file
@@ -239,13 +239,13 @@ def big(file: Path, letter: str) -> Path:
 
 @pytest.fixture
 def an_hour_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files of this test were changed an hour ago."""
+    """Moves the clock, so that this test's files were changed an hour ago."""
     real = time.time
     monkeypatch.setattr(f"{memos.__name__}.time.time", lambda: real() + 3600)
 
 
 def digest(file: Path, memo: Path) -> str:
-    """A file's digest, from the memo where it is there."""
+    """A file's digest, from the memo if it has one."""
     digests = Digests(memo)
     found = digests.of(file)
     digests.save()
@@ -256,7 +256,7 @@ def digest(file: Path, memo: Path) -> str:
 def test_a_big_file_is_read_once(
     tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The memo says the digest again, for fingerprints and for the weights' digest."""
+    """The memo provides the digest, both for fingerprints and for the weights' digest."""
     big(checkpoint / "model.safetensors", "a")
     spec, memo = parse_spec(str(checkpoint)), tmp_path / "memo"
     first = fingerprint(spec, SETTINGS, Digests(memo))
@@ -276,7 +276,7 @@ def test_a_big_file_is_read_once(
 
 @pytest.mark.usefixtures("an_hour_later")
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
-    """Another time stamp, size or inode and the memo does not count."""
+    """With a different time stamp, size or inode, the memo's entry is ignored."""
     file, memo = tmp_path / "w.safetensors", tmp_path / "memo"
     first = digest(big(file, "a"), memo)
     os.utime(big(file, "b"), (LONG_AGO + 1, LONG_AGO + 1))
@@ -290,14 +290,14 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 
 
 def test_a_file_that_just_changed_is_not_remembered(tmp_path: Path) -> None:
-    """Within the grain of a time stamp, a file can change and look the same."""
+    """Within the resolution of a time stamp, a file can change and look the same."""
     digest(big(tmp_path / "w.safetensors", "a"), tmp_path / "memo")
     assert not (tmp_path / "memo").exists()
 
 
 @pytest.mark.usefixtures("an_hour_later")
 def test_a_file_rewritten_in_place_is_read_again(tmp_path: Path) -> None:
-    """Even where a copying tool sets size and time of writing back to what they were."""
+    """It is read again even if a copying tool restores its size and modification time."""
     file, memo = tmp_path / "w.safetensors", tmp_path / "memo"
     first = digest(big(file, "a"), memo)
     assert json.loads((memo / MEMO_FILE).read_text())
@@ -308,7 +308,7 @@ def test_a_file_rewritten_in_place_is_read_again(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_gone_is_told(checkpoint: Path) -> None:
-    """A link to nowhere is an error of the model's, in one line."""
+    """A broken link is a `ModelError` in one line."""
     (checkpoint / "tokenizer.json").unlink(missing_ok=True)
     (checkpoint / "tokenizer.json").symlink_to("/nowhere")
     with pytest.raises(ModelError, match=r"tokenizer.json cannot be read: No such file"):
@@ -318,7 +318,7 @@ def test_a_file_that_is_gone_is_told(checkpoint: Path) -> None:
 @pytest.mark.usefixtures("an_hour_later")
 @pytest.mark.parametrize("damage", ["", "{", "[1]", '{"FILE": 1}', '{"FILE": {"size": 1000000}}'])
 def test_a_damaged_memo_is_ignored(tmp_path: Path, damage: str) -> None:
-    """Whatever is in it, the digest is right, and the memo is whole afterwards."""
+    """Whatever the memo contains, the digest is right, and the memo is valid afterwards."""
     file, memo = big(tmp_path / "w.safetensors", "a"), write(tmp_path / "memo")
     (memo / MEMO_FILE).write_text(damage.replace("FILE", str(file)))
     assert digest(file, memo) == hashlib.sha256(b"a" * memos._BIG).hexdigest()
@@ -327,7 +327,7 @@ def test_a_damaged_memo_is_ignored(tmp_path: Path, damage: str) -> None:
 
 @pytest.mark.usefixtures("an_hour_later")
 def test_a_damaged_digest_is_ignored(tmp_path: Path) -> None:
-    """An entry that fits the file in all but the digest does not count."""
+    """An entry that matches the file but has an invalid digest is ignored."""
     file, memo = big(tmp_path / "w.safetensors", "a"), tmp_path / "memo"
     right = digest(file, memo)
     (memo / MEMO_FILE).write_text((memo / MEMO_FILE).read_text().replace(right, "null"))
@@ -335,7 +335,7 @@ def test_a_damaged_digest_is_ignored(tmp_path: Path) -> None:
 
 
 def test_a_memo_that_cannot_be_written_is_no_trouble(tmp_path: Path) -> None:
-    """The digest is what counts."""
+    """The digest is still right if the memo cannot be written."""
     file = big(tmp_path / "w.safetensors", "a")
     (tmp_path / "memo").touch()
     assert digest(file, tmp_path / "memo") == hashlib.sha256(b"a" * memos._BIG).hexdigest()
@@ -343,7 +343,7 @@ def test_a_memo_that_cannot_be_written_is_no_trouble(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("an_hour_later")
 def test_processes_keep_each_others_entries(tmp_path: Path) -> None:
-    """Who writes last adds to what others wrote meanwhile, and leaves no other file behind."""
+    """Each writer keeps what others wrote in the meantime, and leaves no temporary file behind."""
     files = [big(tmp_path / f"{i}.safetensors", str(i)) for i in range(4)]
     memo = tmp_path / "memo"
     together = [Digests(memo) for _ in files]
@@ -356,7 +356,7 @@ def test_processes_keep_each_others_entries(tmp_path: Path) -> None:
 
 
 def test_making_one_imports_no_torch(checkpoint: Path) -> None:
-    """A run whose answers are all known never loads what it takes to make them."""
+    """A run whose responses are all cached never imports torch."""
     program = (
         "import sys\n"
         "from pytest_crossmath.models.backend import Settings\n"
@@ -374,7 +374,7 @@ def test_making_one_imports_no_torch(checkpoint: Path) -> None:
 
 
 def test_the_bundled_model(tmp_path: Path) -> None:
-    """A copy of `pocket` is `pocket`."""
+    """A copy of `pocket` has the fingerprint of `pocket`."""
     spec = parse_spec("pocket")
     copy = shutil.copytree(spec.target, tmp_path / "copy")
     assert of(copy) == of("pocket")

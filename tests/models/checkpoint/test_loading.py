@@ -1,4 +1,4 @@
-"""Reading checkpoints: revisions, adapters, attention, devices, quantised weights, own code."""
+"""Loading checkpoints: revisions, adapters, attention, devices, quantised weights, own code."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:Futur
 
 
 def texts(backend: Any) -> list[str]:
-    """What a model says to the requests."""
+    """A model's responses to the requests."""
     found = dict(backend.generate(REQUESTS, CPU, batch_size=4))
     return [found[i].text for i in range(len(REQUESTS))]
 
 
 def logits(backend: HFBackend) -> Any:
-    """What a model thinks of each token as the next one."""
+    """A model's logits for the next token."""
     import torch
 
     with torch.inference_mode():
@@ -65,21 +65,21 @@ def hub(tiny_llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 def most_new_tokens(spec: str) -> int:
-    """The most tokens in a response of the model."""
+    """The model's maximum number of new tokens."""
     backend = load_backend(parse_spec(spec), CPU)
     found = dict(backend.generate(REQUESTS, CPU, batch_size=4))
     return max(r.new_tokens for r in found.values() if isinstance(r, Response))
 
 
 def test_a_revision_of_a_repository(hub: Path) -> None:
-    """A tag or a commit is what is loaded, main where none is named."""
+    """The given tag or commit is loaded, or main if none is given."""
     assert most_new_tokens("hf:org/name") == 5
     assert most_new_tokens("hf:org/name@v1") == 3
     assert most_new_tokens("hf:org/name@" + "3" * 40) == 3
 
 
 def test_a_revision_that_is_not_there(hub: Path) -> None:
-    """The line names the revision and how to get it."""
+    """The error names the revision and says how to download it."""
     with pytest.raises(ModelError, match=r"^org/name@v7 cannot .*download org/name --revision v7"):
         load_backend(parse_spec("hf:org/name@v7"), CPU)
 
@@ -90,7 +90,7 @@ def test_a_revision_that_is_not_there(hub: Path) -> None:
 def test_an_adapter_says_what_it_says_merged(
     adapter: Path, tiny_llava: Path, tmp_path: Path
 ) -> None:
-    """A checkpoint with the adapter merged into it answers like base and adapter."""
+    """A checkpoint with the adapter merged in gives the same answers as base plus adapter."""
     import torch
     from peft import PeftModel
 
@@ -106,13 +106,13 @@ def test_an_adapter_says_what_it_says_merged(
 
 
 def test_an_adapter_takes_the_revision_it_was_made_for(hub: Path, adapter: Path) -> None:
-    """What an adapter says about its base goes all the way."""
+    """The base revision named by an adapter is the one that is loaded."""
     edit_json(adapter / "adapter_config.json", base_model_name_or_path="org/name", revision="v1")
     assert most_new_tokens(str(adapter)) == 3
 
 
 def test_an_adapter_on_the_hub(hub: Path, adapter: Path) -> None:
-    """A repository that holds an adapter is one, at its own revision and its base's."""
+    """A repository that holds an adapter is loaded at its own revision and its base's."""
     edit_json(adapter / "adapter_config.json", base_model_name_or_path="org/name", revision="v1")
     root = hub / "models--org--lora"
     (root / "refs").mkdir(parents=True)
@@ -128,7 +128,7 @@ def test_an_adapter_on_the_hub(hub: Path, adapter: Path) -> None:
 
 
 def test_attention_implementations_agree(tiny_llava: Path) -> None:
-    """The one that is asked for is the one that runs."""
+    """The requested implementation is the one that runs, and all give the same logits."""
     import torch
 
     eager = HFBackend.load(str(tiny_llava), Settings(device="cpu", attention="eager"))
@@ -148,7 +148,7 @@ def test_attention_implementations_agree(tiny_llava: Path) -> None:
     ],
 )  # fmt: skip
 def test_attention_that_cannot_run_is_one_line(tiny_llava: Path, name: str) -> None:
-    """A name that nobody knows, and a package that is not there."""
+    """An unknown name and a missing package are each reported in one line."""
     with pytest.raises(ModelError, match=f"cannot run with --crossmath-attention={name}") as caught:
         HFBackend.load(str(tiny_llava), Settings(device="cpu", attention=name))
     assert "\n" not in str(caught.value)
@@ -157,7 +157,7 @@ def test_attention_that_cannot_run_is_one_line(tiny_llava: Path, name: str) -> N
 def test_a_sharded_model_is_spread_by_accelerate(
     tiny_llava: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over whatever is there, which may be one device; its answers are the same."""
+    """It is spread over the devices available, perhaps just one, and answers the same."""
     from transformers import AutoModelForImageTextToText as Auto
 
     asked: list[Any] = []
@@ -188,7 +188,7 @@ def test_a_sharded_model_is_spread_by_accelerate(
 def test_a_package_for_quantised_weights_is_named(
     copied: Path, config: dict[str, object], package: str
 ) -> None:
-    """What is missing is told with the command that installs it."""
+    """A missing package is reported with the command that installs it."""
     if importlib.util.find_spec(package.replace("-", "_")):
         pytest.skip(f"{package} is installed")
     edit_json(copied / "config.json", quantization_config=config)
@@ -198,7 +198,7 @@ def test_a_package_for_quantised_weights_is_named(
 
 
 def test_quantised_weights_are_loaded(copied: Path) -> None:
-    """FP8 with a scale for each block needs no package; a CPU computes in bfloat16."""
+    """FP8 with a scale per block needs no extra package; a CPU computes in bfloat16."""
     import torch
     from safetensors.torch import load_file, save_file
 
@@ -231,7 +231,7 @@ def test_quantised_weights_are_loaded(copied: Path) -> None:
 
 @pytest.fixture
 def with_code(copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A checkpoint whose classes are in a Python file beside it."""
+    """A checkpoint whose classes are in a Python file in its folder."""
     monkeypatch.setattr(
         "transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "code")
     )
@@ -258,7 +258,7 @@ def with_code(copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_code_of_a_checkpoint_runs_on_request(with_code: Path, tiny_llava: Path) -> None:
-    """With the option the checkpoint's own classes are what answers."""
+    """With the option, the checkpoint's own classes are used."""
     trusting = Settings(device="cpu", trust_remote_code=True)
     backend = HFBackend.load(str(with_code), trusting)
     assert type(backend.model).__name__ == "OwnModel"
@@ -266,7 +266,7 @@ def test_code_of_a_checkpoint_runs_on_request(with_code: Path, tiny_llava: Path)
 
 
 def test_code_of_a_checkpoint_is_refused_with_the_option_that_allows_it(with_code: Path) -> None:
-    """Without the option nothing is run, and one line says how."""
-    with pytest.raises(ModelError, match=r"trust it add --crossmath-trust-remote-code$") as caught:
+    """Without the option no code is run, and one line names the option."""
+    with pytest.raises(ModelError, match=r"trust it, add --crossmath-trust-remote-code$") as caught:
         HFBackend.load(str(with_code), CPU)
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""How many rows fit: the arithmetic of the probe. The figures themselves need a GPU."""
+"""How many rows fit: the arithmetic of the probe; the measurement itself needs a GPU."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pytest_crossmath.models.checkpoint.memory import cache_growth, largest_batc
 def test_rows_are_doubled_while_they_fit(
     per_row: int, fixed: int, budget: int, most: int, rows: int
 ) -> None:
-    """Up to the budget and the number there is, never less than one."""
+    """Rows are doubled up to the budget and the number available, but there is always one."""
     assert largest_batch(lambda n: fixed + n * per_row, budget=budget, most=most) == rows
 
 
@@ -37,7 +37,7 @@ def test_rows_are_doubled_while_they_fit(
 def test_what_is_tried_fits(
     fixed: float, per_row: float, bend: float, budget: float, most: int
 ) -> None:
-    """Neither the probe nor the result goes beyond the budget, whatever the need looks like."""
+    """Neither the probe nor the result exceeds the budget, whatever the need per row."""
     tried: list[tuple[int, float]] = []
 
     def need(rows: int) -> float:
@@ -51,7 +51,7 @@ def test_what_is_tried_fits(
 
 
 def test_a_cache_grows_by_its_columns() -> None:
-    """Keys and values of every layer, for all rows."""
+    """It grows by the keys and values of every layer, for all rows."""
     cache = DynamicCache()
     for layer in range(2):
         cache.update(torch.zeros(3, 4, 10, 8), torch.zeros(3, 4, 10, 8), layer)

@@ -1,4 +1,4 @@
-"""Decoding in slots, on small models of random weights from several families."""
+"""Decoding in slots, on small models with random weights from several families."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from pytest_crossmath.tasks.request import make_request
 from pytest_crossmath.tasks.suite import load_suite
 
 PAD, IMAGE, FIRST = 0, 1, 2
-"""Token ids: padding, a place of a picture, and the beginning of a picture."""
+"""Token ids: padding, a picture's placeholder, and the start of a picture."""
 VOCABULARY = 128
 ENDS = [20, 30, 40, 50, 60, 70]
-"""Many end tokens, so that responses have different lengths."""
+"""Many end tokens, so that responses differ in length."""
 LIMIT = 24
 ROWS = 24
 
@@ -42,7 +42,7 @@ VISION: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Family:
-    """How to build a tiny model of a family and what its pictures look like."""
+    """How to build a tiny model of a family, and the shape of its pictures."""
 
     model: str
     """The class of the model."""
@@ -50,13 +50,13 @@ class Family:
     patches: int
     """Tokens of a picture."""
     pixels: Callable[[int], dict[str, Tensor]]
-    """Pixels of so many pictures, and what goes with them."""
+    """The pixel inputs for a number of pictures, and any inputs that go with them."""
     token_types: str = ""
-    """The input that marks the tokens of pictures, where there is one."""
+    """The input that marks picture tokens, if there is one."""
 
 
 def squares(size: int, *axes: int) -> Callable[[int], dict[str, Tensor]]:
-    """Pictures of one size, with more axes between rows and channels where a family has them."""
+    """Pictures of one size, with extra axes between rows and channels if a family has them."""
     return lambda count: {"pixel_values": torch.randn(count, *axes, 3, size, size)}
 
 
@@ -133,7 +133,7 @@ def qwen3_vl() -> Any:
 
 
 def gemma3() -> Any:
-    """A sliding window in every other layer, and pictures seen from both sides."""
+    """A sliding window in every other layer, and bidirectional attention over pictures."""
     return transformers.Gemma3Config(
         text_config={
             **TEXT, "head_dim": 16, "sliding_window": 8,
@@ -145,7 +145,7 @@ def gemma3() -> Any:
 
 
 def paligemma() -> Any:
-    """Positions that begin at 1, and prompts seen from both sides."""
+    """Positions that start at 1, and bidirectional attention over prompts."""
     return transformers.PaliGemmaConfig(
         text_config={**TEXT, "model_type": "gemma", "head_dim": 16},
         vision_config={
@@ -157,7 +157,7 @@ def paligemma() -> Any:
 
 
 def idefics3() -> Any:
-    """Pixels with an axis for the pictures of a row."""
+    """Pixels with an extra axis for the pictures of a row."""
     return transformers.Idefics3Config(
         text_config={**TEXT, "model_type": "llama"},
         vision_config={**VISION, "image_size": 32, "patch_size": 8},
@@ -166,7 +166,7 @@ def idefics3() -> Any:
 
 
 def smolvlm() -> Any:
-    """Idefics3 with other names."""
+    """Idefics3 under different names."""
     return transformers.SmolVLMConfig(
         text_config={**TEXT, "model_type": "llama"},
         vision_config={**VISION, "image_size": 32, "patch_size": 8},
@@ -175,7 +175,7 @@ def smolvlm() -> Any:
 
 
 def internvl() -> Any:
-    """Qwen2 under a tower of its own."""
+    """Qwen2 with its own vision tower."""
     return transformers.InternVLConfig(
         text_config={**TEXT, "model_type": "qwen2"},
         vision_config={**VISION, "image_size": [32, 32], "patch_size": [8, 8]},
@@ -229,10 +229,10 @@ FAMILIES = {
 
 
 def build(family: Family) -> Any:
-    """A model of random weights, wide enough that what it says depends on what it is shown."""
+    """A model with random weights, wide enough that its output depends on its input."""
     torch.manual_seed(1)
     config = family.config()
-    # Else a wide model says its last word again for ever.
+    # Otherwise a wide model repeats its last token for ever.
     config.tie_word_embeddings = config.text_config.tie_word_embeddings = False
     model: Any = getattr(transformers, family.model)(config).eval()
     for weight in model.parameters():
@@ -244,14 +244,14 @@ def build(family: Family) -> Any:
 
 @dataclass(frozen=True)
 class Prompts:
-    """Random prompts of different lengths, half of them with a picture of their own."""
+    """Random prompts of different lengths, half of them with a picture each."""
 
     family: Family
     calls: list[list[int]] = field(default_factory=list)
     """The rows that were collated together."""
 
     def kinds(self) -> list[bool]:
-        """Which rows have a picture: four of them, then four without."""
+        """Which rows have a picture: four with, four without, and so on."""
         return [row % 8 < 4 for row in range(ROWS)]
 
     def row(self, row: int) -> tuple[list[int], dict[str, Tensor]]:
@@ -307,7 +307,7 @@ def test_each_row_gets_what_it_gets_alone(name: str) -> None:
     """Rows with and without pictures leave and join, and every greedy token stays the same."""
     model, prompts, usage = build(FAMILIES[name]), Prompts(FAMILIES[name]), Usage()
     expected = alone(model, prompts)
-    # The test shows nothing unless rows differ in length and in what they say.
+    # The test proves nothing unless rows differ in length and content.
     assert len({len(row) for row in expected}) > 4
     assert len({tuple(row) for row in expected}) > ROWS / 2
     assert run(model, prompts, usage) == expected
@@ -317,7 +317,7 @@ def test_each_row_gets_what_it_gets_alone(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def tiny() -> tuple[Any, Family, list[list[int]]]:
-    """A LLaVA, how it is asked, and what it says to each row alone."""
+    """A LLaVA, its prompts, and its output for each row alone."""
     family = FAMILIES["LLaVA"]
     model = build(family)
     return model, family, alone(model, Prompts(family))
@@ -327,7 +327,7 @@ Tiny = tuple[Any, Family, list[list[int]]]
 
 
 def test_pocket_solves_in_slots_as_it_does_alone() -> None:
-    """The bundled model, with its processor: all three forms in one call."""
+    """The bundled model answers all three forms in one call as it does one by one."""
     settings = Settings(device="cpu", max_new_tokens=64)
     backend = HFBackend.load(str(pocket_directory()), settings)
     mini = load_suite("mini")
@@ -353,7 +353,7 @@ def test_pocket_solves_in_slots_as_it_does_alone() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 7, ROWS, 100])
 def test_the_batch_size_changes_no_token(tiny: Tiny, size: int) -> None:
-    """One slot, a few, or more than there are rows."""
+    """The tokens are the same with one slot, a few, or more slots than rows."""
     model, family, expected = tiny
     prompts = Prompts(family)
     assert run(model, prompts, Usage(), size) == expected
@@ -362,7 +362,7 @@ def test_the_batch_size_changes_no_token(tiny: Tiny, size: int) -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 5])
 def test_the_limit_holds_for_each_row(tiny: Tiny, limit: int) -> None:
-    """However late a row joins, it gets as many tokens as the first ones."""
+    """A row may take as many tokens as any other, however late it joins."""
     model, family, expected = tiny
     options = OPTIONS | {"max_new_tokens": limit}
     found = run(model, Prompts(family), Usage(), options=options)
@@ -370,7 +370,7 @@ def test_the_limit_holds_for_each_row(tiny: Tiny, limit: int) -> None:
 
 
 def test_one_end_token_or_none(tiny: Tiny) -> None:
-    """`eos_token_id` is a number, or there is none and every row runs into the limit."""
+    """`eos_token_id` may be a number, or None, in which case every row reaches the limit."""
     _, family, expected = tiny
     for ends, options in ((30, OPTIONS | {"eos_token_id": 30}), (None, OPTIONS)):
         plain = build(family)
@@ -396,7 +396,7 @@ def test_rows_wait_without_their_pixels(tiny: Tiny) -> None:
 
 @pytest.mark.parametrize("name", ["LLaVA", "Gemma 3"])
 def test_the_cache_does_not_grow_for_ever(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is never wider than the longest row can be, though hundreds of columns pass through."""
+    """The cache is never wider than the longest possible row, however many columns pass through."""
     family, sizes, real = FAMILIES[name], [], caches.keep
 
     def spy(cache: Any, rows: Sequence[int], columns: int) -> None:
@@ -412,7 +412,7 @@ def test_the_cache_does_not_grow_for_ever(name: str, monkeypatch: pytest.MonkeyP
 
 
 def test_sampling_is_repeatable_and_kept_in_slots(tiny: Tiny) -> None:
-    """With torch's generator seeded the same texts come out, and not the greedy ones."""
+    """With the same seed the same texts come out again, and they differ from the greedy ones."""
     model, family, greedy = tiny
     options = OPTIONS | {"do_sample": True, "temperature": 5.0, "top_k": 0, "top_p": 1.0}
     found, usage = [], Usage()
@@ -437,7 +437,7 @@ def test_sampling_is_repeatable_and_kept_in_slots(tiny: Tiny) -> None:
 
 
 def test_the_slots_are_counted(tiny: Tiny) -> None:
-    """More of them are used than in static batches, and time is shared out."""
+    """More slots are used than in static batches, and the time is divided among the rows."""
     model, family, expected = tiny
     refilled, static = Usage(), Usage()
     run(model, Prompts(family), refilled)
@@ -451,7 +451,7 @@ def test_the_slots_are_counted(tiny: Tiny) -> None:
 
 
 def test_nothing_to_decode(tiny: Tiny) -> None:
-    """No rows, no steps."""
+    """Without rows there are no steps."""
     usage = Usage()
     rows = decode(tiny[0], Prompts(tiny[1]).collate, 0, batch_size=4, options=OPTIONS, usage=usage)
     assert list(rows) == []
@@ -459,7 +459,7 @@ def test_nothing_to_decode(tiny: Tiny) -> None:
 
 
 def unknown_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A release whose layers hold one thing more."""
+    """A release whose layers have one more attribute."""
     real = DynamicLayer.lazy_initialization
 
     def initialize(self: Any, *states: Tensor) -> None:
@@ -480,7 +480,7 @@ def missing_part(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stale_positions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model that goes on from other positions than those it was given."""
+    """A model that continues from different positions than those it was given."""
     real = transformers.LlavaForConditionalGeneration.prepare_inputs_for_generation
 
     @functools.wraps(real)  # `generate` reads the signature
@@ -495,7 +495,7 @@ def stale_positions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def state_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model that lays something by for each row of its latest prompt."""
+    """A model that stores state for each row of its latest prompt."""
     real = transformers.LlavaForConditionalGeneration.forward
 
     @functools.wraps(real)
@@ -509,10 +509,10 @@ def state_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (unknown_state, "a DynamicLayer that holds other things than it used to"),
-        (state_of_a_batch, "a model that keeps memory from its latest prompt"),
+        (unknown_state, "a DynamicLayer with unexpected attributes"),
+        (state_of_a_batch, "a model that stores memory of its latest prompt"),
         (missing_part, "transformers: AttributeError: keys"),
-        (stale_positions, "a model whose positions do not go on from chunk to chunk"),
+        (stale_positions, "a model whose positions do not continue from chunk to chunk"),
     ],
 )
 def test_other_internals_fall_back_to_static_batches(
@@ -521,7 +521,7 @@ def test_other_internals_fall_back_to_static_batches(
     change: Callable[[pytest.MonkeyPatch], None],
     reason: str,
 ) -> None:
-    """Where transformers is not what it was, rows are right all the same, and it is told."""
+    """With changed internals of transformers, rows are still right, and the reason is reported."""
     change(monkeypatch)
     model, family, _ = tiny
     usage = Usage()
@@ -542,7 +542,7 @@ def test_other_internals_fall_back_to_static_batches(
 def test_settings_that_count_over_steps_are_static(
     tiny: Tiny, options: dict[str, Any], reason: str
 ) -> None:
-    """What a chunk would begin anew is left to plain `generate`."""
+    """Settings that would start again in each chunk are left to plain `generate`."""
     usage = Usage()
     found = run(tiny[0], Prompts(tiny[1]), usage, options=OPTIONS | options)
     assert usage.static == f"the generation setting {reason}"
@@ -550,7 +550,7 @@ def test_settings_that_count_over_steps_are_static(
 
 
 def test_inputs_of_every_step_are_static(tiny: Tiny) -> None:
-    """An input that nobody has tried may be needed after the prefill too."""
+    """An unknown input may also be needed after the prefill."""
     model, family, _ = tiny
     usage = Usage()
 
@@ -586,7 +586,7 @@ def test_linear_attention_is_static() -> None:
 
 
 def test_rotary_embeddings_that_shift_are_static(tiny: Tiny) -> None:
-    """The longest row of a batch would change what the others say."""
+    """The longest row of a batch would change the output of the other rows."""
     config = FAMILIES["LLaVA"].config()
     config.text_config.rope_parameters = {
         "rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0,
@@ -600,7 +600,7 @@ def test_rotary_embeddings_that_shift_are_static(tiny: Tiny) -> None:
 
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # peft's own
 def test_an_adapter_is_refilled() -> None:
-    """A LoRA adapter wraps the model that runs."""
+    """A model wrapped in a LoRA adapter can be refilled."""
     import peft
 
     family = FAMILIES["Qwen2-VL"]
@@ -615,7 +615,7 @@ def test_an_adapter_is_refilled() -> None:
 def test_what_stops_a_step_stops_everything(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
-    """Ctrl-C and memory that runs out come through at once, and leave no hook behind."""
+    """Ctrl-C and running out of memory are raised at once, and leave no hook behind."""
     model, family, _ = tiny
     real, steps = model.lm_head.forward, []
 
@@ -635,7 +635,7 @@ def test_what_stops_a_step_stops_everything(
 def test_static_batches_for_the_rows_that_are_left(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Trouble half way: rows that were yielded are not asked again, and none is lost."""
+    """After a failure half way, yielded rows are not decoded again, and none are lost."""
     model, family, expected = tiny
     real, calls = caches.join, []
 

@@ -41,28 +41,28 @@ PICTURE = make_request(PROBLEMS[0], Form(Modality.IMAGE_TEXT, "original"))
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server sends."""
+    """A response that the server sends."""
 
     body: str
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
-    """Bytes after which the connection is dropped."""
+    """Number of bytes after which the connection is dropped."""
     drip: bytes | None = None
-    """What comes again and again in place of the body, until the test is over."""
+    """Sent repeatedly instead of the body, until the test is over."""
 
 
 @dataclass
 class FaultServer:
-    """A server on a free port of this machine that does what its script says."""
+    """A server on a free local port that follows its script."""
 
     script: Callable[[int, dict[str, Any]], Reply | None]
-    """From the number of the request, from 0, and its body to the reply; None drops it."""
+    """Maps a request's number, from 0, and body to the reply; None drops the connection."""
     models: Reply
-    """What `GET /models` gets."""
+    """The reply to `GET /models`."""
     requests: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
-    """The header of each request that holds the API key."""
+    """The authorization header of each request."""
     active: int = 0
     peak: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -72,7 +72,7 @@ class FaultServer:
 
 
 def completion(text: str | None = "<answer>1</answer>", **fields: Any) -> Reply:
-    """A plain answer, with other fields of the message."""
+    """A plain completion, with further fields of the message."""
     finish = fields.pop("finish_reason", "stop")
     message = {"role": "assistant", "content": text, **fields}
     return Reply(
@@ -92,7 +92,7 @@ def error(status: int, message: str, **fields: Any) -> Reply:
 
 
 def listing(*entries: dict[str, Any]) -> Reply:
-    """An answer of `/models`."""
+    """A response of `/models`."""
     return Reply(json.dumps({"object": "list", "data": list(entries)}))
 
 
@@ -106,7 +106,7 @@ Serve = Callable[..., FaultServer]
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key or URL of the developer's, no proxy, and retries that do not wait."""
+    """Removes the developer's key, URL and proxy, and makes retries immediate."""
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -115,7 +115,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Start servers, each with a script; all are stopped at the end."""
+    """Starts servers, each with a script, and stops them all at the end."""
     running: list[ThreadingHTTPServer] = []
     scripts: list[FaultServer] = []
 
@@ -181,7 +181,7 @@ def handler(faults: FaultServer) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(data[: reply.cut])
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler
 
@@ -189,7 +189,7 @@ def handler(faults: FaultServer) -> type[BaseHTTPRequestHandler]:
 def ask(
     server: FaultServer, requests: list[Request], size: int = 4, settings: Settings | None = None
 ) -> list[Response | BackendError]:
-    """What became of each request."""
+    """The outcome of each request: a response or an error."""
     settings = settings or Settings()
     backend = OpenAIBackend.connect(f"m@{server.url}", settings)
     arrived = dict(backend.generate(requests, settings, batch_size=size))
@@ -200,7 +200,7 @@ def ask(
 def ask_one(
     server: FaultServer, settings: Settings | None = None, request: Request = TEXTS[0]
 ) -> Response | BackendError:
-    """What became of one request."""
+    """The outcome of one request: a response or an error."""
     return ask(server, [request], 1, settings)[0]
 
 
@@ -214,18 +214,18 @@ def response(server: FaultServer, settings: Settings | None = None) -> Response:
 def failure(
     server: FaultServer, settings: Settings | None = None, request: Request = TEXTS[0]
 ) -> str:
-    """The one line that says why a request failed."""
+    """The one-line error of a failed request."""
     got = ask_one(server, settings, request)
     assert isinstance(got, BackendError), got
     assert "\n" not in str(got)
     return str(got)
 
 
-# -- what is asked -------------------------------------------------------------------
+# -- requests ------------------------------------------------------------------------
 
 
 def test_a_picture_arrives_as_it_lies_on_disk(serve: Serve) -> None:
-    """The server gets the very bytes of the file under their type, and the text after it."""
+    """The server gets the unchanged bytes of the file with their type, followed by the text."""
     server = serve()
     ask_one(server, request=PICTURE)
     [message] = server.requests[0]["messages"]
@@ -251,7 +251,7 @@ def test_the_type_of_a_picture_is_that_of_its_bytes(serve: Serve, tmp_path: Path
 
 
 def test_a_broken_picture_is_told_and_not_sent(serve: Serve, tmp_path: Path) -> None:
-    """A file that is no picture fails alone, and the server hears nothing of it."""
+    """A file that is not a picture fails only its own request, and nothing is sent for it."""
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n")
     content = (ImagePart(Picture(broken)), TextPart("?"))
@@ -264,7 +264,7 @@ def test_a_broken_picture_is_told_and_not_sent(serve: Serve, tmp_path: Path) -> 
 
 
 def test_text_alone_is_sent_as_plain_text(serve: Serve) -> None:
-    """Servers of text-only models know no list of parts."""
+    """Servers for text-only models do not accept a list of parts."""
     server = serve()
     ask_one(server)
     assert server.requests[0]["messages"] == [{"role": "user", "content": TEXTS[0].text}]
@@ -283,7 +283,7 @@ def test_text_alone_is_sent_as_plain_text(serve: Serve) -> None:
     ],
 )
 def test_settings_become_fields(serve: Serve, settings: Settings, expected: dict[str, Any]) -> None:
-    """Only what is asked for is sent, under names that such servers know."""
+    """Only requested settings are sent, under the names that such servers use."""
     server = serve()
     ask_one(server, settings)
     fields = {k: v for k, v in server.requests[0].items() if k not in {"model", "messages"}}
@@ -292,7 +292,7 @@ def test_settings_become_fields(serve: Serve, settings: Settings, expected: dict
 
 
 def test_each_sample_is_drawn_with_a_seed_of_its_own(serve: Serve) -> None:
-    """Sampling twice sends the same seeds, one for each sample of a problem."""
+    """Sampling twice sends the same seeds, a different one for each sample of a problem."""
     server = serve()
     requests = [
         make_request(PROBLEMS[0], Form(Modality.TEXT), sample=sample) for sample in range(3)
@@ -305,7 +305,7 @@ def test_each_sample_is_drawn_with_a_seed_of_its_own(serve: Serve) -> None:
 
 
 def test_the_hosted_api_has_its_own_names() -> None:
-    """There the limit has another name, and temperature 1, the default, is left out."""
+    """There the limit has a different name, and temperature 1, the default, is omitted."""
     settings = Settings(max_new_tokens=8, temperature=1.0)
     arguments = chat_arguments("m", TEXTS[0], settings, hosted=True)
     assert arguments["max_completion_tokens"] == 8
@@ -323,15 +323,15 @@ def test_the_hosted_api_has_its_own_names() -> None:
     ],
 )
 def test_who_is_the_vendor(url: str | None, hosted: bool) -> None:
-    """The vendor's own hosts are told from servers that speak the same language."""
+    """The vendor's own hosts are distinguished from other servers with the same API."""
     assert openai_api._is_vendor(url) is hosted
 
 
-# -- what comes back -----------------------------------------------------------------
+# -- responses -----------------------------------------------------------------------
 
 
 def test_a_plain_answer(serve: Serve) -> None:
-    """Text, finish and tokens are those of the server."""
+    """Text, finish and token count are the server's."""
     got = response(serve(lambda *_: completion("so <answer>4</answer>")))
     assert (got.text, got.finish, got.new_tokens) == ("so <answer>4</answer>", Finish.STOP, 7)
     assert got.seconds > 0
@@ -360,13 +360,13 @@ def test_a_plain_answer(serve: Serve) -> None:
     ],
 )
 def test_how_an_answer_ended(serve: Serve, reply: Reply, text: str, finish: Finish) -> None:
-    """Limits and refusals keep their names; reasoning stands in a thinking block."""
+    """Truncation and refusal are kept apart; reasoning goes into a thinking block."""
     got = response(serve(lambda *_: reply))
     assert (got.text, got.finish) == (text, finish)
 
 
 def test_an_answer_within_reasoning_is_not_scored(serve: Serve) -> None:
-    """What a model considers while it reasons is not its answer."""
+    """An answer that only appears in the reasoning does not count."""
     right = f"<answer>{', '.join(PROBLEMS[0].key)}</answer>"
     got = response(serve(lambda *_: completion("I give up.", reasoning_content=right)))
     assert score_response(PROBLEMS[0], got.text).outcome is Outcome.UNPARSED
@@ -376,7 +376,7 @@ def test_an_answer_within_reasoning_is_not_scored(serve: Serve) -> None:
 
 @pytest.mark.parametrize("usage", [None, {}, {"completion_tokens": "7"}, {"completion_tokens": -1}])
 def test_unknown_numbers_of_tokens_are_zero(serve: Serve, usage: object) -> None:
-    """A server need not count."""
+    """A server does not have to report token counts."""
     body = json.loads(completion().body) | {"usage": usage}
     assert response(serve(lambda *_: Reply(json.dumps(body)))).new_tokens == 0
 
@@ -384,10 +384,10 @@ def test_unknown_numbers_of_tokens_are_zero(serve: Serve, usage: object) -> None
 @pytest.mark.parametrize(
     ("reply", "message"),
     [
-        (Reply("<html><body>Welcome</body></html>"), "it is no JSON: <html>"),
-        (Reply(""), "it is no JSON: no message"),
-        (Reply("[" * 100_000), "it is no JSON"),
-        (Reply("[]"), "it is no JSON object"),
+        (Reply("<html><body>Welcome</body></html>"), "it is not JSON: <html>"),
+        (Reply(""), "it is not JSON: no message"),
+        (Reply("[" * 100_000), "it is not JSON"),
+        (Reply("[]"), "it is not a JSON object"),
         (Reply("{}"), "it has no choices"),
         (Reply('{"choices": []}'), "it has no choices"),
         (Reply('{"choices": {"0": 1}}'), "it has no choices"),
@@ -396,9 +396,9 @@ def test_unknown_numbers_of_tokens_are_zero(serve: Serve, usage: object) -> None
         (Reply('{"choices": [{"finish_reason": "stop"}]}'), "its choice has no message"),
         (completion(None), "its message has no content"),
         (completion(None, reasoning="2+2"), "its message has no content"),
-        (completion(4), "the content of its message is no text"),  # type: ignore[arg-type]
-        (completion("x", reasoning=["2+2"]), "the reasoning of its message is no text"),
-        (completion("x", refusal=True), "the refusal of its message is no text"),
+        (completion(4), "the content of its message is not text"),  # type: ignore[arg-type]
+        (completion("x", reasoning=["2+2"]), "the reasoning of its message is not text"),
+        (completion("x", refusal=True), "the refusal of its message is not text"),
         (completion("x", tool_calls=[{"id": "1"}]), "it calls a tool"),
         (completion("x", finish_reason="tool_calls"), 'its finish_reason is "tool_calls"'),
         (completion("x", finish_reason=None), "its finish_reason is null"),
@@ -406,7 +406,7 @@ def test_unknown_numbers_of_tokens_are_zero(serve: Serve, usage: object) -> None
     ],
 )
 def test_an_odd_answer_is_an_error(serve: Serve, reply: Reply, message: str) -> None:
-    """What is no finished text is never scored as one."""
+    """Anything that is not finished text is an error and is never scored."""
     assert message in failure(serve(lambda *_: reply))
 
 
@@ -415,14 +415,14 @@ def test_an_odd_answer_is_an_error(serve: Serve, reply: Reply, message: str) -> 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504])
 def test_what_may_pass_is_tried_again(serve: Serve, status: int) -> None:
-    """Rate limits and failures of the server are waited out as long as it asks."""
+    """Rate limits and server failures are retried after the wait that the server asks for."""
     server = serve(lambda n, _: completion() if n == 3 else error(status, "no", headers=SOON))
     assert response(server).text == "<answer>1</answer>"
     assert len(server.requests) == 4
 
 
 def test_the_server_says_how_long_to_wait(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry-After goes before our own waits."""
+    """Retry-After overrides our own waits."""
     waits: list[float] = []
 
     async def wait(seconds: float) -> None:
@@ -436,14 +436,14 @@ def test_the_server_says_how_long_to_wait(serve: Serve, monkeypatch: pytest.Monk
 
 
 def test_a_wait_of_hours_is_an_error(serve: Serve) -> None:
-    """The client waits two minutes at most; the line says what the server asks for."""
+    """The client waits two minutes at most; the error gives the wait that the server asked for."""
     server = serve(lambda *_: error(429, "quota used up", headers={"retry-after": "7200"}))
-    assert failure(server) == ("the server answered 429: quota used up; it asks to wait for 7200 s")
+    assert failure(server) == ("the server answered 429: quota used up; it says to wait for 7200 s")
     assert len(server.requests) == 1
 
 
 def test_a_failure_that_stays_is_told(serve: Serve) -> None:
-    """After all tries the server's own words are told."""
+    """When all retries have failed, the server's own message is reported."""
     server = serve(lambda *_: error(500, "CUDA\n\x1b[31merror", headers=SOON))
     assert failure(server) == "the server answered 500: CUDA [31merror"
     assert len(server.requests) == openai_api._RETRIES + 1
@@ -456,12 +456,12 @@ def test_a_failure_that_stays_is_told(serve: Serve) -> None:
         ('{"error": {"message": "too long"}}', "the server answered 400: too long"),
         ('{"detail": "too long"}', "the server answered 400: too long"),
         ('{"error": "too long"}', "the server answered 400: too long"),
-        ("<!doctype html><h1>Bad</h1>", "the server answered 400: a page of HTML"),
+        ("<!doctype html><h1>Bad</h1>", "the server answered 400: an HTML page"),
         ("x" * 1000, "the server answered 400: xxx"),
     ],
 )
 def test_a_refused_request_is_one_line(serve: Serve, body: str, message: str) -> None:
-    """Each layout of error messages is read; the request is not repeated."""
+    """Every layout of error messages is understood; the request is not retried."""
     server = serve(lambda *_: Reply(body, 400))
     assert failure(server).startswith(message)
     assert len(failure(server)) < 300
@@ -469,7 +469,7 @@ def test_a_refused_request_is_one_line(serve: Serve, body: str, message: str) ->
 
 
 def test_one_refused_sample_leaves_the_others(serve: Serve) -> None:
-    """A prompt that is too long fails alone."""
+    """A prompt that is too long fails without affecting the others."""
     long = TEXTS[2].text
 
     def script(_: int, body: dict[str, Any]) -> Reply:
@@ -483,41 +483,41 @@ def test_one_refused_sample_leaves_the_others(serve: Serve) -> None:
 
 
 def test_a_model_that_takes_no_temperature_says_what_to_do(serve: Serve) -> None:
-    """Hosted reasoning models know one temperature."""
+    """Hosted reasoning models support a single temperature."""
     server = serve(lambda *_: error(400, "Unsupported value", param="temperature"))
     assert failure(server) == (
-        "the server answered 400: Unsupported value; it does not decode at temperature 0:"
-        " --crossmath-temperature=1 leaves the choice to it"
+        "the server answered 400: Unsupported value; it does not support temperature 0:"
+        " --crossmath-temperature=1 lets it use its default"
     )
 
 
 def test_a_path_that_is_not_there(serve: Serve) -> None:
-    """A URL without its /v1 is the common mistake."""
+    """The error explains a URL without its /v1, a common mistake."""
     server = serve(lambda *_: error(404, "Not Found"), models=error(404, "Not Found"))
-    assert "It mostly ends in /v1" in failure(server)
+    assert "which usually ends in /v1" in failure(server)
 
 
 @pytest.mark.parametrize(("drip", "tries"), [(b"", 2), (b" ", 1)], ids=["silent", "alive"])
 def test_a_server_that_does_not_answer_in_time(serve: Serve, drip: bytes, tries: int) -> None:
-    """A silent one is asked once more; one that only keeps the connection alive is not."""
+    """A silent server is retried once; one that only keeps the connection alive is not."""
     server = serve(lambda *_: Reply(" " * 10**6, drip=drip))
     message = failure(server, Settings(timeout=0.5))
-    assert message == "no response within 1 s, all tries together"
+    assert message == "no response within 1 s, including retries"
     assert len(server.requests) == tries
 
 
 @pytest.mark.parametrize("reply", [None, Reply(completion().body, cut=20)])
 def test_a_connection_that_breaks_off(serve: Serve, reply: Reply | None) -> None:
-    """A connection dropped before or within the body is tried again."""
+    """A connection dropped before or within the body is retried."""
     server = serve(lambda n, _: completion() if n == 2 else reply)
     assert response(server).text == "<answer>1</answer>"
     server = serve(lambda *_: reply)
-    assert failure(server).startswith("the connection broke off (")
+    assert failure(server).startswith("the connection was lost (")
     assert len(server.requests) == openai_api._RETRIES + 1
 
 
 def test_when_the_server_dies_the_rest_fails_at_once(serve: Serve) -> None:
-    """What came is kept, and only the requests in flight go through their retries."""
+    """Responses so far are kept, and only the requests in flight go through their retries."""
     stop: list[Callable[[], None]] = []
 
     def script(number: int, _: dict[str, Any]) -> Reply | None:
@@ -532,14 +532,14 @@ def test_when_the_server_dies_the_rest_fails_at_once(serve: Serve) -> None:
     failures = [got for got in arrived.values() if isinstance(got, BackendError)]
     assert len(arrived) == len(requests)
     assert len(failures) == len(requests) - 3
-    assert "cannot be reached any more (ConnectError)" in str(failures[-1])
+    assert "can no longer be reached (ConnectError)" in str(failures[-1])
     assert len({id(error) for error in failures}) <= 2
 
 
 def mortal(
     script: Callable[[int, dict[str, Any]], Reply | None], stop: list[Callable[[], None]]
 ) -> FaultServer:
-    """A server whose script can close its door with `stop`."""
+    """A server whose script can shut it down with `stop`."""
     faults = FaultServer(script, LISTED)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler(faults))
     server.daemon_threads = True
@@ -559,7 +559,7 @@ def mortal(
 
 
 def test_as_many_requests_as_the_batch_size(serve: Serve) -> None:
-    """The limit is reached and never passed."""
+    """The limit is reached and never exceeded."""
     together = threading.Barrier(4)
 
     def script(*_: object) -> Reply:
@@ -572,7 +572,7 @@ def test_as_many_requests_as_the_batch_size(serve: Serve) -> None:
 
 
 def test_a_request_is_made_when_its_turn_comes(serve: Serve) -> None:
-    """Pictures of requests that wait are not held in memory."""
+    """Pictures of waiting requests are not held in memory."""
     drawn: list[int] = []
 
     class Watched(list[Request]):
@@ -592,7 +592,7 @@ def test_a_request_is_made_when_its_turn_comes(serve: Serve) -> None:
 
 
 def test_responses_come_in_the_order_of_completion(serve: Serve) -> None:
-    """A response is handed on while an earlier request still waits for its own."""
+    """A response is yielded while an earlier request is still waiting for its own."""
     later = threading.Event()
 
     def script(_: int, body: dict[str, Any]) -> Reply:
@@ -608,7 +608,7 @@ def test_responses_come_in_the_order_of_completion(serve: Serve) -> None:
 
 
 def test_closing_cancels_what_is_in_flight(serve: Serve) -> None:
-    """Nobody waits for responses that nobody will read, and no thread is left."""
+    """Closing does not wait for responses that will not be read, and leaves no thread behind."""
     never = threading.Event()
 
     def script(number: int, _: dict[str, Any]) -> Reply | None:
@@ -627,7 +627,7 @@ def test_closing_cancels_what_is_in_flight(serve: Serve) -> None:
 
 
 def test_nothing_asked_is_nothing_answered(serve: Serve) -> None:
-    """No request at all is no mistake."""
+    """An empty list of requests is not an error."""
     assert ask(serve(), []) == []
 
 
@@ -635,7 +635,7 @@ def test_nothing_asked_is_nothing_answered(serve: Serve) -> None:
 
 
 def test_the_key_is_sent_and_shown_nowhere(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that repeats the key in its errors does not bring it into ours."""
+    """A key that a server repeats in its errors does not appear in ours."""
     monkeypatch.setenv("MY_KEY", f"{KEY}\n")
     settings = Settings(api_key_env="MY_KEY")
     messages: list[str] = []
@@ -659,9 +659,9 @@ def test_the_key_is_sent_and_shown_nowhere(serve: Serve, monkeypatch: pytest.Mon
 
 
 def test_a_refused_key_names_its_variable(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a key and without one the line says where it comes from."""
+    """With or without a key, the error names the variable."""
     models = error(401, "Incorrect API key")
-    with pytest.raises(ModelError, match=r"wants an API key \(401\): set .* OPENAI_API_KEY"):
+    with pytest.raises(ModelError, match=r"needs an API key \(401\): set .* OPENAI_API_KEY"):
         OpenAIBackend.connect(f"m@{serve(models=models).url}", Settings())
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with pytest.raises(ModelError, match=r"refused the API key in OPENAI_API_KEY \(401\)"):
@@ -676,14 +676,14 @@ def test_a_server_of_ones_own_needs_no_key(serve: Serve) -> None:
 
 
 def test_the_hosted_api_needs_a_key() -> None:
-    """Without one, nothing is asked."""
+    """Without a key, no request is sent."""
     with pytest.raises(ModelError, match=r"needs a key: set the environment variable OPENAI_API"):
         OpenAIBackend.connect("m", Settings())
 
 
 def test_a_variable_that_is_named_and_not_set(serve: Serve) -> None:
-    """Who names a variable wants its key: without it nothing is asked, of no server."""
-    with pytest.raises(ModelError, match="MY_KEY, named for the API key, is not set"):
+    """If a named variable is not set, no server is contacted."""
+    with pytest.raises(ModelError, match="MY_KEY, which should hold the API key, is not set"):
         OpenAIBackend.connect(f"m@{serve().url}", Settings(api_key_env="MY_KEY"))
 
 
@@ -702,7 +702,7 @@ def test_a_variable_that_is_named_and_not_set(serve: Serve) -> None:
 def test_a_key_in_an_answer_is_not_kept(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, body: str
 ) -> None:
-    """A server that answers with the key, under status 200, does not bring it into a record."""
+    """A key in a response with status 200 is masked before it reaches a record."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     got = ask_one(serve(lambda *_: Reply(body)))
     said = got.text if isinstance(got, Response) else str(got)
@@ -711,7 +711,7 @@ def test_a_key_in_an_answer_is_not_kept(
 
 
 def test_a_key_among_the_models_is_not_told(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a server lists."""
+    """A key in a server's list of models is masked."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with pytest.raises(ModelError, match=r"it serves \*\*\*") as caught:
         ask_one(serve(models=listing({"id": KEY})))
@@ -719,16 +719,16 @@ def test_a_key_among_the_models_is_not_told(serve: Serve, monkeypatch: pytest.Mo
 
 
 def test_a_key_in_place_of_its_name_is_not_repeated() -> None:
-    """Who gives the key itself is told, without it."""
-    with pytest.raises(ModelError, match="name of an environment variable") as caught:
+    """Giving the key itself is an error that does not repeat it."""
+    with pytest.raises(ModelError, match="name of the environment variable") as caught:
         OpenAIBackend.connect("m", Settings(api_key_env=KEY))
     assert KEY not in str(caught.value)
 
 
 def test_a_damaged_key_is_not_repeated(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key that cannot be sent is told by its name."""
+    """A key that cannot be sent is reported by the name of its variable."""
     monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\N{EN DASH}")
-    with pytest.raises(ModelError, match="OPENAI_API_KEY holds characters") as caught:
+    with pytest.raises(ModelError, match="OPENAI_API_KEY contains characters") as caught:
         OpenAIBackend.connect(f"m@{serve().url}", Settings())
     assert KEY not in str(caught.value)
 
@@ -737,7 +737,7 @@ def test_a_damaged_key_is_not_repeated(serve: Serve, monkeypatch: pytest.MonkeyP
 
 
 def test_the_base_url_of_the_environment(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without @URL the client's own variable names the server."""
+    """Without @URL, the client's own environment variable gives the server."""
     server = serve()
     monkeypatch.setenv("OPENAI_BASE_URL", server.url)
     assert OpenAIBackend.connect("m", Settings()).url == server.url
@@ -748,11 +748,11 @@ def test_the_base_url_of_the_environment(serve: Serve, monkeypatch: pytest.Monke
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones(serve: Serve) -> None:
-    """A server that says what it serves is believed."""
+    """If a server lists its models, an unknown one is refused."""
     server = serve(models=listing(*({"id": f"m-{i}", "owned_by": "vllm"} for i in range(22))))
     with pytest.raises(ModelError) as caught:
         OpenAIBackend.connect(f"M@{server.url}", Settings())
-    assert str(caught.value).startswith("the server has no model 'M': it serves m-0, m-1, ")
+    assert str(caught.value).startswith("the server does not serve 'M': it serves m-0, m-1, ")
     assert str(caught.value).endswith("m-19 and 2 more")
 
 
@@ -771,21 +771,21 @@ def test_an_unknown_model_is_refused_with_the_known_ones(serve: Serve) -> None:
     ],
 )
 def test_a_server_that_does_not_list_what_it_serves_is_fine(serve: Serve, models: Reply) -> None:
-    """Neither a missing list nor one of the local cache says anything about a name."""
+    """A missing list, or a list of the local cache, does not rule out a name."""
     server = serve(models=models)
     assert response(server).finish is Finish.STOP
     assert describe_server(f"m@{server.url}", Settings()) == {"url": server.url, "id": "m"}
 
 
 def test_a_proxy_that_cannot_be_used(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy of the environment that the client does not understand is one line."""
+    """A proxy setting that the client does not understand is reported in one line."""
     monkeypatch.setenv("ALL_PROXY", "gopher://127.0.0.1:1")
-    with pytest.raises(ModelError, match=r"http://127.* cannot be asked: .*gopher"):
+    with pytest.raises(ModelError, match=r"http://127.* cannot be used: .*gopher"):
         OpenAIBackend.connect(f"m@{serve().url}", Settings())
 
 
 def test_what_identifies_a_model_does_not_change_with_time(serve: Serve) -> None:
-    """The time of the call, which some servers report as the model's, is left out."""
+    """The time of the call, which some servers report as the model's, is ignored."""
     url = serve().url
     assert describe_server(f"m@{url}", Settings()) == {
         "url": url, "id": "m", "root": "org/m", "parent": None, "owned_by": "vllm",
@@ -794,7 +794,7 @@ def test_what_identifies_a_model_does_not_change_with_time(serve: Serve) -> None
 
 
 def test_a_server_that_is_not_there() -> None:
-    """A door that is closed is one line that says what to do."""
+    """A refused connection is reported in one line that says what to do."""
     stop: list[Callable[[], None]] = []
     server = mortal(lambda *_: None, stop)
     stop.pop()()
@@ -804,7 +804,7 @@ def test_a_server_that_is_not_there() -> None:
 
 
 def test_a_server_that_is_still_loading(serve: Serve) -> None:
-    """A server that is up but not ready is not taken for one without a list."""
+    """A server that is up but not ready is not mistaken for one without a list."""
     server = serve(models=error(503, "Loading model", headers=SOON))
     with pytest.raises(ModelError, match=r"http://127.*: the server answered 503: Loading model"):
         OpenAIBackend.connect(f"m@{server.url}", Settings())
