@@ -111,7 +111,11 @@ def _add(
     commands: Mapping[str, Command],
 ) -> None:
     for name, command in commands.items():
-        parser = parsers.add_parser(name, help=command.HELP, epilog=f"example: {command.EXAMPLE}")
+        # The formatter keeps the lines of the example, so that they can be copied and run.
+        parser = parsers.add_parser(
+            name, help=command.HELP, epilog=f"example:\n{command.EXAMPLE}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
         command.add_arguments(parser)
         parser.set_defaults(command=command)
 

@@ -11,13 +11,13 @@ from pytest_crossmath.files import require_not_read
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Each on a line of its own."""
+    """Print each line."""
     for line in lines:
         print(line)
 
 
 def write_json(file: Path | None, content: object, *, read: Iterable[Path | None] = ()) -> None:
-    """Write the figures where `--json` asks for them, but not over what was `read` for them.
+    """Write the figures to the `--json` file, if any, but never over a file that was `read`.
 
     Raises `OptionError`.
     """

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from pytest_crossmath.cli.main import main
+from pytest_crossmath.cli.main import COMMANDS, TRAINING, main
 from pytest_crossmath.tasks.saving import SuiteWriter
 from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.tasks.task import Task
@@ -156,15 +158,16 @@ def test_a_changed_picture_or_text_differs_from_the_manifest(
      "train sft", "train grpo"],
 )  # fmt: skip
 def test_every_example_works_as_printed(tmp_path: Path, command: str) -> None:
-    """The examples in the help can be pasted into a shell."""
+    """The example in the help can be pasted into a shell."""
     shown = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "pytest_crossmath.cli.main", *command.split(), "--help"],
-        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "500"},
+        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "80"},
     ).stdout  # fmt: skip
-    example = shown.partition("example: ")[2].strip()
+    example = shown.partition("\nexample:\n")[2]
+    assert example
     bin_folder = Path(sys.executable).parent
     subprocess.run(  # noqa: S602 - our own example
-        example, shell=True, cwd=tmp_path, capture_output=True, check=True,
+        f"set -e\n{example}", shell=True, cwd=tmp_path, capture_output=True, check=True,
         env={**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"},
     )  # fmt: skip
 
@@ -175,6 +178,50 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(arguments)
     assert "usage: crossmath" in capsys.readouterr().out
+
+
+ALL_COMMANDS = {**COMMANDS, **{f"train {kind}": command for kind, command in TRAINING.items()}}
+every_command = pytest.mark.parametrize("name", ALL_COMMANDS)
+
+
+@every_command
+def test_every_option_is_explained(name: str) -> None:
+    """With its choices and its default, and in its own words."""
+    parser = argparse.ArgumentParser()
+    ALL_COMMANDS[name].add_arguments(parser)
+    helps = []
+    for action in parser._actions:
+        text = (action.help or "") % {"prog": "crossmath"}
+        assert text, action.dest
+        assert not re.search(r"\b(see|as) above\b", text), action.dest
+        for choice in action.choices or ():
+            assert re.search(rf"(?<!\S){re.escape(str(choice))}\b", text), (action.dest, choice)
+        if action.default not in (None, [], argparse.SUPPRESS) and action.default is not False:
+            assert f"(default: {_as_typed(action.default)})" in text, action.dest
+        helps.append(text)
+    assert len(set(helps)) == len(helps)
+
+
+def _as_typed(default: object) -> str:
+    """A default as a user would type it."""
+    if isinstance(default, list):
+        return " ".join(map(_as_typed, default))
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+@every_command
+def test_help_fits_a_terminal_of_80_columns(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the example in it is the command as it is to be typed, line by line."""
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit, match="0"):
+        main([*name.split(), "--help"])
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    example = ALL_COMMANDS[name].EXAMPLE
+    assert shown.partition("\nexample:\n")[2] == f"{example}\n"
+    assert max(map(len, example.splitlines())) <= 76
 
 
 def test_verify_reports_defects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -235,8 +282,9 @@ def test_score_tells_of_responses_to_unknown_problems(
     responses = tmp_path / "r.jsonl"
     responses.write_text(f"{json.dumps(line)}\n{json.dumps(line | {'id': 'mini-1'})}\n")
     assert main(["score", "--suite", "mini", "--responses", str(responses)]) == 0
-    assert "1 responses are to no problem of mini and count nowhere (first: mini-1)" in (
-        capsys.readouterr().err
+    assert (
+        "1 responses do not belong to any problem of mini and are not counted (first: mini-1)"
+        in capsys.readouterr().err
     )
 
 

@@ -92,14 +92,14 @@ def test_a_suite_that_is_not_here_costs_the_pictures_only(
     file.write_text(text.replace('"name": "mini"', '"name": "gone"', 1), encoding="utf-8")
     done = crossmath_report(pytester, record, "-o", "page.html")
     assert done.ret == 0
-    done.stdout.fnmatch_lines(["without pictures and grids: no suite 'gone' here; name it *"])
+    done.stdout.fnmatch_lines(["no pictures or grids: suite 'gone' is not here; name it *"])
     assert (
         "base64" not in (pytester.path / "page.html").read_text(encoding="utf-8").split("<main>")[1]
     )
     assert crossmath_report(pytester, record, "-o", "p.html", "--suite", "mini").ret == 0
     assert has_pictures(pytester.path / "p.html")
     other = crossmath_report(pytester, record, "-o", "page.html", "--suite", "standard")
-    other.stdout.fnmatch_lines(["*suite standard is not the one that was run*"])
+    other.stdout.fnmatch_lines(["*suite standard here is not the one that was run*"])
     assert crossmath_report(pytester, record, "-o", "page.html", "--suite", "nowhere").ret == 2
 
 
@@ -113,7 +113,7 @@ def test_a_suite_that_is_not_here_costs_the_pictures_only(
         (("run.jsonl", "--model-card", "."), "*the model card . cannot be changed*"),
         (
             ("run.jsonl", "--model-card", "R.md", "--model", "x"),
-            "*not of 0: these records hold m;*",
+            "*but 0 match: the records hold m;*",
         ),
     ],
 )

@@ -107,8 +107,8 @@ def test_every_response_is_there_with_its_picture_and_grid() -> None:
 
 def test_without_a_suite_there_are_neither() -> None:
     """And the note says why."""
-    html = page_of([run(text="1")], None, ["without pictures and grids: no suite here"])
-    assert "without pictures and grids: no suite here" in words(html)
+    html = page_of([run(text="1")], None, ["no pictures or grids: no suite here"])
+    assert "no pictures or grids: no suite here" in words(html)
     data = data_of(html)
     assert data["pictures"] == {}
     assert data["problems"] == [{"id": "mini-0001"}]
