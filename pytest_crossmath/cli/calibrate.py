@@ -44,7 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
         models = first[0].model, second[0].model
         told |= dict.fromkeys(differences(one.header, other.header, models))
     churns = calibrate(results)
-    print_lines([*_table(churns), *(f"between the runs: {difference}" for difference in told)])
+    print_lines(
+        [*_table(churns), *(f"differs between the runs: {difference}" for difference in told)]
+    )
     figures = [asdict(churn) | {"form": str(churn.form)} for churn in churns]
     content = {"runs": len(runs), "forms": figures, "differences": list(told)}
     write_json(arguments.json, content, read=arguments.runs)

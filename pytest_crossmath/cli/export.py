@@ -40,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("suite", help="suite to export, such as one made by `crossmath generate`")
     parser.add_argument(
         "--format", choices=[*FORMATS, LMMS_EVAL], required=True,
-        help="layout of the files: trl, llava, openai or parquet for training, lmms-eval for a task"
-        " of that harness",
+        help="layout of the files: trl, llava, openai or parquet for training, lmms-eval for"
+        " evaluation with that harness",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="folder to create"

@@ -43,13 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--palette", type=int, metavar="N",
-        help="reduce pictures to N colours, 8 to 256; pictures with a varied background keep all of"
-        " theirs (default: no reduction)",
+        help="reduce pictures to N colours, 8 to 256; pictures with a varied background keep all"
+        " their colours (default: no reduction)",
     )  # fmt: skip
     parser.add_argument("--name", help="name of the suite (default: the name of the folder)")
     parser.add_argument(
         "--against", nargs="+", default=[], metavar="SUITE",
-        help="leave out the problems of these suites too, besides those of the bundled ones",
+        help="suites whose problems are left out too, in addition to the bundled ones",
     )  # fmt: skip
     parser.add_argument(
         "--rebuild", action="store_true",

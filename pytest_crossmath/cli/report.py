@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures to this file")
     parser.add_argument(
         "--model-card", type=Path, metavar="README.md",
-        help="add the figures of one model to this model card, which is created if need be",
+        help="add the figures of one model to this model card, which is created if missing",
     )  # fmt: skip
     parser.add_argument(
         "--model", metavar="NAME",

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     with tempfile.TemporaryDirectory() as cache:
         dataset = make_dataset(found, Path(cache), embed=False)
-        # The reward has the right answers; the trainer must not see them.
+        # Only the reward needs the right answers.
         unused = ["completion", *([] if shows_pictures(arguments) else ["images"])]
         dataset = dataset.remove_columns(unused)
         say(f"{len(dataset)} prompts, problems: {len(suite.tasks)}")

@@ -77,7 +77,7 @@ def chosen_callbacks(arguments: argparse.Namespace, spec: ModelSpec) -> list[Cro
 
 
 def say(text: str) -> None:
-    """Print a line, in a distributed run only from its first process."""
+    """Print a line; in a distributed run, only the first process does."""
     from pytest_crossmath.training.folder import is_first_process
 
     if is_first_process():

@@ -96,7 +96,7 @@ def _add_common(
         help="learning rate after the warm-up: cosine and linear fall to 0, constant_with_warmup"
         " stays (default: cosine)")  # fmt: skip
     add("--warmup", type=float, default=0.03, metavar="W",
-        help="share of the steps in which the learning rate rises (default: 0.03)")  # fmt: skip
+        help="share of the steps that warm up the learning rate (default: 0.03)")  # fmt: skip
     add("--batch-size", type=int, default=batch, metavar="N",
         help=f"examples in a batch on each device (default: {batch})")  # fmt: skip
     add("--accumulate", type=int, default=accumulate, metavar="N",
@@ -108,8 +108,8 @@ def _add_common(
     add("--lora-dropout", type=float, metavar="P",
         help="dropout in the LoRA adapter (default: 0)")  # fmt: skip
     add("--lora-targets", choices=[t.value for t in LoraTargets],
-        help="linear layers that get an adapter: all, or language, those of the language model"
-        " alone (default: all)")  # fmt: skip
+        help="linear layers that get an adapter: all (every one) or language (those of the"
+        " language model only) (default: all)")  # fmt: skip
     add("--checkpointing", action="store_true",
         help="recompute activations: less memory, about a fifth slower")  # fmt: skip
     add = parser.add_argument_group("hardware and logging").add_argument
@@ -132,7 +132,7 @@ def _add_common(
     add("--eval-suite", metavar="SUITE",
         help="suite to evaluate on (default: standard; mini for pocket)")  # fmt: skip
     add("--eval-limit", type=int, metavar="N",
-        help="evaluate only on its first N problems (default: all)")  # fmt: skip
+        help="evaluate on the first N problems only (default: all)")  # fmt: skip
     add("--eval-max-new-tokens", type=int, metavar="N",
         help="longest response in an evaluation, in tokens (default: the model's own"
         " limit)")  # fmt: skip
@@ -270,7 +270,7 @@ def _asked(arguments: argparse.Namespace, spec: ModelSpec, suite: Suite) -> dict
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
-    """Where and in which precision a model is loaded."""
+    """The device, the precision and the trust with which a model is loaded."""
     return Settings(
         dtype=arguments.dtype, device=arguments.device,
         trust_remote_code=arguments.trust_remote_code,

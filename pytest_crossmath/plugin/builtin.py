@@ -13,7 +13,7 @@ from pytest_crossmath.tasks.task import Form, Modality, Task
 from pytest_crossmath.text import cut, printable
 
 _LONGEST = 400
-"""Most characters of a line that a family draws."""
+"""Longest line of what a family shows, in characters."""
 
 
 def test_problem(

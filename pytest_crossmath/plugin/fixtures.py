@@ -24,7 +24,7 @@ asking: pytest.StashKey[AskerRole] = pytest.StashKey()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrize every test that takes them by model, problem and form."""
+    """Parametrize tests that take the fixtures by model, problem and form."""
     session = metafunc.config.stash.get(active, None)
     if session is None:
         return

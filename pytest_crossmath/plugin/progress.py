@@ -25,7 +25,7 @@ _LEAST = 12
 
 
 class Progress:
-    """The progress of a run, for a person who is waiting for it."""
+    """The progress of a run, for a person who is waiting."""
 
     def __init__(self, config: pytest.Config, clock: Callable[[], float] = time.monotonic) -> None:
         self._config = config

@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     import pytest
 
 GPU = "crossmath_gpu"
-"""Field of the worker input: the GPU that the worker has to itself."""
+"""Field of the worker input: the GPU of the worker."""
 
 FLAGS = "crossmath_flags"
-"""Field of the worker input: the folder with flags that say which models are done."""
+"""Field of the worker input: the folder whose flags say which models are decided."""
 
 _RESULTS = "crossmath_results"
-"""Where a test report, and the output of a worker, carry results as builtin types."""
+"""Field of test reports and of worker output: results as builtin types."""
 
 _TROUBLES = "crossmath_troubles"
-"""Where the output of a worker carries the problems with its cache."""
+"""Field of worker output: what went wrong with the cache of the worker."""
 
 
 class Outbox:

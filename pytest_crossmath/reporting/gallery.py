@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pytest_crossmath.tasks.pictures import Picture
 
 _MOST = 64_000_000
-"""Most bytes of all pictures together, so that a browser can still open the page."""
+"""Limit for all pictures together, in bytes, so that a browser can open the page."""
 _KINDS = {".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".webp": "webp", ".bmp": "bmp"}
 
 

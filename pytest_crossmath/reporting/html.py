@@ -32,10 +32,10 @@ from pytest_crossmath.tasks.suite import Suite
 from pytest_crossmath.tasks.task import Form, Modality, Task
 
 LONGEST = 4_000
-"""Most characters shown of a response; a longer one is cut in the middle."""
+"""Longest response that is shown in full, in characters; a longer one is cut in the middle."""
 
 _ALL = 16_000_000
-"""Most characters of all responses together, so that a browser can still open the page."""
+"""Limit for all responses together, in characters, so that a browser can open the page."""
 _LEAST = 500
 
 _HUES = {"text": "text", "image": "image", "image+text": "both"}
@@ -79,7 +79,7 @@ def _run(report: Report) -> dict[str, Any]:
         report.decoding,
         f"{summary.responses:,} responses",
         *([f"started {started}"] if (started := run.header.get("started")) else []),
-        *(["interrupted before its end"] if run.summary is None else []),
+        *(["interrupted"] if run.summary is None else []),
     ]
     return {
         "name": run.name,
@@ -233,7 +233,7 @@ def _gallery(reports: Sequence[Report], suite: Suite | None) -> dict[str, Any]:
 
 
 def _order(run: int, result: Result, *, places: Mapping[str, int]) -> tuple[Any, ...]:
-    """Sort key: by problem in the order of the suite, then so that related results are adjacent."""
+    """Sort key: problems in the order of the suite, and results to compare next to each other."""
     place = places.get(result.problem, len(places))
     return place, result.problem, result.model, *result.form.order, result.sample, run
 

@@ -71,7 +71,7 @@ class RecordWriter:
 
 
 def read_record(path: Path, *, texts: bool = False) -> Run:
-    """Read a record, without the texts of responses unless `texts` is set: they are most of it.
+    """Read a record, without the texts of responses unless `texts` is set: they are the bulk of it.
 
     A truncated last line, as after a kill, is ignored. Raises `RecordError` with file and line
     for anything else that is not a record.

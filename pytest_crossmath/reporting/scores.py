@@ -1,6 +1,6 @@
 """The published metrics of saved responses: what `crossmath score` prints and writes.
 
-All responses with one sample number make up a run. Figures are means over runs; if there are
+All responses with the same sample number form one run. Figures are means over runs; if there are
 several, the sample standard deviation is given as well.
 
 Source: CrossMath (arXiv 2604.16256), evaluation protocol.

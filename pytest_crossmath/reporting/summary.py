@@ -74,7 +74,7 @@ class Summary:
     """The figures of a run."""
 
     rows: tuple[Row, ...]
-    """One for each model, form and style, in the order they were asked for."""
+    """One for each model, form and style, in the order in which they were requested."""
     outcomes: Mapping[str, Mapping[str, int]]
     """For each model, the count of every outcome that occurred."""
     problems: int

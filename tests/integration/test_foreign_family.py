@@ -298,7 +298,7 @@ def test_a_family_that_cannot_check_a_task(
 def test_a_question_of_its_own_is_text_in_every_form(
     install: Install, pytester: pytest.Pytester
 ) -> None:
-    """The question is generated with the task, saved in the suite, asked, and seen by the solver."""
+    """It is generated with the task, saved in the suite, asked, and passed to the solver."""
     install(
         LARGEST.replace("def solve", "def ask(self, content, rng):\n"
                         "        return rng.choice(['Or the smallest?', ''])\n\n    def solve")
