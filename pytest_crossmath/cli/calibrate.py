@@ -16,23 +16,25 @@ from pytest_crossmath.gating.comparison import check_comparable, differences, sa
 from pytest_crossmath.reporting.record import read_record
 
 HELP = "measure how much repeated runs of one model differ"
-EXAMPLE = (
-    "pytest crossmath --crossmath-model=reference --crossmath-limit=20"
-    " --crossmath-record=one.jsonl; cp one.jsonl two.jsonl;"
-    " crossmath calibrate one.jsonl two.jsonl"
-)
+EXAMPLE = """\
+pytest crossmath --crossmath-model=reference --crossmath-limit=20 \\
+    --crossmath-record=one.jsonl
+cp one.jsonl two.jsonl
+crossmath calibrate one.jsonl two.jsonl"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="records, two or more")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures here")
+    parser.add_argument(
+        "runs", type=Path, nargs="+", metavar="RUN", help="run records of one model, two or more"
+    )
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures to this file")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the noise of each form. Raises `CrossmathError`."""
     if len(arguments.runs) < 2:
-        raise OptionError("calibrate compares two or more runs of one model")
+        raise OptionError("calibrate needs two or more runs of one model")
     runs = [read_record(path) for path in arguments.runs]
     check_json(arguments.json, read=arguments.runs)
     results = [one_model(run) for run in runs]
@@ -43,7 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
         models = first[0].model, second[0].model
         told |= dict.fromkeys(differences(one.header, other.header, models))
     churns = calibrate(results)
-    print_lines([*_table(churns), *(f"between the runs: {difference}" for difference in told)])
+    print_lines(
+        [*_table(churns), *(f"differs between the runs: {difference}" for difference in told)]
+    )
     figures = [asdict(churn) | {"form": str(churn.form)} for churn in churns]
     content = {"runs": len(runs), "forms": figures, "differences": list(told)}
     write_json(arguments.json, content)
@@ -61,5 +65,5 @@ def _table(churns: tuple[Churn, ...]) -> Iterator[str]:
     ]
     headers = ("form", "problems", "churn", "widest difference", "noise up to")
     yield from tabulate(rows, headers=headers, disable_numparse=True).splitlines()
-    yield "churn: problems whose outcome differs between two runs; the others in points:"
-    yield "a drop above the noise comes by chance 1 time in 20"
+    yield "churn: share of problems whose outcome differs between two runs"
+    yield "widest difference, noise: in points; by chance, 1 drop in 20 exceeds the noise"

@@ -23,26 +23,28 @@ from pytest_crossmath.tasks.score import Outcome
 from pytest_crossmath.tasks.task import Form
 
 HELP = "judge one run record against another"
-EXAMPLE = (
-    "pytest crossmath --crossmath-model=reference --crossmath-limit=20"
-    " --crossmath-record=base.jsonl; cp base.jsonl new.jsonl;"
-    " crossmath compare base.jsonl new.jsonl --fail image:5%"
-)
+EXAMPLE = """\
+pytest crossmath --crossmath-model=reference --crossmath-limit=20 \\
+    --crossmath-record=base.jsonl
+cp base.jsonl new.jsonl
+crossmath compare base.jsonl new.jsonl --fail image:5%"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("base", metavar="BASE", help="record of the earlier run, or RECORD#MODEL")
-    parser.add_argument("new", type=Path, metavar="NEW", help="record of the run that is judged")
+    parser.add_argument("base", metavar="BASE", help="record of the baseline, or RECORD#MODEL")
+    parser.add_argument("new", type=Path, metavar="NEW", help="record of the run to judge")
     parser.add_argument(
         "--fail", action="append", default=[], metavar="EXPR",
-        help="gate as in --crossmath-compare-fail, such as image:5%% or gap:image:3%%; repeatable",
+        help="gate, such as image:5%% or gap:image:3%%, as in --crossmath-compare-fail; repeatable",
     )  # fmt: skip
     parser.add_argument(
         "--inconclusive", choices=("pass", "fail"), default="pass",
-        help="what a gate does that cannot tell (default: pass)",
+        help="whether an inconclusive gate counts as pass or fail (default: pass)",
     )  # fmt: skip
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the comparison here")
+    parser.add_argument(
+        "--json", type=Path, metavar="OUT", help="write the comparison to this file"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -78,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
             {"model": name, "base": there, **asdict(c), "form": str(c.form)} for c in by_form
         ]
     differences = list(dict.fromkeys(keeper.differences(header)))
-    lines += [f"  other than there: {difference}" for difference in differences]
+    lines += [f"  differs from the baseline: {difference}" for difference in differences]
     if verdicts:
         lines += ["", *gate_table(verdicts)]
     print_lines(lines)

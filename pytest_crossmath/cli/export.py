@@ -30,17 +30,22 @@ FORMATS = {"trl": write_trl, "llava": write_llava, "openai": write_openai, "parq
 
 
 HELP = "write a suite as a training set"
-EXAMPLE = (
-    "crossmath generate --count 5 --seed 3 --out learn;"
-    " crossmath export learn --format trl --out learn-trl"
-)
+EXAMPLE = """\
+crossmath generate --count 5 --seed 3 --out learn
+crossmath export learn --format trl --out learn-trl"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("suite", help="suite to export, such as one of `crossmath generate`")
-    parser.add_argument("--format", choices=[*FORMATS, LMMS_EVAL], required=True)
-    parser.add_argument("--out", type=Path, required=True, help="folder to make")
+    parser.add_argument("suite", help="suite to export, such as one made by `crossmath generate`")
+    parser.add_argument(
+        "--format", choices=[*FORMATS, LMMS_EVAL], required=True,
+        help="layout of the files: trl, llava, openai or parquet for training, lmms-eval for"
+        " evaluation with that harness",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="folder to create"
+    )
     add_completion_argument(parser)
     add_example_arguments(parser, modalities=",".join(Modality))
 
@@ -56,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     require_free_folder(out)
     found = chosen_examples(arguments, suite, Completion(arguments.completion))
-    # Beside it, and put there whole: a folder of that name is always a finished one.
+    # Written under another name and then renamed: a folder called `out` is always complete.
     unfinished = out.with_name(f"{out.name}.unfinished")
     try:
         shutil.rmtree(unfinished, ignore_errors=True)

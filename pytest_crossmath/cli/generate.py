@@ -19,37 +19,45 @@ EXAMPLE = "crossmath generate --count 5 --seed 1 --out my-suite"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--count", type=int, required=True, help="how many problems")
-    parser.add_argument("--seed", type=int, required=True, help="same seed, same problems")
+    parser.add_argument("--count", type=int, required=True, metavar="N", help="number of problems")
+    parser.add_argument(
+        "--seed", type=int, required=True, metavar="N",
+        help="random seed: the same seed makes the same problems",
+    )  # fmt: skip
     parser.add_argument(
         "--family",
         default="crossmath",
         metavar="NAME",
-        help="kind of problem: crossmath (default), or a family of another package",
+        help="family of the problems: crossmath, or one that another package adds"
+        " (default: crossmath)",
     )
     parser.add_argument(
         "--difficulty", metavar="PRESET",
-        help="of crossmath mini, easy, medium, hard or mixed (default); of another family one of"
-        " its presets (default: the first)",
+        help="for crossmath: mini, easy, medium, hard or mixed (default: mixed); for another"
+        " family: one of its presets (default: mixed if it has that, else its first)",
     )  # fmt: skip
     parser.add_argument(
-        "--style", nargs="+", default=["original"],
-        help="image styles: names, or NAME.toml with fields of a Style",
+        "--style", nargs="+", default=["original"], metavar="NAME",
+        help="image styles to draw: for crossmath original, noborder, beige, altstyle, background"
+        " or NAME.toml, a file with the fields of a style (default: original)",
     )  # fmt: skip
     parser.add_argument(
         "--palette", type=int, metavar="N",
-        help="colours in a picture, 8 to 256; those on a varied background keep all",
+        help="reduce pictures to N colours, 8 to 256; pictures with a varied background keep all"
+        " their colours (default: no reduction)",
     )  # fmt: skip
-    parser.add_argument("--name", default=None, help="name of the suite (default: the folder's)")
+    parser.add_argument("--name", help="name of the suite (default: the name of the folder)")
     parser.add_argument(
         "--against", nargs="+", default=[], metavar="SUITE",
-        help="suites besides the bundled ones whose problems are left out",
+        help="suites whose problems are left out too, in addition to the bundled ones",
     )  # fmt: skip
     parser.add_argument(
         "--rebuild", action="store_true",
-        help="make a bundled suite again: its own problems are not left out",
+        help="rebuild a bundled suite: do not leave out the problems that it already has",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, required=True, help="folder to make")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="folder to create"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -90,14 +98,14 @@ def run(arguments: argparse.Namespace) -> int:
         )
         with closing(writer):
             if writer.made:
-                print(f"{writer.made} problems are there already: going on")
+                print(f"resuming: {writer.made} problems are already there")
             endless = numbered(
                 family, preset, seed=arguments.seed, prefix=name,
                 exclude={*exclude, *writer.fingerprints}, made=writer.made, index=writer.index,
             )  # fmt: skip
             total = max(arguments.count, writer.made)
             left = islice(endless, total - writer.made)
-            # On a terminal only: a log needs no bar.
+            # Only on a terminal: a log does not need a progress bar.
             bar = tqdm(left, initial=writer.made, total=total, unit="problem", disable=None)
             for index, task in bar:
                 writer.add(task, index)
@@ -113,13 +121,13 @@ def _preset(family: ProvableFamily, asked: str | None) -> str:
     preset = asked or (MIXED if family.mixture else presets[0])
     if preset not in presets:
         raise OptionError(
-            f"--difficulty cannot be {preset!r}; of {family.name} it takes: {', '.join(presets)}"
+            f"--difficulty cannot be {preset!r}; for {family.name} it takes: {', '.join(presets)}"
         )
     return preset
 
 
 def _style(family: ProvableFamily, text: str) -> str:
-    """The name of a style; a file's becomes known under the file's name."""
+    """The name of a style; a style read from a file is registered under the file's name."""
     if text.endswith(".toml"):
         return family.register_style(Path(text))
     if text not in family.styles:
@@ -130,7 +138,7 @@ def _style(family: ProvableFamily, text: str) -> str:
 
 
 def _command(arguments: argparse.Namespace, preset: str) -> str:
-    """What makes the same suite again, but for the seed, which the manifest has."""
+    """The command that makes the same suite; the seed is in the manifest already."""
     family = f" --family {arguments.family}" if arguments.family != "crossmath" else ""
     palette = f" --palette {arguments.palette}" if arguments.palette else ""
     return f"crossmath generate{family} --difficulty {preset}{palette}"

@@ -1,4 +1,4 @@
-"""What commands have in common that take a suite to learn from."""
+"""What the commands that take a suite to learn from have in common."""
 
 from __future__ import annotations
 
@@ -25,31 +25,41 @@ from pytest_crossmath.training.dataset import Completion, Example, examples
 
 
 def add_example_arguments(parser: argparse.ArgumentParser, *, modalities: str) -> None:
-    """Declare which examples are made of a suite; `modalities` is the default."""
+    """Declare which examples are made from a suite; `modalities` is the default of `--modality`."""
     parser.add_argument(
         "--modality", default=modalities, metavar="LIST",
-        help=f"forms to learn from, of text,image,image+text (default: {modalities})",
+        help="forms to learn from, a comma-separated list of text, image and image+text"
+        f" (default: {modalities})",
     )  # fmt: skip
-    parser.add_argument("--style", nargs="+", metavar="NAME", help="image styles (default: all)")
-    parser.add_argument("--seed", type=int, default=0, help="of whatever is drawn (default: 0)")
-    parser.add_argument("--prompt", type=Path, metavar="FILE", help="your own instruction")
+    parser.add_argument(
+        "--style", nargs="+", metavar="NAME",
+        help="image styles to learn from (default: all that the suite has)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N",
+        help="seed for everything random (default: 0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--prompt", type=Path, metavar="FILE",
+        help="file with an instruction to use instead of the built-in one",
+    )  # fmt: skip
 
 
 def add_completion_argument(parser: argparse.ArgumentParser) -> None:
-    """Declare what is to be written."""
+    """Declare what the model learns to write."""
     parser.add_argument(
         "--completion", choices=[one.value for one in Completion],
         default=Completion.STEPS.value,
-        help="what is to be written: the solution in steps (default), the steps in a few signs,"
-        " or the answer alone",
+        help="what the model learns to write: steps (the solution with every step spelt out),"
+        " brief (the steps in short form) or answer (the answer alone) (default: steps)",
     )  # fmt: skip
 
 
 def load_learning_suite(name: str) -> Suite:
-    """The suite. Raises `OptionError` where a problem of a bundled one is in it.
+    """The suite. Raises `OptionError` if it contains a problem of a bundled suite, or a defect.
 
-    Those are for testing; a problem is known by its data, mirrored or not.
-    And where something in it is other than it was made: a model would learn what is wrong.
+    Bundled problems are for testing; one is recognised by its data, even when mirrored. A
+    defect is anything that differs from how the suite was made: a model would learn it.
     """
     suite = load_provable(name, "a training set")
     taken = taken_fingerprints()
@@ -57,7 +67,7 @@ def load_learning_suite(name: str) -> Suite:
     if known is not None:
         raise OptionError(
             f"suite {suite.name}: {known} is a problem of a bundled suite, which is for testing: a"
-            " model that learnt it cannot be tested with it. Make problems to learn from with"
+            " model that learnt it cannot be tested on it. Make problems to learn from with"
             " crossmath generate"
         )
     found = chain(
@@ -73,10 +83,10 @@ def load_learning_suite(name: str) -> Suite:
 
 
 def chosen_modalities(arguments: argparse.Namespace) -> list[Modality]:
-    """The forms that `--modality` names, each once. Raises `OptionError`."""
+    """The forms that `--modality` names, without duplicates. Raises `OptionError`."""
     words = dict.fromkeys(word.strip() for word in arguments.modality.split(",") if word.strip())
     if not words:
-        raise OptionError("--modality names no form: write --modality=image,text")
+        raise OptionError("--modality does not name a form: write --modality=image,text")
     for word in words:
         if word not in list(Modality):
             raise OptionError(f"--modality cannot be {word!r}; it takes: {', '.join(Modality)}")
@@ -84,7 +94,7 @@ def chosen_modalities(arguments: argparse.Namespace) -> list[Modality]:
 
 
 def chosen_instruction(arguments: argparse.Namespace) -> str | None:
-    """The instruction in the file that `--prompt` names; None for our own. Raises `OptionError`."""
+    """The instruction in the `--prompt` file; None for the built-in one. Raises `OptionError`."""
     return None if arguments.prompt is None else load_instruction(arguments.prompt)
 
 

@@ -43,7 +43,7 @@ class Command(Protocol):
     HELP: str
     """One line for the list of commands."""
     EXAMPLE: str
-    """A line that can be run as it stands, in an empty directory."""
+    """Lines of at most 76 columns that can be run as they stand, in an empty directory."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the arguments."""
@@ -110,9 +110,11 @@ def _parser() -> argparse.ArgumentParser:
         if group not in places:
             about = places[""].add_parser(group, help=GROUPS[group])
             places[group] = about.add_subparsers(required=True, metavar="KIND")
+        # The formatter keeps the lines of the example, so that they can be copied and run.
         one = places[group].add_parser(
-            name, help=command.HELP, epilog=f"example: {command.EXAMPLE}"
-        )
+            name, help=command.HELP, epilog=f"example:\n{command.EXAMPLE}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
         command.add_arguments(one)
         one.set_defaults(command=command)
     return parser

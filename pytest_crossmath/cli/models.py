@@ -9,7 +9,7 @@ EXAMPLE = "crossmath models"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none."""
+    """Declare no arguments: there are none."""
 
 
 def run(_: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`crossmath report RUN… -o FILE.html`: run records as a page to look at."""
+"""`crossmath report RUN… -o FILE.html`: run records as an HTML page."""
 
 from __future__ import annotations
 
@@ -17,31 +17,38 @@ from pytest_crossmath.reporting.summary import summarize_run
 from pytest_crossmath.reporting.writers import WRITERS, Document
 from pytest_crossmath.tasks.suite import Suite, load_suite
 
-HELP = "show run records as a page"
-EXAMPLE = (
-    "pytest crossmath --crossmath-model=reference --crossmath-limit=20"
-    " --crossmath-record=seen.jsonl; crossmath report seen.jsonl -o report.html"
-)
+HELP = "turn run records into an HTML page"
+EXAMPLE = """\
+pytest crossmath --crossmath-model=reference --crossmath-limit=20 \\
+    --crossmath-record=run.jsonl
+crossmath report run.jsonl -o report.html"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run records")
+    parser.add_argument(
+        "runs", type=Path, nargs="+", metavar="RUN",
+        help="run records; each one is compared with the first",
+    )  # fmt: skip
     for writer in WRITERS:
         names = ["-o", "--out"] if writer.name == "html" else []
         parser.add_argument(
             *names, f"--{writer.name}", dest=writer.name, type=Path, metavar="FILE",
             help=f"{writer.help} (default: not written)",
         )  # fmt: skip
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures here")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures to this file")
     parser.add_argument(
         "--model-card", type=Path, metavar="README.md",
-        help="add the figures to a checkpoint's model card",
+        help="add the figures of one model to this model card, which is created if missing",
     )  # fmt: skip
-    parser.add_argument("--model", metavar="NAME", help="whose card it is, of several models")
     parser.add_argument(
-        "--suite", help="suite with the problems' pictures (default: the one that was run)"
-    )
+        "--model", metavar="NAME",
+        help="the model to put into the model card, if the records hold several",
+    )  # fmt: skip
+    parser.add_argument(
+        "--suite", metavar="SUITE",
+        help="suite to take the problems and their pictures from (default: the one that was run)",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -87,14 +94,14 @@ def _one_model(runs: list[Run], wanted: str | None) -> tuple[Run, str]:
             ", ".join(dict.fromkeys(model for run in runs for model in run.models)) or "no model"
         )
         raise OptionError(
-            f"--model-card takes one model of one run, not of {len(models)}: these records hold"
+            f"--model-card needs one model of one run, but {len(models)} match: the records hold"
             f" {names}; pick one with --model"
         )
     return models[0]
 
 
 def _figures(run: Run) -> dict[str, Any]:
-    """What a dashboard shows of a run."""
+    """The figures of a run that a dashboard shows."""
     summary = run.summary or {}
     return {
         "name": run.name,
@@ -107,7 +114,7 @@ def _figures(run: Run) -> dict[str, Any]:
 
 
 def suite_of(runs: list[Run], wanted: str | None) -> tuple[Suite | None, list[str]]:
-    """The suite that was run, and what is to be said of it; none where it is not found."""
+    """The suite that was run, and notes about it; None if it is not found."""
     headers = [run.header.get("suite", {}) for run in runs]
     try:
         suite = load_suite(wanted or str(headers[0].get("name")))
@@ -115,9 +122,9 @@ def suite_of(runs: list[Run], wanted: str | None) -> tuple[Suite | None, list[st
         if wanted:
             raise
         name = headers[0].get("name")
-        return None, [f"without pictures and grids: no suite {name!r} here; name it with --suite"]
+        return None, [f"no pictures or grids: suite {name!r} is not here; name it with --suite"]
     others = [h for h in headers if h.get("digest") != suite.digest]
     if others:
-        other = f"suite {suite.name} is not the one that was run, or another version of it"
-        return None, [f"without pictures and grids: {other}; name that with --suite"]
+        other = f"suite {suite.name} here is not the one that was run, or not the same version"
+        return None, [f"no pictures or grids: {other}; name the right one with --suite"]
     return suite, []

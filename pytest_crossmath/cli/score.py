@@ -1,4 +1,4 @@
-"""`crossmath score --suite S --responses FILE.jsonl`: the published metrics of a file."""
+"""`crossmath score --suite S --responses FILE.jsonl`: the published metrics of saved responses."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ from pytest_crossmath.cli.output import check_json, write_json
 from pytest_crossmath.errors import OptionError
 
 HELP = "score saved responses with the published metrics"
-EXAMPLE = (
-    'echo \'{"id": "mini-0001", "modality": "text", "text": "<answer>20, 1, 17</answer>"}\''
-    " > r.jsonl; crossmath score --suite mini --responses r.jsonl --json scores.json"
-)
+EXAMPLE = """\
+echo '{"id": "mini-0001", "modality": "text",' \\
+    '"text": "<answer>20, 1, 17</answer>"}' > r.jsonl
+crossmath score --suite mini --responses r.jsonl --json scores.json"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--suite", required=True, help="the suite that was asked")
-    parser.add_argument("--responses", type=Path, required=True, help="JSONL of responses")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures here")
+    parser.add_argument(
+        "--suite", required=True, metavar="SUITE", help="suite that the responses belong to"
+    )
+    parser.add_argument(
+        "--responses", type=Path, required=True, metavar="FILE", help="responses as JSON lines"
+    )
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures to this file")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the metrics of every model and form. Raises `CrossmathError`."""
+    """Print the metrics for every model and form. Raises `CrossmathError`."""
     from tabulate import tabulate
 
     from pytest_crossmath.models.replay import read_responses
@@ -36,29 +40,29 @@ def run(arguments: argparse.Namespace) -> int:
     responses = list(read_responses(arguments.responses))
     forms = score_saved(suite, responses)
     if not forms:
-        raise OptionError(f"{arguments.responses} has no response to a problem of {suite.name}")
+        raise OptionError(f"{arguments.responses} has no response to any problem of {suite.name}")
     models: dict[str, dict[str, object]] = {}
     for form in forms:
         models.setdefault(form.model, {})[str(form.form)] = form.to_json()
         if form.missing:
             print(
                 f"crossmath: {form.model}, {form.form}: {len(form.missing)} of"
-                f" {form.offered} problems have no response and count nowhere"
+                f" {form.offered} problems have no response and are not counted"
                 f" (first: {form.missing[0]})",
                 file=sys.stderr,
             )
     for form in forms:
         if form.repeated:
             print(
-                f"crossmath: {form.model}, {form.form}: {form.repeated} responses are followed by"
-                " another to the same sample, which counts instead; number samples with 'sample'",
+                f"crossmath: {form.model}, {form.form}: {form.repeated} responses are superseded by"
+                " a later one to the same sample; number samples with the field 'sample'",
                 file=sys.stderr,
             )
     known = {task.id for task in suite.tasks}
     if strangers := [r.id.task for r in responses if r.id.task not in known]:
         print(
-            f"crossmath: {len(strangers)} responses are to no problem of {suite.name} and count"
-            f" nowhere (first: {strangers[0]})",
+            f"crossmath: {len(strangers)} responses do not belong to any problem of {suite.name}"
+            f" and are not counted (first: {strangers[0]})",
             file=sys.stderr,
         )
     rows = [(f.model, f.form, f.to_json()) for f in forms]

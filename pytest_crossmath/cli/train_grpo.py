@@ -1,4 +1,4 @@
-"""`crossmath train grpo SUITE --model MODEL --out DIR`: a model is rewarded for right blanks."""
+"""`crossmath train grpo SUITE --model MODEL --out DIR`: reinforcement learning on a suite."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ from pytest_crossmath.cli.training_options import (
 )
 from pytest_crossmath.training.dataset import Completion, make_dataset
 
-HELP = "reward a model for right blanks"
-EXAMPLE = (
-    "crossmath generate --count 8 --seed 4 --difficulty mini --out tasks;"
-    " crossmath train grpo tasks --model pocket --max-steps 1 --max-new-tokens 64"
-    " --out rewarded"
-)
+HELP = "train a model by rewarding it for right blanks (GRPO)"
+EXAMPLE = """\
+crossmath generate --count 8 --seed 4 --difficulty mini --out tasks
+crossmath train grpo tasks --model pocket --max-steps 1 \\
+    --max-new-tokens 64 --out rewarded"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Reward a model for right blanks. Raises `CrossmathError`."""
+    """Train a model by rewarding it for right blanks. Raises `CrossmathError`."""
     check_options(arguments)
     check_rollouts(arguments)
     suite, spec = load_learning_suite(arguments.suite), chosen_model(arguments)
@@ -61,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     with tempfile.TemporaryDirectory() as cache:
         dataset = make_dataset(found, Path(cache), embed=False)
-        # What is right is the reward's to know.
+        # Only the reward needs the right answers.
         unused = ["completion", *([] if shows_pictures(arguments) else ["images"])]
         dataset = dataset.remove_columns(unused)
         say(f"{len(dataset)} prompts, problems: {len(suite.tasks)}")

@@ -1,4 +1,4 @@
-"""`crossmath train sft SUITE --model MODEL --out DIR`: a model learns worked solutions."""
+"""`crossmath train sft SUITE --model MODEL --out DIR`: supervised fine-tuning on a suite."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from pytest_crossmath.errors import OptionError
 from pytest_crossmath.training.dataset import Completion, make_dataset
 
 HELP = "fine-tune a model on worked solutions"
-EXAMPLE = (
-    "crossmath generate --count 8 --seed 3 --difficulty mini --out lessons;"
-    " crossmath train sft lessons --model pocket --completion brief --max-steps 2 --out tuned"
-)
+EXAMPLE = """\
+crossmath generate --count 8 --seed 3 --difficulty mini --out lessons
+crossmath train sft lessons --model pocket --completion brief \\
+    --max-steps 2 --out tuned"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         except ValueError as error:
             raise OptionError(f"suite {suite.name}: {error}: add --completion=answer") from None
         if not trainee.reads_images:
-            # A column of no pictures is taken for pictures.
+            # The trainer takes the column for pictures even if it is empty.
             dataset = dataset.remove_columns("images")
         say(f"{len(dataset)} examples, problems: {len(suite.tasks)}")
         train(

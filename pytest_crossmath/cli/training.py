@@ -40,7 +40,7 @@ def loaded_trainee(
 ) -> Checkpoint:
     """The model to train, loaded.
 
-    Raises `ModelError`, and `OptionError` for a prompt that it cannot be given.
+    Raises `ModelError`, and `OptionError` for a prompt that the model cannot take.
     """
     from pytest_crossmath.training.trainee import load_trainee
 
@@ -48,18 +48,18 @@ def loaded_trainee(
     sign = getattr(trainee.processor, "image_token", None)
     if sign and sign in (chosen_instruction(arguments) or ""):
         raise OptionError(
-            f"--prompt {arguments.prompt} has {sign} in it, which stands for a picture"
+            f"--prompt {arguments.prompt} contains {sign}, which stands for a picture"
         )
     return trainee
 
 
 def shows_pictures(arguments: argparse.Namespace) -> bool:
-    """Whether some form that is learnt from has a picture."""
+    """Whether any form that the model learns from has a picture."""
     return any(modality.shows_image for modality in chosen_modalities(arguments))
 
 
 def chosen_callbacks(arguments: argparse.Namespace, spec: ModelSpec) -> list[CrossmathCallback]:
-    """What measures the model on the way, where that is asked for."""
+    """The callback that measures the model during training, if `--eval-every` is given."""
     if arguments.eval_every is None:
         return []
 
@@ -77,7 +77,7 @@ def chosen_callbacks(arguments: argparse.Namespace, spec: ModelSpec) -> list[Cro
 
 
 def say(text: str) -> None:
-    """A line on the terminal, from the first process of a distributed run alone."""
+    """Print a line; in a distributed run, only the first process does."""
     from pytest_crossmath.training.folder import is_first_process
 
     if is_first_process():
@@ -85,6 +85,6 @@ def say(text: str) -> None:
 
 
 def say_where(recipe: Recipe) -> None:
-    """Where the result is, and how it is asked."""
+    """Print where the result is and how to evaluate it."""
     option = shlex.quote(f"--crossmath-model={recipe.out}")
-    say(f"trained: {recipe.out}; ask it with pytest {option}")
+    say(f"trained: {recipe.out}; evaluate it with pytest {option}")

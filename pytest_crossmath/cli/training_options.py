@@ -1,6 +1,6 @@
-"""The options of `crossmath train sft` and `grpo`: declared, checked, and made a recipe.
+"""The options of `crossmath train sft` and `grpo`: declared, checked, and turned into a recipe.
 
-Nothing heavy is imported before they are known to be sound.
+No heavy library is imported before the options have been checked.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _UNASKED = {
     "command", "out", "resume", "device", "log_every", "save_every", "report_to", "batch_size",
     "accumulate", "checkpointing",
 }  # fmt: skip
-"""Options that a run can be resumed with other values of."""
+"""Options whose values may change when a run is resumed."""
 
 
 def add_sft_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,16 +48,17 @@ def add_grpo_arguments(parser: argparse.ArgumentParser) -> None:
     _add_common(parser, modalities=image, epochs=1.0, rate=1e-6, batch=8, accumulate=4, steps=200)
     add = parser.add_argument_group("completions and their reward").add_argument
     add("--generations", type=int, default=4, metavar="N",
-        help="completions of a prompt that are compared (default: 4)")  # fmt: skip
-    add("--temperature", type=float, default=1.0, metavar="T", help="of sampling (default: 1)")
+        help="completions per prompt, which are compared (default: 4)")  # fmt: skip
+    add("--temperature", type=float, default=1.0, metavar="T",
+        help="sampling temperature (default: 1)")  # fmt: skip
     add("--max-new-tokens", type=int, default=2048, metavar="N",
-        help="most tokens in a completion (default: 2048)")  # fmt: skip
+        help="longest completion, in tokens (default: 2048)")  # fmt: skip
     add("--beta", type=float, default=0.0, metavar="B",
-        help="weight of the divergence from the model as it came (default: 0)")  # fmt: skip
+        help="weight of the KL divergence from the model before training (default: 0)")  # fmt: skip
     add("--depth-weight", type=float, default=1.0, metavar="W",
-        help="a blank of step k weighs 1 + W * (k - 1) (default: 1)")  # fmt: skip
+        help="a blank of step k has weight 1 + W * (k - 1) in the reward (default: 1)")  # fmt: skip
     add("--format-weight", type=float, default=0.0, metavar="W",
-        help="share of the reward for an answer in the right form (default: 0)")  # fmt: skip
+        help="share of the reward for an answer in the right format (default: 0)")  # fmt: skip
 
 
 def _add_common(
@@ -70,47 +71,71 @@ def _add_common(
     accumulate: int,
     steps: int | None = None,
 ) -> None:
-    parser.add_argument("suite", help="suite to learn from, such as one of `crossmath generate`")
-    parser.add_argument("--model", required=True, help="as in --crossmath-model; also an adapter")
-    parser.add_argument("--out", type=Path, required=True, help="folder to make")
     parser.add_argument(
-        "--resume", action="store_true", help="go on with a run that was broken off"
+        "suite", help="suite to learn from, such as one made by `crossmath generate`"
     )
+    parser.add_argument(
+        "--model", required=True, metavar="SPEC",
+        help="model or LoRA adapter to train, written as in pytest --crossmath-model",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER",
+        help="folder to create for checkpoints and result",
+    )  # fmt: skip
+    parser.add_argument("--resume", action="store_true", help="resume an interrupted run")
     add_example_arguments(parser, modalities=modalities)
     add = parser.add_argument_group("how to train").add_argument
     add("--epochs", type=float, default=epochs, metavar="N",
         help=f"passes over the examples (default: {epochs:g})")  # fmt: skip
     add("--max-steps", type=int, default=steps, metavar="N",
-        help=f"optimizer steps, whatever --epochs says (default: {steps or 'none'})")  # fmt: skip
+        help="number of optimizer steps, which overrides --epochs (default:"
+        f" {steps or 'set by --epochs'})")  # fmt: skip
     add("--learning-rate", type=float, default=rate, metavar="R",
-        help=f"the highest (default: {rate:g})")  # fmt: skip
-    add("--schedule", default="cosine", choices=["cosine", "linear", "constant_with_warmup"])
+        help=f"peak learning rate (default: {rate:g})")  # fmt: skip
+    add("--schedule", default="cosine", choices=["cosine", "linear", "constant_with_warmup"],
+        help="learning rate after the warm-up: cosine and linear fall to 0, constant_with_warmup"
+        " stays (default: cosine)")  # fmt: skip
     add("--warmup", type=float, default=0.03, metavar="W",
-        help="share of the steps in which the rate rises (default: 0.03)")  # fmt: skip
+        help="share of the steps that warm up the learning rate (default: 0.03)")  # fmt: skip
     add("--batch-size", type=int, default=batch, metavar="N",
-        help=f"at once on a device (default: {batch})")  # fmt: skip
+        help=f"examples in a batch on each device (default: {batch})")  # fmt: skip
     add("--accumulate", type=int, default=accumulate, metavar="N",
-        help=f"batches in a step (default: {accumulate})")  # fmt: skip
+        help=f"batches in an optimizer step (default: {accumulate})")  # fmt: skip
     add("--lora-rank", type=int, metavar="R",
-        help="rank of the adapter; 0 trains the whole model (default: 16)")  # fmt: skip
-    add("--lora-alpha", type=float, metavar="A", help="its weight (default: 32)")
-    add("--lora-dropout", type=float, metavar="P", help="default: 0")
+        help="rank of the LoRA adapter; 0 trains the whole model (default: 16)")  # fmt: skip
+    add("--lora-alpha", type=float, metavar="A",
+        help="scaling of the LoRA adapter (default: 32)")  # fmt: skip
+    add("--lora-dropout", type=float, metavar="P",
+        help="dropout in the LoRA adapter (default: 0)")  # fmt: skip
     add("--lora-targets", choices=[t.value for t in LoraTargets],
-        help="layers that get one: all linear ones (default), or the language model's")  # fmt: skip
-    add("--checkpointing", action="store_true", help="less memory, a fifth slower")
-    add = parser.add_argument_group("where, and what is told").add_argument
-    add("--device", default="auto", choices=["auto", "cpu"])
-    add("--dtype", default="auto", choices=["auto", "float32", "bfloat16", "float16"])
-    add("--trust-remote-code", action="store_true", help="run Python code that a checkpoint brings")
-    add("--log-every", type=int, default=10, metavar="N", help="steps (default: 10)")
-    add("--save-every", type=int, default=100, metavar="N", help="steps (default: 100)")
+        help="linear layers that get an adapter: all (every one) or language (those of the"
+        " language model only) (default: all)")  # fmt: skip
+    add("--checkpointing", action="store_true",
+        help="recompute activations: less memory, about a fifth slower")  # fmt: skip
+    add = parser.add_argument_group("hardware and logging").add_argument
+    add("--device", default="auto", choices=["auto", "cpu"],
+        help="device to train on: auto (a GPU if there is one) or cpu (default: auto)")  # fmt: skip
+    add("--dtype", default="auto", choices=["auto", "float32", "bfloat16", "float16"],
+        help="data type of the weights: auto, float32, bfloat16 or float16"
+        " (default: auto)")  # fmt: skip
+    add("--trust-remote-code", action="store_true",
+        help="run Python code that comes with the checkpoint")  # fmt: skip
+    add("--log-every", type=int, default=10, metavar="N",
+        help="log every N steps (default: 10)")  # fmt: skip
+    add("--save-every", type=int, default=100, metavar="N",
+        help="save a checkpoint every N steps (default: 100)")  # fmt: skip
     add("--report-to", nargs="+", default=[], metavar="NAME",
-        help="trackers, such as wandb or tensorboard (default: none)")  # fmt: skip
-    add = parser.add_argument_group("measuring on the way").add_argument
-    add("--eval-every", type=int, metavar="N", help="ask a suite every N steps (default: never)")
-    add("--eval-suite", metavar="SUITE", help="default: standard; mini for pocket")
-    add("--eval-limit", type=int, metavar="N", help="its first N problems (default: all)")
-    add("--eval-max-new-tokens", type=int, metavar="N", help="default: the model's own")
+        help="experiment trackers, such as wandb or tensorboard (default: none)")  # fmt: skip
+    add = parser.add_argument_group("evaluation during training").add_argument
+    add("--eval-every", type=int, metavar="N",
+        help="evaluate on a suite every N steps (default: never)")  # fmt: skip
+    add("--eval-suite", metavar="SUITE",
+        help="suite to evaluate on (default: standard; mini for pocket)")  # fmt: skip
+    add("--eval-limit", type=int, metavar="N",
+        help="evaluate on the first N problems only (default: all)")  # fmt: skip
+    add("--eval-max-new-tokens", type=int, metavar="N",
+        help="longest response in an evaluation, in tokens (default: the model's own"
+        " limit)")  # fmt: skip
 
 
 _AT_LEAST: Mapping[str, int] = {
@@ -125,8 +150,8 @@ _AT_MOST: Mapping[str, float] = {"format_weight": 1.0}
 
 
 def check_options(arguments: argparse.Namespace) -> None:
-    """Raise `OptionError` for a number that cannot be, and `ModelError` for a missing package."""
-    # Before any library is loaded that looks at it: a user did not ask to be counted.
+    """Raise `OptionError` for a number out of range, and `ModelError` for a missing package."""
+    # Set before a library that reads it is imported: the user has not agreed to telemetry.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     for name, given in vars(arguments).items():
         if isinstance(given, int | float) and not isinstance(given, bool):
@@ -136,7 +161,7 @@ def check_options(arguments: argparse.Namespace) -> None:
             raise ModelError(f"training needs {package}: pip install 'pytest-crossmath[train]'")
     for name in ("eval_suite", "eval_limit", "eval_max_new_tokens"):
         if getattr(arguments, name) is not None and arguments.eval_every is None:
-            raise OptionError(f"--{name.replace('_', '-')} wants --eval-every")
+            raise OptionError(f"--{name.replace('_', '-')} needs --eval-every")
 
 
 def _check_number(name: str, given: float) -> None:
@@ -154,36 +179,36 @@ def _check_number(name: str, given: float) -> None:
 
 
 def check_rollouts(arguments: argparse.Namespace) -> None:
-    """Raise `OptionError` for completions that cannot be drawn or compared."""
+    """Raise `OptionError` for completions that cannot be sampled or compared."""
     modalities = chosen_modalities(arguments)
     if len({modality.shows_image for modality in modalities}) > 1:
         raise OptionError(
-            "--modality: a batch of GRPO has either pictures or none: train on image,image+text, or"
-            " on text in a run of its own"
+            "--modality: all prompts in a GRPO batch have a picture, or none has: train either on"
+            " image,image+text, or on text in a separate run"
         )
     if arguments.batch_size % arguments.generations:
         raise OptionError(
-            f"--batch-size {arguments.batch_size} is no multiple of --generations"
+            f"--batch-size {arguments.batch_size} is not a multiple of --generations"
             f" {arguments.generations}: the completions of a prompt are compared within a batch"
         )
     if arguments.beta and arguments.lora_rank == 0:
         raise OptionError(
-            "--beta wants an adapter, whose base it compares with: drop --lora-rank=0"
+            "--beta needs an adapter, whose base model is the reference: drop --lora-rank=0"
         )
 
 
 def prepared(
     arguments: argparse.Namespace, spec: ModelSpec, suite: Suite
 ) -> tuple[Recipe, dict[str, Any]]:
-    """How to train, and what makes the run what it is. Raises `OptionError`."""
+    """How to train, and the settings that identify the run. Raises `OptionError`."""
     from pytest_crossmath.training.folder import check_folder
 
     if (Path(spec.target) / ADAPTER_FILE).is_file():
         for name in ("lora_alpha", "lora_dropout", "lora_rank", "lora_targets"):
             if getattr(arguments, name) is not None:
                 raise OptionError(
-                    f"--{name.replace('_', '-')}: {spec.target} is an adapter, and is trained on as"
-                    " it is: leave the option out"
+                    f"--{name.replace('_', '-')}: {spec.target} is an adapter, which keeps its own"
+                    " settings when it is trained further: leave the option out"
                 )
     for tracker in arguments.report_to:
         _check_tracker(tracker)
@@ -214,23 +239,23 @@ def prepared(
 def _check_tracker(name: str) -> None:
     from transformers.integrations import integration_utils
 
-    find: Any = integration_utils.get_available_reporting_integrations  # it has no types
+    find: Any = integration_utils.get_available_reporting_integrations  # it is not typed
     available = find()
     if name not in available:
         raise OptionError(
-            f"--report-to: {name!r} is not installed or no tracker that transformers knows;"
+            f"--report-to: {name!r} is not installed, or transformers does not know it;"
             f" installed: {', '.join(available) or 'none'}"
         )
 
 
 def _asked(arguments: argparse.Namespace, spec: ModelSpec, suite: Suite) -> dict[str, Any]:
-    """The options that make a run what it is, with what its files hold."""
+    """The settings that identify a run, with the digests of the files that it reads."""
     options = {
         name: value
         for name, value in vars(arguments).items()
         if name not in _UNASKED and not name.startswith("eval_")
     }
-    # The same examples in a step, in smaller batches, are the same step.
+    # Smaller batches with the same number of examples in a step give the same step.
     batch = arguments.batch_size * arguments.accumulate
     instruction = chosen_instruction(arguments) or instructions_of(suite.tasks)
     model = (
@@ -243,7 +268,7 @@ def _asked(arguments: argparse.Namespace, spec: ModelSpec, suite: Suite) -> dict
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
-    """Where and in which precision a model is loaded."""
+    """The device, the precision and the trust with which a model is loaded."""
     return Settings(
         dtype=arguments.dtype, device=arguments.device,
         trust_remote_code=arguments.trust_remote_code,

@@ -15,14 +15,16 @@ EXAMPLE = "crossmath verify mini --json report.json"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("suite", help="bundled name, folder with problems.jsonl, or JSONL file")
+    parser.add_argument(
+        "suite", help="a bundled suite, a folder with problems.jsonl, or a JSONL file"
+    )
     parser.add_argument("--against", nargs="+", default=[], metavar="SUITE",
-                        help="suites whose problems must not be here")  # fmt: skip
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the report here")
+                        help="suites whose problems must not occur in this one")  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the report to this file")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print every defect; 1 where there is one. Raises `CrossmathError`."""
+    """Print every defect; return 1 if there is one. Raises `CrossmathError`."""
     from tqdm import tqdm
 
     from pytest_crossmath.tasks.suite import find_suite, load_provable

@@ -101,13 +101,13 @@ def differences(
     for what, (one, other) in (("setting", settings), ("version of", versions)):
         for key in sorted({*one, *other} - _MOVED):
             if one.get(key) != other.get(key):
-                yield f"{what} {key}: {_short(one.get(key))} there, {_short(other.get(key))} here"
+                yield f"{what} {key}: {_short(one.get(key))}, now {_short(other.get(key))}"
     kinds = [
         header.get("models", {}).get(model, {}).get("kind")
         for header, model in zip((base, new), models, strict=True)
     ]
     if kinds[0] != kinds[1]:
-        yield f"kind of model: {kinds[0]} there, {kinds[1]} here"
+        yield f"kind of model: {kinds[0]}, now {kinds[1]}"
 
 
 def pick_model(base: Run, model: str, wanted: str | None) -> str:

@@ -1,4 +1,4 @@
-"""The built-in test: what `pytest --crossmath-model=…` runs where there is no test file."""
+"""The built-in test: what `pytest --crossmath-model=…` runs without any test file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_crossmath.tasks.task import Form, Modality, Task
 from pytest_crossmath.text import cut, printable
 
 _LONGEST = 400
-"""Characters of a line that a family draws."""
+"""Longest line of what a family shows, in characters."""
 
 
 def test_problem(
@@ -32,12 +32,12 @@ def test_problem(
         reason = f"regressed: solved in the snapshot, now {reason}"
     if crossmath_regressed or crossmath_strict:
         _fail(crossmath_problem, form, crossmath_score, reason)
-    # The exception and not pytest.xfail(): that does nothing under --runxfail.
+    # The exception, because pytest.xfail() does nothing under --runxfail.
     raise pytest.xfail.Exception(reason)
 
 
 def _fail(task: Task, form: Form, score: Score, reason: str) -> NoReturn:
-    """Fail with the task and the answer shown."""
+    """Fail, and show the task and the answer."""
     family = family_of(task)
     title = f"{reason}; {family.legend}" if family.legend else reason
     try:

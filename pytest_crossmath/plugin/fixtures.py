@@ -1,4 +1,4 @@
-"""The fixtures, and what they are parametrized with."""
+"""The fixtures and their parametrization."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from pytest_crossmath.tasks.task import Modality, Task
 
 active: pytest.StashKey[Session] = pytest.StashKey()
-"""The session of this process, where anything was asked of the plugin."""
+"""The session of this process, if any option of the plugin was given."""
 
 asking: pytest.StashKey[AskerRole] = pytest.StashKey()
-"""The same, in a process that runs tests."""
+"""The same session, in a process that runs tests."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrize model x problem x form for every test that asks for them."""
+    """Parametrize tests that take the fixtures by model, problem and form."""
     session = metafunc.config.stash.get(active, None)
     if session is None:
         return
@@ -38,7 +38,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ]
         metafunc.parametrize("crossmath_model", models, indirect=True, scope="session")
     if {"crossmath_problem", "crossmath_modality"} <= asked:
-        # Together: a question need not have every form.
+        # Together, because a question may lack some of the forms.
         both = [
             pytest.param(task, form, id=id, marks=(_of_problem(task), _of_form(form)))
             for id, task, form in plan.entries(tasks)
@@ -63,14 +63,14 @@ def _of_form(asked: FormSample) -> pytest.MarkDecorator:
 
 
 def _names(mark: pytest.Mark) -> list[str]:
-    """The arguments that a mark of the user's parametrizes by itself."""
+    """The arguments that a mark of the user already parametrizes."""
     names = mark.args[0] if mark.args else mark.kwargs.get("argnames", "")
     return [n.strip() for n in names.split(",")] if isinstance(names, str) else list(names)
 
 
 def _parameter(request: pytest.FixtureRequest) -> Any:
     if active not in request.config.stash:
-        pytest.skip("no model to run: add --crossmath-model=pocket, or a model of yours")
+        pytest.skip("no model to run: add --crossmath-model=pocket, or your own model")
     if not hasattr(request, "param"):
         pytest.fail(f"{request.fixturename} must be an argument of the test", pytrace=False)
     return request.param
@@ -87,14 +87,14 @@ def crossmath_model(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 @pytest.fixture
 def crossmath_problem(request: pytest.FixtureRequest) -> Task:
-    """The problem: its id, family, key, steps, difficulty and pictures; of a grid, equations."""
+    """The problem: id, family, key, steps, difficulty and pictures; for a grid also equations."""
     problem: Task = _parameter(request)
     return problem
 
 
 @pytest.fixture
 def crossmath_modality(request: pytest.FixtureRequest) -> Modality:
-    """The form it is given in: ``text``, ``image`` or ``image+text``."""
+    """The form in which it is shown: ``text``, ``image`` or ``image+text``."""
     modality: Modality = _parameter(request).form.modality
     return modality
 
@@ -112,7 +112,7 @@ def _crossmath_request(
     crossmath_problem: Task,
     crossmath_modality: Modality,  # noqa: ARG001 - asked for its parameter
 ) -> Request:
-    """The problem in its form, as the plan has it."""
+    """The request for the problem in its form, from the plan."""
     asked = request.node.callspec.params["crossmath_modality"]
     _check_ours(crossmath_problem=hasattr(crossmath_problem, "shown"))
     _check_ours(crossmath_modality=hasattr(asked, "form"))
@@ -129,13 +129,13 @@ def _crossmath_scored(
 
 @pytest.fixture
 def crossmath_response(_crossmath_scored: Scored) -> Response:
-    """What the model said: text, why it ended, tokens and seconds."""
+    """The response of the model: text, why it ended, tokens and seconds."""
     return _crossmath_scored.response
 
 
 @pytest.fixture
 def crossmath_score(_crossmath_scored: Scored) -> Score:
-    """The response, scored: outcome, answer, for each value whether it is right, and why."""
+    """The score: outcome, answer, which values are right, and the reason."""
     return _crossmath_scored.score
 
 
@@ -146,7 +146,7 @@ def crossmath_regressed(
     _crossmath_request: Request,
     crossmath_score: Score,
 ) -> bool:
-    """Whether the snapshot says that the problem was solved before, and now it is not."""
+    """Whether the problem was solved in the snapshot and is not solved now."""
     model = crossmath_model.name
     return request.config.stash[asking].is_regressed(
         request.node, model, _crossmath_request, crossmath_score
@@ -155,13 +155,13 @@ def crossmath_regressed(
 
 @pytest.fixture
 def crossmath_strict(request: pytest.FixtureRequest) -> bool:
-    """Whether a missed problem is to fail: ``--crossmath-strict``."""
+    """Whether a missed problem fails: ``--crossmath-strict``."""
     session = request.config.stash.get(active, None)
     return session is not None and session.run.strict
 
 
 def _check_ours(**fixtures: bool) -> None:
-    """Fail a test that asks a model, and parametrizes one of these with values of its own."""
+    """Fail a test that asks a model but parametrizes one of these fixtures with its own values."""
     for name, ours in fixtures.items():
         if not ours:
             pytest.fail(

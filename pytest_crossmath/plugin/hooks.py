@@ -1,7 +1,7 @@
-"""The pytest plugin: what pytest finds first. The rest is in `session` and `fixtures`.
+"""The pytest plugin: the hooks that pytest finds first. The rest is in `session` and `fixtures`.
 
-Without a crossmath option only `pytest_addoption` and `pytest_configure` do
-anything, and neither imports more than this package's option table.
+Without a crossmath option, only `pytest_addoption` and `pytest_configure` do anything, and they
+import nothing but the option table of this package.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Check what was asked and start a session, if anything was."""
+    """Check the options and start a session, if any option was given."""
     config.addinivalue_line(
         "markers",
         "crossmath(model, problem, modality, style, difficulty, family): set by pytest-crossmath",
     )
-    # Else syrupy would take them for leftovers of the user's own tests, and delete them.
+    # Otherwise syrupy would take our files for leftovers of the user's tests and delete them.
     ignored = getattr(config.option, "ignore_file_extensions", None) or []
     config.option.ignore_file_extensions = [*ignored, SNAPSHOT_EXTENSION]
     if is_active(config):
@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """``-n auto``: one worker for each GPU; without a GPU two at most, since a model fills them."""
+    """``-n auto``: one worker per GPU; without a GPU at most two, as a model uses several cores."""
     if not is_active(config):
         return None
     from pytest_crossmath.plugin.xdist import automatic_workers
@@ -55,7 +55,7 @@ def _start(config: pytest.Config) -> None:
     from pytest_crossmath.signals import interrupt_on_sigterm
 
     take_selection(config)
-    # Before torch is imported, which asks once which GPUs there are.
+    # Before torch is imported, which looks for GPUs only once.
     prepare_worker(getattr(config, "workerinput", {}))
 
     from pytest_crossmath.plugin.fixtures import active, asking

@@ -1,8 +1,8 @@
-"""The built-in items: a module that exists in no directory.
+"""The built-in items: the tests of a module that is not in any directory.
 
-Its node ids start with ``crossmath::`` wherever the package is installed, and
-are taken back on the command line. pytest itself would look for a file of that
-name, so they are picked out of the arguments before it does.
+Their node ids start with ``crossmath::`` wherever the package is installed, and can be given on
+the command line. pytest itself would look for a file of that name, so they are taken out of the
+arguments first.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 NAME = "crossmath"
-"""First part of every built-in node id."""
+"""The first part of every built-in node id."""
 
 TEST = f"{NAME}::test_problem"
-"""Node id of the built-in test without its parameters."""
+"""The node id of the built-in test without parameters."""
 
 selection = pytest.StashKey[tuple[str, ...] | None]()
-"""Node ids that were asked for; empty for all, None for none."""
+"""The built-in node ids to run; empty for all, None for none."""
 
 _FORWARDED = "crossmath_selection"
 
@@ -32,20 +32,20 @@ class BuiltinModule(pytest.Module):
         """The module as a child of the session."""
         from pytest_crossmath.plugin import builtin
 
-        # The root as its path: the hooks of the user's conftest.py there apply, and --lf,
-        # which skips files that did not fail, always takes the root for one that did.
+        # With the root as its path, the user's conftest.py there applies, and --lf, which skips
+        # files without failures, never skips the module.
         root = session.config.rootpath
         module: BuiltinModule = cls.from_parent(session, path=root, name=NAME, nodeid=NAME)
-        # Set, so that pytest does not import it again by its path.
+        # Set here, so that pytest does not import it by its path.
         module.obj = builtin
         return module
 
     def istestfunction(self, obj: object, name: str) -> bool:  # noqa: ARG002 - pytest passes it
-        """Only our own test, whatever `python_functions` says in the user's ini file."""
+        """Whether it is the built-in test, whatever `python_functions` says in an ini file."""
         return name == TEST.rpartition("::")[2]
 
     def istestclass(self, obj: object, name: str) -> bool:  # noqa: ARG002 - pytest passes both
-        """None, whatever `python_classes` says."""
+        """Never, whatever `python_classes` says."""
         return False
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
@@ -53,7 +53,7 @@ class BuiltinModule(pytest.Module):
         items = list(super().collect())
         for item in items:
             if isinstance(item, pytest.Item):
-                # Else -v shows the path of this package beside each.
+                # Otherwise -v shows the path of this package next to each item.
                 item.location = (NAME, None, item.name)
         wanted = self.config.stash[selection]
         if not wanted:
@@ -62,11 +62,11 @@ class BuiltinModule(pytest.Module):
 
 
 def take_selection(config: pytest.Config) -> None:
-    """Move our node ids out of the arguments.
+    """Take the built-in node ids out of the arguments.
 
-    Without arguments all built-in items run, beside whatever pytest finds; with
-    arguments, those that are named. A worker of xdist is told what its
-    controller found, since it gets the arguments that are left.
+    Without arguments all built-in items run along with whatever pytest finds; with arguments,
+    only those that are named. The controller of xdist passes its selection on to the workers,
+    which get the remaining arguments.
     """
     forwarded = getattr(config.option, _FORWARDED, None)
     if forwarded is None:
@@ -86,10 +86,10 @@ def take_selection(config: pytest.Config) -> None:
 
 
 def check_selection(config: pytest.Config, parameters: Iterable[str]) -> None:
-    """Raise `pytest.UsageError` for a node id of ours that names nothing.
+    """Raise `pytest.UsageError` for a built-in node id that does not exist.
 
-    `parameters` are what stands in brackets. Known without collecting, so that the
-    controller of xdist, which does not collect, tells the mistake too.
+    `parameters` are the texts in brackets. They are known without collecting, so the controller
+    of xdist, which does not collect, can report the mistake too.
     """
     wanted = config.stash[selection]
     if wanted:
@@ -100,12 +100,12 @@ def check_selection(config: pytest.Config, parameters: Iterable[str]) -> None:
 
 
 def hide_from_syrupy(config: pytest.Config) -> None:
-    """Take our items out of what syrupy has for collected.
+    """Remove the built-in items from syrupy's list of collected items.
 
-    It looks for unused snapshots beside every test file. Ours stand for the root, so it
-    would look beside that, and delete what belongs to another project there.
+    syrupy looks for unused snapshots next to every test file. The built-in items have the root
+    as their file, so it would look next to the root and delete files of other projects there.
     """
-    # It has no public way to say this; should the names change, a test tells.
+    # syrupy has no public way to do this; a test fails if the names change.
     syrupy = getattr(config, "_syrupy", None)
     for attribute in ("_collected_items", "_selected_items"):
         known: dict[str, object] = getattr(syrupy, attribute, {})
@@ -123,7 +123,7 @@ def has_unused_snapshots(config: pytest.Config) -> bool:
 
 
 def _is_ours(argument: str) -> bool:
-    # `crossmath` alone may be a file or folder of the user's, which then goes first.
+    # `crossmath` alone may be a file or folder of the user, which then takes precedence.
     head, colons, _ = argument.partition("::")
     return head == NAME and (bool(colons) or not Path(NAME).exists())
 

@@ -1,7 +1,7 @@
-"""The live line: what a long batch is doing, behind pytest's own dots.
+"""The live line: what a long batch is doing, shown behind pytest's own dots.
 
-It is written where the cursor stands and taken back before pytest goes on, so that the
-output that stays is the same with and without it. Only on a terminal, and not under ``-q``.
+It is written at the cursor and erased before pytest writes again, so the final output is the
+same with and without it. It appears only on a terminal, and not under ``-q``.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from pytest_crossmath.tasks.request import Request
 
 _SAVE, _RESTORE, _CLEAR = "\x1b7", "\x1b8", "\x1b[K"
 _PAUSE = 0.1
-"""Seconds between two looks; a terminal over a slow line must keep up."""
+"""Seconds between two updates; a terminal on a slow connection must keep up."""
 _LEAST = 12
-"""Columns below which a line says nothing."""
+"""Columns below which a line would be too short to be useful."""
 
 
 class Progress:
-    """What is being done, for a person who waits."""
+    """The progress of a run, for a person who is waiting."""
 
     def __init__(self, config: pytest.Config, clock: Callable[[], float] = time.monotonic) -> None:
         self._config = config
@@ -39,12 +39,12 @@ class Progress:
         self._is_shown = False
 
     def plan(self, requests: Iterable[tuple[str, Request]]) -> None:
-        """Which requests each model is going to get; twice the same is asked once."""
+        """Set the requests that each model will get; duplicates are asked once."""
         self._totals = Counter(model for model, _ in {(model, one.id) for model, one in requests})
 
     @contextmanager
     def loading(self, model: str) -> Iterator[None]:
-        """A model is being loaded."""
+        """Say that a model is being loaded."""
         self._draw(f"loading {model} …", at_once=True)
         self._since[model] = self._clock()
         try:
@@ -53,7 +53,7 @@ class Progress:
             self.clear()
 
     def arrived(self, result: Result) -> None:
-        """A result is there."""
+        """Count a result and show the progress."""
         model, now = result.model, self._clock()
         self._since.setdefault(model, now)
         self._done[model] += 1
@@ -71,7 +71,7 @@ class Progress:
         )  # fmt: skip
 
     def clear(self) -> None:
-        """Take the line back, before pytest writes."""
+        """Erase the line before pytest writes."""
         if self._is_shown:
             self._write(_CLEAR)
             self._is_shown = False
@@ -99,10 +99,10 @@ class Progress:
         )
 
     def _write(self, text: str) -> None:
-        # A test's own output is captured at this point; this is no output of a test.
+        # Output is being captured for a test here, but this line is not output of a test.
         capture = self._config.pluginmanager.get_plugin("capturemanager")
         with capture.global_and_fixture_disabled() if capture else nullcontext():
-            # Not through the writer, which would count the columns as used.
+            # Not with the writer, which would count the columns as used.
             stream = self._config.get_terminal_writer()._file  # noqa: SLF001 - it has no other name
             stream.write(text)
             stream.flush()
@@ -117,7 +117,7 @@ def status(
     tokens_per_second: float | None,
     seconds_left: float | None,
 ) -> str:
-    """One line, the most important first: it is cut where the terminal ends."""
+    """The line, most important part first, because the terminal's width cuts it off."""
     parts = [f"{done:,} of {total:,}" if total else f"{done:,}"]
     if seconds_left is not None:
         parts.append(f"{_duration(seconds_left)} left")

@@ -1,8 +1,8 @@
-"""Snapshots by syrupy: where outcomes are kept, and what a run makes of them.
+"""Snapshots by syrupy: where outcomes are kept, and how a run uses them.
 
-syrupy's own options and report drive it. What differs from other snapshots is what a
-match is: an outcome fails only where the problem was solved before, and what no
-snapshot has is no failure.
+They follow syrupy's own options and report. The difference from other snapshots is what counts
+as a match: an outcome fails only if the problem was solved before, and an outcome without a
+snapshot is not a failure.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from pytest_crossmath.tasks.score import Score
 from pytest_crossmath.tasks.suite import Suite
 
 FOLDER = "crossmath"
-"""Folder of our files among the user's snapshots."""
+"""The folder of these files among the user's snapshots."""
 
 _WORDS = {
     SnapshotChange.REGRESSED: "regressed",
@@ -61,10 +61,10 @@ _WORDS = {
 
 
 class _RequestLocation(PyTestLocation):
-    """Where the outcome of one test belongs: a line of the model's file."""
+    """Where the outcome of one test is kept: a line in the file of its model."""
 
     def __init__(self, item: pytest.Item, file: Path, name: str) -> None:
-        # The base is a frozen dataclass that makes its fields in the same way.
+        # The base is a frozen dataclass, which sets its fields in the same way.
         object.__setattr__(self, "file", str(file))
         object.__setattr__(self, "line", name)
         super().__init__(item)
@@ -74,7 +74,7 @@ class _RequestLocation(PyTestLocation):
 
     @property
     def snapshot_name(self) -> str:
-        """Problem and form, instead of the name of the test."""
+        """Problem and form instead of the name of the test."""
         return self.line
 
     def matches_snapshot_name(self, snapshot_name: str) -> bool:
@@ -83,7 +83,7 @@ class _RequestLocation(PyTestLocation):
 
 
 class OutcomeExtension(AbstractSyrupyExtension):
-    """Outcomes in files of our own layout. What syrupy compares and keeps is a whole line."""
+    """Outcomes in files with a layout of this plugin; syrupy compares and stores whole lines."""
 
     file_extension = SNAPSHOT_EXTENSION
 
@@ -92,7 +92,7 @@ class OutcomeExtension(AbstractSyrupyExtension):
         return str(data)
 
     def matches(self, *, serialized_data: Any, snapshot_data: Any) -> bool:
-        """Whether an outcome is no worse than that of the snapshot."""
+        """Whether an outcome is no worse than the one in the snapshot."""
         return no_worse(snapshot_data, serialized_data)
 
     @classmethod
@@ -110,22 +110,22 @@ class OutcomeExtension(AbstractSyrupyExtension):
     def matches_test_location(
         cls, *, test_location: PyTestLocation, snapshot_location: str
     ) -> bool:
-        """Whether a file is the one of the test's model."""
-        # syrupy also asks about tests that are none of ours.
+        """Whether a file belongs to the model of the test."""
+        # syrupy also asks about tests that are not from this plugin.
         return getattr(test_location, "file", None) == snapshot_location
 
     def discover_snapshots(self, **_: Any) -> SnapshotCollections:
-        """None: what a run leaves out, by -k or a limit, is not unused. See `Snapshots.finish`."""
+        """None: what -k or a limit leaves out of a run is not unused. See `Snapshots.finish`."""
         return SnapshotCollections()
 
     def read_snapshot_collection(self, *, snapshot_location: str) -> SnapshotCollection:
-        """Nothing, see `discover_snapshots`."""
+        """An empty collection, see `discover_snapshots`."""
         return SnapshotCollection(location=snapshot_location)
 
     def read_snapshot_data_from_location(
         self, *, snapshot_location: str, snapshot_name: str, session_id: str
     ) -> str | None:
-        """The line of a request; None where there is none."""
+        """The line of a request, or None."""
         text = _entries(snapshot_location, session_id).get(parse_name(snapshot_name))
         return None if text is None else f"{snapshot_name}\t{text}"
 
@@ -136,18 +136,18 @@ class OutcomeExtension(AbstractSyrupyExtension):
         snapshot_collection: SnapshotCollection,
         name_order: Any = None,  # noqa: ARG003 - lines have an order of their own
     ) -> None:
-        """Put lines into a file and leave the others as they are."""
+        """Write some lines of a file and leave the others unchanged."""
         fresh = dict(parse_line(str(snapshot.data)) for snapshot in snapshot_collection)
         _rewrite(Path(snapshot_collection.location), lambda entries: {**entries, **fresh})
 
     def delete_snapshots(self, *, snapshot_location: str, snapshot_names: set[str]) -> None:
-        """Take lines out of a file, and the file away with its last."""
+        """Remove lines from a file, and the file itself with its last line."""
         gone = frozenset(map(parse_name, snapshot_names))
         _rewrite(Path(snapshot_location), lambda entries: _without(entries, gone))
 
 
 class ExactOutcomeExtension(OutcomeExtension):
-    """What an update compares with: every difference is to be written."""
+    """The comparison of an update, in which every difference is written."""
 
     def matches(self, *, serialized_data: Any, snapshot_data: Any) -> bool:
         """Whether the lines are the same."""
@@ -160,7 +160,7 @@ class Snapshots:
     def __init__(
         self, config: pytest.Config, suite: Suite, models: Iterable[str], *, is_cut: bool
     ) -> None:
-        """Read the files of `models`; `is_cut` where a limit cut the suite.
+        """Read the files of `models`; `is_cut` says whether a limit cut the suite.
 
         Raises `SnapshotError`.
         """
@@ -178,7 +178,7 @@ class Snapshots:
         self._ran: dict[str, set[str]] = {}
 
     def check_writable(self) -> None:
-        """Raise `OptionError` where an update could not be written. Makes the folder."""
+        """Raise `OptionError` if an update could not be written. Creates the folder."""
         if not (self._update or self._new_only):
             return
         try:
@@ -191,9 +191,9 @@ class Snapshots:
     def check(
         self, item: pytest.Item, model: str, request: Request, score: Score
     ) -> tuple[SnapshotChange, bool]:
-        """What became of an outcome, and whether the snapshot lets it pass.
+        """How an outcome changed, and whether it passes against the snapshot.
 
-        Where an update is asked for it is put into the snapshot, and passes.
+        If an update was requested, the outcome is written to the snapshot and passes.
         """
         name = name_of(request.id)
         before = self._entries[model].get(request.id)
@@ -211,23 +211,23 @@ class Snapshots:
         return what, snapshot == f"{name}\t{entry(score)}"
 
     def is_kept(self, model: str) -> bool:
-        """Whether there is a snapshot of a model, or one is to be written."""
+        """Whether there is a snapshot of a model, or one will be written."""
         return bool(self._entries[model] or self._update or self._new_only)
 
     def count(self, model: str, problem: str, what: str) -> None:
-        """Count what the report of a test says."""
+        """Count the change that the report of a test carries."""
         self._counts.setdefault(model, Counter())[SnapshotChange(what)] += 1
         self._ran.setdefault(model, set()).add(problem)
 
     def finish(self) -> None:
-        """Take out what is unused, where an update asks for it, as syrupy does elsewhere."""
+        """If an update was requested, remove unused lines, as syrupy does for other snapshots."""
         for model in filter(self._is_cleaned, self._counts):
             if gone := self._unused(model):
                 _rewrite(self._file(model), partial(_without, gone=gone))
                 cleanup_snapshot_write_sidecars(self._file(model))
 
     def lines(self) -> Iterator[str]:
-        """What the report says of them: nothing where there is no snapshot."""
+        """The lines of the report on snapshots; none if there is no snapshot."""
         for model, counts in self._counts.items():
             unused = self._unused(model)
             yield f"snapshot: {relative(self._file(model))}"
@@ -241,9 +241,9 @@ class Snapshots:
                 fate = (
                     "removed"
                     if self._is_cleaned(model)
-                    else "--snapshot-update of the whole suite removes them"
+                    else "--snapshot-update with the whole suite removes them"
                 )
-                yield f"  {len(unused)} of problems that the suite no longer has: {fate}"
+                yield f"  {len(unused)} unused (problems that the suite no longer has): {fate}"
 
     def to_json(self) -> dict[str, dict[str, int]]:
         """The counts by model, for the record."""
@@ -256,9 +256,9 @@ class Snapshots:
         return self._folder / f"{_file_name(model)}.{SNAPSHOT_EXTENSION}"
 
     def _is_cleaned(self, model: str) -> bool:
-        """Whether an update removes what is unused: only one of all problems of the suite.
+        """Whether an update removes unused lines: only if it ran every problem of the suite.
 
-        Two suites may have one name, and who runs a few tests wants no more than these changed.
+        Two suites may share a name, and a user who runs a few tests expects only these to change.
         """
         option = self._config.option
         kept = option.no_cleanup or getattr(option, "disable_unused_snapshots", False)
@@ -266,7 +266,7 @@ class Snapshots:
         return self._update and not kept and self._ran[model] == problems
 
     def _unused(self, model: str) -> frozenset[RequestId]:
-        """Lines of problems that the suite does not have; none where not all of it was loaded."""
+        """Lines of problems that the suite does not have; none if only part of it was loaded."""
         if self._is_cut:
             return frozenset()
         known = {task.id for task in self._suite.tasks}
@@ -274,7 +274,7 @@ class Snapshots:
 
 
 def _file_name(name: str) -> str:
-    """A name as part of a path: no separator, and no leading dot."""
+    """A name as part of a path, without separators and without a leading dot."""
     quoted = quote(name, safe=" +@=")
     return f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted
 
@@ -285,7 +285,7 @@ def _entries(file: str, session_id: str) -> dict[RequestId, str]:  # noqa: ARG00
 
 
 def _rewrite(file: Path, edit: Callable[[Entries], Entries]) -> None:
-    """Change a file as a whole: another worker may change it too, and a kill may come any time."""
+    """Replace a file as a whole: other workers change it too, and a kill may come at any time."""
     with exclusive_file_lock(file) if snapshot_file_lock_enabled() else nullcontext():
         entries = edit(read_snapshot(file))
         if not entries:

@@ -1,4 +1,4 @@
-"""The section on the terminal at the end of a run, and what GitHub Actions shows beside it."""
+"""The section on the terminal at the end of a run, and its counterparts on GitHub Actions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ON_GITHUB = "GITHUB_ACTIONS"
 
 
 def show(report: Report, terminal: pytest.TerminalReporter) -> None:
-    """Write the section, with what must not be overlooked at its end."""
+    """Write the section, with the lines that must not be overlooked at its end."""
     terminal.write_sep("=", "crossmath: modality gap")
     look = Look(terminal.config.get_verbosity(), ascii_only=not _takes_blocks(terminal))
     for line in report_lines(report, look):
@@ -33,11 +33,11 @@ def show(report: Report, terminal: pytest.TerminalReporter) -> None:
             with Path(job).open("a", encoding="utf-8") as stream:
                 stream.write(f"{markdown(report)}\n")
         except OSError as error:
-            terminal.write_line(f"the summary of the job is not written: {error}")
+            terminal.write_line(f"the job summary cannot be written: {error}")
 
 
 def _takes_blocks(terminal: pytest.TerminalReporter) -> bool:
-    """Whether the terminal shows more than ASCII."""
+    """Whether the terminal can show more than ASCII."""
     if os.environ.get("TERM") == "dumb":
         return False
     encoding = getattr(terminal._tw._file, "encoding", None) or "ascii"  # noqa: SLF001 - pytest has no other way to ask

@@ -1,9 +1,9 @@
 """Under pytest-xdist: which worker gets which tests, and which GPU.
 
-Workers are given *stretches*: all tests of a few consecutive problems of one
-model. A worker infers a stretch in batches, so no request is made by two, and
-one that dies loses no more than what it was working on. Which stretch a test
-belongs to follows from the list of test ids alone, see `run.plan.stretches`.
+Workers get *stretches*: all tests of a few consecutive problems of one model. A worker infers a
+stretch in batches, so no request is made by two workers, and a worker that dies loses only what
+it was working on. The stretch of a test follows from the list of test ids alone, see
+`run.plan.stretches`.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ if TYPE_CHECKING:
     import pytest
 
 GPU = "crossmath_gpu"
-"""Where a worker is told which GPU is its own."""
+"""Field of the worker input: the GPU of the worker."""
 
 FLAGS = "crossmath_flags"
-"""Where a worker is told which folder says that a model is not to be asked any more."""
+"""Field of the worker input: the folder whose flags say which models are decided."""
 
 _RESULTS = "crossmath_results"
-"""Where a test report, and a worker's last word, carry results as builtin types."""
+"""Field of test reports and of worker output: results as builtin types."""
 
 _TROUBLES = "crossmath_troubles"
-"""Where a worker's last word carries what is to be said about its cache."""
+"""Field of worker output: what went wrong with the cache of the worker."""
 
 
 class Outbox:
-    """In a worker: the lines of the record that are on their way to the controller."""
+    """In a worker: the lines of the record that wait to be sent to the controller."""
 
     def __init__(self) -> None:
-        """Nothing is on its way yet."""
+        """Start without any lines."""
         self._fresh: list[Result | Transcript] = []
 
     def put(self, line: Result | Transcript) -> None:
-        """Take a line, for the next report."""
+        """Add a line, for the next report."""
         self._fresh.append(line)
 
     def attach(self, report: pytest.TestReport) -> None:
-        """Put what arrived since the last report on this one."""
+        """Attach to this report the lines added since the last one."""
         if self._fresh:
             setattr(report, _RESULTS, self._take())
 
     def last_word(self, troubles: Sequence[str]) -> dict[str, Any]:
-        """What no report has carried."""
+        """The lines that no report has carried, for the output of the worker."""
         return {_RESULTS: self._take(), _TROUBLES: list(troubles)}
 
     def _take(self) -> list[dict[str, Any]]:
@@ -61,20 +61,20 @@ class Outbox:
 
 
 class Inbox:
-    """In the controller: what comes from the workers."""
+    """In the controller: what arrives from the workers."""
 
     def __init__(self, add: Callable[[Result | Transcript], None]) -> None:
-        """`add` takes every line of the record."""
+        """`add` is called with every line of the record."""
         self._add = add
         self.troubles: dict[str, None] = {}
-        """What went wrong with the workers' caches, each once."""
+        """What went wrong with the workers' caches, without duplicates."""
 
     def take(self, report: pytest.TestReport) -> None:
         """Take the lines that a report carries."""
         self._take(getattr(report, _RESULTS, ()))
 
     def take_last_word(self, said: Mapping[str, Any]) -> None:
-        """Take what a worker said when it left."""
+        """Take the final output of a worker."""
         self._take(said.get(_RESULTS, ()))
         self.troubles.update(dict.fromkeys(said.get(_TROUBLES, ())))
 
@@ -86,7 +86,7 @@ class Inbox:
 def make_scheduler(
     config: pytest.Config, log: Any, stretches_of: Callable[[Sequence[str], int], Scopes]
 ) -> Any:
-    """A scheduler of pytest-xdist that hands out stretches in their order."""
+    """A scheduler of pytest-xdist that hands out stretches in order."""
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
     class StretchScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
@@ -104,24 +104,24 @@ def make_scheduler(
         def remove_node(self, node: Any) -> str | None:
             crashed: str | None = super().remove_node(node)
             if crashed is not None:
-                # xdist would give the test that killed a worker to the next one.
+                # xdist would give the test that killed this worker to the next one.
                 for unit in (self.workqueue, *self.assigned_work.values()):
                     if crashed in unit.get(self._scopes[crashed], {}):
                         unit[self._scopes[crashed]][crashed] = True
             return crashed
 
-    # By size, as xdist orders scopes by default, stretches of several models would alternate,
+    # xdist orders scopes by size by default. The stretches of several models would alternate,
     # and each worker would load each model many times.
     config.option.loadscopereorder = False
     return StretchScheduling(config, log)
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that may be used, as ``CUDA_VISIBLE_DEVICES`` names them. Loads no torch."""
+    """The usable GPUs, as ``CUDA_VISIBLE_DEVICES`` names them. Does not import torch."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         listed = [name.strip() for name in named.split(",")]
-        # CUDA ignores what comes after a name that it does not know, such as -1.
+        # CUDA ignores everything from the first unknown name on, such as -1.
         known = listed.index("-1") if "-1" in listed else len(listed)
         return [name for name in listed[:known] if name]
     try:
@@ -135,15 +135,15 @@ def visible_gpus() -> list[str]:
 
 
 def automatic_workers() -> int:
-    """One worker for each GPU. Without one two at most: a model on a CPU wants several cores."""
+    """One worker per GPU; without a GPU at most two, as a model on a CPU needs several cores."""
     return len(visible_gpus()) or min(2, os.cpu_count() or 1)
 
 
 class GpuAssignment:
-    """Which worker has which GPU; that of a worker that died is free again."""
+    """Which worker has which GPU; the GPU of a worker that died becomes free again."""
 
     def __init__(self, gpus: Sequence[str]) -> None:
-        """`gpus` as `visible_gpus` gives them; none means that nothing is assigned."""
+        """`gpus` as `visible_gpus` returns them; if there are none, nothing is assigned."""
         self._held: dict[str, list[str]] = {gpu: [] for gpu in gpus}
 
     def take(self, worker: str) -> str | None:
@@ -155,16 +155,16 @@ class GpuAssignment:
         return gpu
 
     def release(self, worker: str) -> None:
-        """The worker is gone."""
+        """Free the GPU of a worker that is gone."""
         for workers in self._held.values():
             if worker in workers:
                 workers.remove(worker)
 
 
 def prepare_worker(workerinput: Mapping[str, Any]) -> None:
-    """Give a worker its GPU and its share of the cores. Before torch is imported, which asks once.
+    """Give a worker its GPU and its share of the cores. Call it before torch is imported.
 
-    Torch takes all cores in every worker otherwise. What the user set stays.
+    Otherwise torch uses all cores in every worker. A value set by the user is kept.
     """
     if gpu := workerinput.get(GPU):
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu

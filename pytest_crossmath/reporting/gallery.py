@@ -1,4 +1,4 @@
-"""Pictures in the HTML report: each once, as a data URI."""
+"""Pictures in the HTML report: each is stored once, as a data URI."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pytest_crossmath.tasks.pictures import Picture
 
 _MOST = 64_000_000
-"""Bytes of all pictures together: a browser must still open the page."""
+"""Limit for all pictures together, in bytes, so that a browser can open the page."""
 _KINDS = {".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".webp": "webp", ".bmp": "bmp"}
 
 
@@ -18,13 +18,13 @@ class Gallery:
     """The pictures of a page."""
 
     pictures: dict[str, str] = field(default_factory=dict)
-    """Data URI of each picture by its name on the page."""
+    """The data URI of each picture, by its name on the page."""
     size: int = 0
-    """Bytes of all of them."""
+    """Bytes of all pictures so far."""
     _names: dict[Picture, str] = field(default_factory=dict)
 
     def add(self, picture: Picture, name: str = "") -> str | None:
-        """The name of a picture, put in where it is new; None where it is missing, or too much."""
+        """Add a picture if it is new and return its name; None if it is missing or does not fit."""
         if name in self.pictures or (not name and picture in self._names):
             return name or self._names[picture]
         path = picture.path

@@ -1,4 +1,4 @@
-"""Annotations of GitHub Actions: what a job's page shows beside its log.
+"""Annotations of GitHub Actions, which the page of a job shows next to its log.
 
 Source: docs.github.com, "Workflow commands for GitHub Actions".
 """
@@ -15,7 +15,7 @@ _SHOWN = 20
 
 
 def workflow_commands(report: Report) -> Iterator[str]:
-    """A workflow command for each gate that failed or cannot tell, and for what regressed."""
+    """A workflow command for each gate that failed or is inconclusive, and for each regression."""
     for verdict in report.verdicts:
         for line in loud([verdict], inconclusive_fails=report.inconclusive_fails):
             fails = any_fails([verdict], inconclusive_fails=report.inconclusive_fails)
@@ -29,7 +29,7 @@ def workflow_commands(report: Report) -> Iterator[str]:
 
 
 def _command(kind: str, title: str, message: str) -> str:
-    """One line; nothing in it can start another command."""
+    """One command on one line, escaped so that its text cannot start another command."""
     return f"::{kind} title={_escape(title, also=':,')}::{_escape(message)}"
 
 

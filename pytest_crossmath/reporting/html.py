@@ -1,8 +1,8 @@
 """Run records as one HTML file: figures, and every problem with its picture and answer.
 
-The file needs no network and no other file. Whatever a model or a suite wrote is escaped by
-the template, or travels as JSON and is put in as text by the script; a content security
-policy allows no other script, style or request.
+The file needs neither a network nor any other file. Text that comes from a model or a suite is
+escaped by the template, or is passed as JSON and inserted as text by the script. A content
+security policy forbids every other script, style and request.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from pytest_crossmath.tasks.suite import Suite
 from pytest_crossmath.tasks.task import Form, Modality, Task
 
 LONGEST = 4_000
-"""Characters of a response that are shown; of a longer one its beginning and its end."""
+"""Longest response that is shown in full, in characters; a longer one is cut in the middle."""
 
 _ALL = 16_000_000
-"""Characters of all responses together: a browser must still open the page."""
+"""Limit for all responses together, in characters, so that a browser can open the page."""
 _LEAST = 500
 
 _HUES = {"text": "text", "image": "image", "image+text": "both"}
@@ -51,9 +51,9 @@ def write(document: Document) -> str:
 
 
 def page(reports: Sequence[Report], suite: Suite | None, notes: Sequence[str] = ()) -> str:
-    """The HTML of one or more runs, whose reports have the texts of responses.
+    """The HTML page of one or more runs; the reports must include the texts of responses.
 
-    Without a suite there are neither pictures nor problems. `notes` stand at its top.
+    Without a suite the page has no pictures and no problem texts. `notes` appear at its top.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -69,7 +69,7 @@ def page(reports: Sequence[Report], suite: Suite | None, notes: Sequence[str] = 
         notes=notes,
         runs=[_run(report) for report in reports],
         footer=f"pytest-crossmath {version('pytest-crossmath')}",
-        # The three are the package's own text, or JSON without a character that ends a script.
+        # Safe: the package's own text, and JSON without any character that ends a script.
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
         data=Markup(_json(_gallery(reports, suite))),  # noqa: S704
@@ -78,7 +78,7 @@ def page(reports: Sequence[Report], suite: Suite | None, notes: Sequence[str] = 
 
 
 def _run(report: Report) -> dict[str, Any]:
-    """What the template shows of a run."""
+    """The data of a run for the template."""
     run, summary = report.run, report.summary
     by_model = {model: [r for r in run.results if r.model == model] for model in run.models}
     about = [
@@ -86,7 +86,7 @@ def _run(report: Report) -> dict[str, Any]:
         report.decoding,
         f"{summary.responses:,} responses",
         *([f"started {started}"] if (started := run.header.get("started")) else []),
-        *(["broken off before its end"] if run.summary is None else []),
+        *(["interrupted"] if run.summary is None else []),
     ]
     return {
         "name": run.name,
@@ -145,7 +145,7 @@ def _row(row: Row, *, with_style: bool) -> dict[str, Any]:
 
 
 def _steps(shown: Sequence[dict[str, Any]], rows: Sequence[Row]) -> list[str]:
-    """The steps that some blank has; fills in the cells of each row."""
+    """All steps that occur; as a side effect, fills in the step cells of each row."""
     steps = sorted({step for row in rows for step in row.steps})
     for cells, row in zip(shown, rows, strict=True):
         cells["steps"] = [
@@ -158,7 +158,7 @@ def _steps(shown: Sequence[dict[str, Any]], rows: Sequence[Row]) -> list[str]:
 
 
 def _confusions(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
-    """Text beside each form with a picture: how often both, one or none of them was right."""
+    """Text against each form with a picture: how often both, one or neither was right."""
     solved: dict[str, list[tuple[tuple[str, int], bool]]] = {}
     for result in results:
         if result.outcome is not Outcome.ERROR:
@@ -191,7 +191,7 @@ def _verdict(verdict: Verdict) -> dict[str, str]:
 
 
 def _gallery(reports: Sequence[Report], suite: Suite | None) -> dict[str, Any]:
-    """What the script shows: every result, with each problem and picture once."""
+    """The data for the script: every result, and each problem and picture once."""
     runs = [report.run for report in reports]
     known: dict[str, Task] = {task.id: task for task in suite.tasks} if suite else {}
     order = {id: place for place, id in enumerate(known)}
@@ -240,7 +240,7 @@ def _gallery(reports: Sequence[Report], suite: Suite | None) -> dict[str, Any]:
 
 
 def _order(run: int, result: Result, *, places: Mapping[str, int]) -> tuple[Any, ...]:
-    """By problem, as the suite has them, and what is to be compared side by side."""
+    """Sort key: problems in the order of the suite, and results to compare next to each other."""
     place = places.get(result.problem, len(places))
     return place, result.problem, result.model, *result.form.order, result.sample, run
 
@@ -248,7 +248,7 @@ def _order(run: int, result: Result, *, places: Mapping[str, int]) -> tuple[Any,
 def _turned(
     reports: Sequence[Report],
 ) -> Iterator[tuple[tuple[int, str, str, str], str]]:
-    """For each run, model, modality and problem that changed since the other run how it did."""
+    """How each problem changed since the baseline, by run, model, modality and problem."""
     for place, report in enumerate(reports):
         for comparison in report.comparisons:
             for change in comparison.changes:
@@ -259,7 +259,7 @@ def _turned(
 
 
 def _seen(transcript: Transcript | None, longest: int) -> dict[str, str]:
-    """What the model copied from the picture, where it was asked to."""
+    """What the model copied from the picture, if it was asked to."""
     if transcript is None:
         return {}
     return {"cause": transcript.cause.value, "saw": shortened(transcript.response, longest)}
@@ -268,7 +268,7 @@ def _seen(transcript: Transcript | None, longest: int) -> dict[str, str]:
 def _shown(
     results: Sequence[Result], known: Mapping[str, Task], ids: Sequence[str]
 ) -> dict[str, Any]:
-    """The problems, and the pictures that they show."""
+    """The problems and their pictures."""
     forms: dict[str, dict[Form, None]] = {id: {} for id in ids}
     for result in results:
         forms[result.problem][result.form] = None
@@ -291,18 +291,18 @@ def _problem(id: str, task: Task | None, forms: Iterable[Form], gallery: Gallery
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:
-    """A response of at most so many characters, and a word on what was left out."""
+    """A response cut to at most `longest` characters, with a note where text was left out."""
     if len(text) <= longest:
         return text
     head, tail = 2 * longest // 3, longest // 3
-    left = f"[… {len(text) - head - tail:,} characters left out, the record has them …]"
+    left = f"[… {len(text) - head - tail:,} characters left out; see the record …]"
     return f"{text[:head]}\n\n{left}\n\n{text[-tail:]}"
 
 
 def _json(content: object) -> str:
-    """JSON that may stand in a script element: nothing in it can end that."""
+    """JSON that is safe inside a script element: it cannot end the element."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    # A lone surrogate is no UTF-8, and a model can write one.
+    # A lone surrogate cannot be encoded as UTF-8, but a model can write one.
     plain = text.encode("utf-8", "replace").decode("utf-8")
     return plain.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 

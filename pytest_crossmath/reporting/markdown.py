@@ -30,7 +30,7 @@ def write(document: Document) -> str:
 
 
 def markdown(report: Report) -> str:
-    """The report. Names of models and problems are shown as they are, whatever is in them."""
+    """The report as Markdown, in which names of models and problems are escaped."""
     return "\n".join([*_lines(report), ""])
 
 
@@ -69,7 +69,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield from (f"- {_plain(v.gate)}: {_plain(n)}" for v in report.verdicts for n in v.notes)
     for comparison in report.comparisons:
         yield from _changes(comparison.model, comparison.changes)
-    yield from (f"- other than there: {_plain(line)}" for line in report.differences)
+    yield from (f"- differs from the baseline: {_plain(line)}" for line in report.differences)
 
 
 def _changes(model: str, changes: Iterable[Change]) -> Iterator[str]:
@@ -99,5 +99,5 @@ def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[st
 
 
 def _plain(text: str) -> str:
-    """The text as it is, whatever Markdown or HTML would make of it."""
+    """The text with everything escaped that Markdown or HTML would interpret."""
     return _SPECIAL.sub(r"\\\1", without_controls(text))

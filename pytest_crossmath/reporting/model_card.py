@@ -19,11 +19,11 @@ _TASK = "image-text-to-text"
 
 
 def write_card(file: Path, run: Run, model: str) -> int:
-    """Put the figures of one model into its card; gives how many there are.
+    """Write the figures of one model into its card, and return how many there are.
 
-    Figures of an earlier run on the same suite are replaced, everything else stays. A card
-    that is not there is made. Raises `ModelError` where huggingface_hub is missing, and
-    `OptionError` for a card that cannot be understood, `OutputError` where it cannot be written.
+    Figures of an earlier run on the same suite are replaced; everything else stays. A missing
+    card is created. Raises `ModelError` if huggingface_hub is missing, `OptionError` for a card
+    that cannot be parsed, and `OutputError` for one that cannot be written.
     """
     try:
         from huggingface_hub import ModelCard, ModelCardData
@@ -58,7 +58,7 @@ def write_card(file: Path, run: Run, model: str) -> int:
 
 
 def _figures(run: Run, model: str) -> Iterator[Any]:
-    """Solved in each form, and the gap of each form with a picture, in per cent and points."""
+    """The share solved in each form (per cent) and the gap of each form with a picture (points)."""
     from huggingface_hub import EvalResult
 
     suite = run.header.get("suite", {})

@@ -1,8 +1,8 @@
 """The run record: JSON lines, appended as responses arrive.
 
-The first line says what was run, then comes one line a response, and the last
-has the figures. A run that was killed has no last line, and its record is
-still read. Fields are fixed: other tools read them.
+The first line says what was run, each following line holds one response, and the last line
+holds the figures. The record of a run that was killed has no last line and can still be read.
+The fields are fixed, since other tools read them.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _LIBRARIES = ("pytest", "pillow", "torch", "torchvision", "transformers", "peft"
 class RecordWriter:
     """An open run record.
 
-    A disk that fills up in the middle does not end the run: the trouble is kept
-    in `trouble`, for the report to say, and nothing more is written.
+    A disk that fills up does not end the run: the error is kept in `trouble` for the report,
+    and nothing more is written.
     """
 
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
-        """Create the file with its first line; a file that is there is not touched."""
+        """Create the file with its first line; an existing file is not touched."""
         self.path = path
         self.trouble: str | None = None
         try:
@@ -50,11 +50,11 @@ class RecordWriter:
         self._write(self.header)
 
     def append(self, result: Result | Transcript) -> None:
-        """Add one response, or what a model saw."""
+        """Add one response or one transcript."""
         self._write(result.to_json())
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Add the last line and close."""
+        """Add the last line and close the file."""
         self._write({"type": "summary", **summary})
         with suppress(OSError):
             self._stream.close()
@@ -63,7 +63,7 @@ class RecordWriter:
         if self.trouble:
             return
         try:
-            # One call for a whole line, flushed: a killed run leaves whole lines behind.
+            # One call for each line, then a flush: a killed run leaves whole lines behind.
             self._stream.write(json.dumps(record, ensure_ascii=False) + "\n")
             self._stream.flush()
         except OSError as error:
@@ -71,10 +71,10 @@ class RecordWriter:
 
 
 def read_record(path: Path, *, texts: bool = False) -> Run:
-    """Read a record. Without `texts` the responses are left out: they are most of it.
+    """Read a record, without the texts of responses unless `texts` is set: they are the bulk of it.
 
-    A last line that was cut off is left out too, as after a kill. Raises `RecordError`
-    with file and line for anything else that is no record.
+    A truncated last line, as after a kill, is ignored. Raises `RecordError` with file and line
+    for anything else that is not a record.
     """
     header: Mapping[str, Any] | None = None
     results: dict[ResultId, Result] = {}
@@ -100,20 +100,20 @@ def read_record(path: Path, *, texts: bool = False) -> Run:
             if is_last and header is not None and isinstance(error, json.JSONDecodeError):
                 break
             detail = f"the field {error} is missing" if isinstance(error, KeyError) else error
-            raise RecordError(f"{path}:{number}: no line of a run record: {detail}") from None
+            raise RecordError(f"{path}:{number}: not a line of a run record: {detail}") from None
     if header is None:
-        raise RecordError(f"{path} is empty: it is no run record")
+        raise RecordError(f"{path} is empty: it is not a run record")
     return Run(
         relative(path), header, tuple(results.values()), tuple(transcripts.values()), summary
     )
 
 
 def check_writable(path: Path) -> None:
-    """Raise `OptionError` unless a new record can be made there. Makes the folders on the way."""
+    """Raise `OptionError` unless a new record can be created there. Creates missing folders."""
     try:
         require_new_file(path, "the run record")
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Tried rather than asked: permissions say nothing of /proc, or of a read-only disk.
+        # Try it: permissions alone do not reveal /proc or a read-only disk.
         path.open("x").close()
         path.unlink()
     except OSError as error:
@@ -121,15 +121,15 @@ def check_writable(path: Path) -> None:
 
 
 def default_path(root: Path) -> Path:
-    """A new file under ``.crossmath/runs``; the folder is kept out of git."""
-    with suppress(OSError):  # the writer says what is wrong with the folder
+    """The path of a new file under ``.crossmath/runs``, a folder that git ignores."""
+    with suppress(OSError):  # the writer reports what is wrong with the folder
         make_folder(root)
     started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     return root / FOLDER / "runs" / f"{started}-{secrets.token_hex(3)}.jsonl"
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:
-    """The lines that are not empty, with their numbers, and whether each is the last."""
+    """The non-empty lines: number, text, and whether it is the last one."""
     try:
         with path.open(encoding="utf-8-sig") as stream:
             waiting: tuple[int, str] | None = None
@@ -145,11 +145,11 @@ def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:
 
 
 def _checked_header(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A first line whose fields can be relied on."""
+    """The first line, with its fields checked."""
     if fields["type"] != "run":
-        raise ValueError("the first line of a run record says what was run")
+        raise ValueError("the first line must be the one of type 'run'")
     if fields["schema"] != SCHEMA:
-        raise ValueError(f"schema {fields['schema']!r} is not known, only {SCHEMA}")
+        raise ValueError(f"schema {fields['schema']!r} is unknown; only {SCHEMA} is supported")
     _checked(fields, {"suite": dict, "models": dict, "settings": dict, "versions": dict})
     _checked(fields, {"modalities": list, "styles": list})
     _checked(fields.get("models", {}), dict.fromkeys(fields.get("models", {}), dict))
@@ -157,7 +157,7 @@ def _checked_header(fields: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _checked(fields: Mapping[str, Any], kinds: Mapping[str, type]) -> Mapping[str, Any]:
-    """The fields; raises `TypeError` where one that is there is of another kind."""
+    """The fields; raises `TypeError` if one that is present has the wrong type."""
     for field, kind in kinds.items():
         if not isinstance(fields.get(field, kind()), kind):
             raise TypeError(f"the field {field!r} cannot be {fields[field]!r:.40}")

@@ -1,7 +1,7 @@
 """A run that has ended, with its figures: the one value that every writer takes.
 
-The run that has just ended makes one, and `report_of` makes one of a record, so that terminal,
-page, Markdown and annotations say the same of both.
+A live run builds one when it ends, and `report_of` builds one from a record, so terminal, page,
+Markdown and annotations show the same for both.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from pytest_crossmath.reporting.summary import (
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How the problems of one model changed since another run."""
+    """How the results of one model changed since the baseline."""
 
     model: str
     """Name of the model."""
     base: str
-    """Its name in the other run."""
+    """Its name in the baseline."""
     changes: Sequence[Change]
     """One for each form."""
 
@@ -42,33 +42,33 @@ class Report:
     """A run that has ended."""
 
     run: Run
-    """What was asked, and every result; the texts of responses may be left out."""
+    """What was asked, and every result; the texts of responses may be missing."""
     summary: Summary
     """The figures."""
     splits: Sequence[Split] = ()
-    """Why pictures were missed, where that was asked."""
+    """Why pictures were missed, if the run was asked to diagnose that."""
     comparisons: Sequence[Comparison] = ()
-    """What changed since the run that this one is compared with."""
+    """What changed since the baseline."""
     differences: Sequence[str] = ()
-    """Settings and versions that were others there."""
+    """Settings and versions that differ from the baseline, one line each."""
     verdicts: Sequence[Verdict] = ()
-    """What the gates say."""
+    """The verdicts of the gates."""
     inconclusive_fails: bool = False
-    """Whether a gate that cannot tell fails the run."""
+    """Whether an inconclusive gate fails the run."""
     stopped: Sequence[str] = ()
-    """Models that were not asked everything, a line each."""
+    """Models that were stopped early, one line each."""
     snapshots: Sequence[str] = ()
-    """What became of outcomes since their snapshot, in lines."""
+    """How outcomes changed since their snapshot, as lines."""
     seconds: float
-    """Wall-clock time of the run; of a record the time in the backends."""
+    """Wall-clock time of a live run; for a record, the time spent in the backends."""
     record: str | None = None
-    """Path of the run record; None where nothing was recorded."""
+    """Path of the run record; None if nothing was recorded."""
     troubles: Sequence[str] = ()
-    """What went wrong with record and cache."""
+    """What went wrong with the record and the cache, one line each."""
 
     @property
     def suite(self) -> str:
-        """Name and size of the suite, and how much of it was asked."""
+        """Name and size of the suite, and how many of its problems were asked."""
         suite = self.run.header.get("suite", {})
         return suite_title(suite.get("name"), len(suite.get("problems", ())), self.summary.problems)
 
@@ -79,21 +79,21 @@ class Report:
 
     @property
     def unsolved(self) -> Mapping[str, Mapping[str, Sequence[str]]]:
-        """For each model and form the problems that were not solved."""
+        """The problems that were not solved, by model and form."""
         return unsolved(self.run.results)
 
     def with_texts(self) -> Report:
-        """The report with the texts of responses, from the record. Raises `RecordError`."""
+        """The report with the texts of responses, read from the record. Raises `RecordError`."""
         if self.record is None:
             raise RecordError("there is no run record")
         return replace(self, run=read_record(Path(self.record), texts=True))
 
 
 def report_of(run: Run, base: Run | None = None) -> Report:
-    """The report of a record; what changed since `base`, where that is given.
+    """The report of a record, with what changed since `base` if that is given.
 
     Raises `ComparisonError` for two runs that cannot be compared, and `RecordError` for a
-    record whose last line cannot be used.
+    record whose last line is invalid.
     """
     summary = summarize_run(run.results)
     return Report(
@@ -108,19 +108,19 @@ def report_of(run: Run, base: Run | None = None) -> Report:
 
 
 def side_by_side(runs: Sequence[Run]) -> tuple[list[Report], list[str]]:
-    """The report of each run, compared with the first; and in lines why some cannot be."""
+    """The report of each run, compared with the first, and notes on those that cannot be."""
     reports, notes = [report_of(runs[0])], []
     for run in runs[1:]:
         try:
             reports.append(report_of(run, runs[0]))
         except ComparisonError as error:
             reports.append(report_of(run))
-            notes.append(f"{run.name} is not compared with {runs[0].name}: {error}")
+            notes.append(f"{run.name} cannot be compared with {runs[0].name}: {error}")
     return reports, notes
 
 
 def suite_title(name: object, count: int, asked: int | None = None) -> str:
-    """Name and size of a suite, and how many of its problems were asked, where that is fewer."""
+    """Name and size of a suite, and how many of its problems were asked if not all."""
     of = f"{asked} of " if asked is not None and asked < count else ""
     return f"{name} ({of}{count} problem{'s' if count > 1 else ''})"
 
@@ -146,4 +146,4 @@ def _verdicts(run: Run) -> list[Verdict]:
     try:
         return [Verdict.from_json(fields) for fields in (run.summary or {}).get("gates") or ()]
     except (ValueError, TypeError, KeyError) as error:
-        raise RecordError(f"{run.name}: the last line has a gate that is none: {error}") from None
+        raise RecordError(f"{run.name}: the last line has an invalid gate: {error}") from None

@@ -1,7 +1,7 @@
 """The published metrics of saved responses: what `crossmath score` prints and writes.
 
-One run is one sample number. Figures are means over runs, with the sample
-standard deviation beside them where there are several.
+All responses with the same sample number form one run. Figures are means over runs; if there are
+several, the sample standard deviation is given as well.
 
 Source: CrossMath (arXiv 2604.16256), evaluation protocol.
 """
@@ -22,7 +22,7 @@ from pytest_crossmath.tasks.task import Form
 
 _STEPS = {"1": "step1_acc", "2": "step2_acc", "3": "step3_acc", "4+": "step4plus_acc"}
 UNNAMED = "responses"
-"""Name of the model where a file names none."""
+"""Name of the model if the file does not name one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +32,18 @@ class FormScores:
     model: str
     """Name of the model, or `UNNAMED`."""
     form: Form
-    """The form, with its style where the file has several styles."""
+    """The form, with its style if the file has several styles."""
     runs: tuple[Metrics, ...]
-    """The metrics of each run, by sample number."""
+    """The metrics of each run, in the order of sample numbers."""
     offered: int
-    """How many problems of the suite have this form."""
+    """Number of problems in the suite that have this form."""
     missing: tuple[str, ...]
-    """Problems that have this form without a response in some run: they count in none."""
+    """Problems without a response in at least one run; they are counted in none."""
     repeated: int
-    """Responses of which the file holds a later one to the same request."""
+    """Number of responses that a later one to the same request supersedes."""
 
     def to_json(self) -> dict[str, Any]:
-        """The figures under their published names, fractions from 0 to 1."""
+        """The figures under their published names, as fractions from 0 to 1."""
         named = {
             "micro_acc": [r.micro for r in self.runs],
             "macro_acc": [r.macro for r in self.runs],
@@ -65,8 +65,8 @@ class FormScores:
 def score_saved(suite: Suite, responses: Iterable[SavedResponse]) -> tuple[FormScores, ...]:
     """Score saved responses against a suite.
 
-    Responses to problems of other suites are left out. Where one request is there
-    twice, the last counts, as in a file that was appended to.
+    Responses to problems of other suites are ignored. If a request has several responses, the
+    last one counts, as in a file that was appended to.
     """
     tasks = {task.id: task for task in suite.tasks}
     saved = [response for response in responses if response.id.task in tasks]
@@ -88,7 +88,7 @@ def score_saved(suite: Suite, responses: Iterable[SavedResponse]) -> tuple[FormS
 
 
 def _with_form(form: Form, suite: Suite, several_styles: bool) -> list[str]:
-    """The problems that can be shown in a form; of one without a style, puzzles in any."""
+    """The problems that have a form; puzzles in any style match a form without one."""
     exactly = several_styles and not suite.can_be_proved
     return [
         task.id
@@ -105,7 +105,7 @@ def _form_scores(
     repeated: int,
 ) -> FormScores:
     ordered = [by_sample[sample] for sample in sorted(by_sample)]
-    # A run over fewer problems is no run of the same test.
+    # Runs over different problems could not be averaged.
     missing = tuple(id for id in problems if any(id not in run for run in ordered))
     runs = ([score for id, score in run.items() if id not in missing] for run in ordered)
     return FormScores(

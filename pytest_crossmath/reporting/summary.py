@@ -1,7 +1,7 @@
-"""The figures of a run, computed from its results and from nothing else.
+"""The figures of a run, computed from its results alone.
 
-The terminal table, the record's last line and every later report read these, so
-that a file reaches the same figures as the run that wrote it.
+The terminal table, the last line of the record and every later report use these, so a record
+gives the same figures as the run that wrote it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Gap:
 
     @property
     def word(self) -> str:
-        """The gap in a plain word."""
+        """The gap in plain words."""
         if self.interval.low > 0:
             return "worse"
         return "better" if self.interval.high < 0 else "no clear difference"
@@ -51,17 +51,17 @@ class Row:
     style: str | None
     """Image style; None without an image."""
     problems: int
-    """Problems measured; those whose backend failed are not."""
+    """Problems measured; backend errors are left out."""
     solved: float
     """Macro accuracy: fraction with every blank right, mean over samples, 0 to 1."""
     solved_interval: Interval
-    """95 % interval of `solved`: Wilson, or by problem with several samples."""
+    """95 % interval of `solved`: Wilson, or over problems if there are several samples."""
     blanks: float
     """Micro accuracy: mean over problems of the fraction of blanks right, 0 to 1."""
     gap: Gap | None
-    """Gap to text; None for text itself, and where text was not asked."""
+    """Gap to text; None for text itself, or if text was not asked."""
     steps: Mapping[str, float] = field(default_factory=dict, hash=False)
-    """Fraction of blanks right by the step that fills them: ``1``, ``2``, ``3``, ``4+``."""
+    """Fraction of blanks right, by the step that fills them: ``1``, ``2``, ``3``, ``4+``."""
 
     @property
     def form(self) -> Form:
@@ -74,15 +74,15 @@ class Summary:
     """The figures of a run."""
 
     rows: tuple[Row, ...]
-    """One for each model, form and style, in the order they were asked for."""
+    """One for each model, form and style, in the order in which they were requested."""
     outcomes: Mapping[str, Mapping[str, int]]
-    """For each model the count of every outcome that occurred."""
+    """For each model, the count of every outcome that occurred."""
     problems: int
     """Problems asked in any form."""
     responses: int
     """Responses measured."""
     cached: int
-    """Of those, how many were in the cache."""
+    """How many of those came from the cache."""
     new_tokens: int
     """Tokens generated in this run."""
     seconds: float
@@ -90,17 +90,17 @@ class Summary:
 
     @property
     def several_styles(self) -> bool:
-        """Whether one form was shown in more than one style, one without a name included."""
+        """Whether any modality was shown in several styles; no style counts as one."""
         shown = {row.form for row in self.rows}
         return len(shown) > len({form.modality for form in shown})
 
     @property
     def has_blanks(self) -> bool:
-        """Whether its tasks have steps: a question has one answer, and none."""
+        """Whether any task has blanks with steps; questions have a single answer instead."""
         return any(row.steps for row in self.rows)
 
     def to_json(self) -> dict[str, Any]:
-        """Builtin types only."""
+        """The figures as builtin types."""
         return asdict(self)
 
 
@@ -141,24 +141,24 @@ _PARTS = (*(cause.value for cause in Cause), _NO_ANSWER, _UNKNOWN, _ONLY_AS_IMAG
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Why one model missed pictures, and what each cause has in the gap."""
+    """Why one model missed pictures, and how much each cause contributes to the gap."""
 
     model: str
     """Name of the model."""
     missed: Mapping[str, int]
-    """For each `Cause` how many responses to pictures were missed for it."""
+    """Number of missed responses to pictures, by `Cause`."""
     gap: Mapping[str, float]
-    """The parts of the gap of `image` to text by cause, -1 to 1; they add up to it. Beside the
-    causes there are ``no answer``, ``unknown`` where the backend failed to say what it saw, and
-    ``only as image``, what text missed and the picture did not. Empty where text was not asked."""
+    """The gap of `image` to text split by cause, -1 to 1; the parts add up to the gap. Besides the
+    causes there are ``no answer``, ``unknown`` (the backend failed to say what it saw) and
+    ``only as image`` (solved as picture but not as text). Empty if text was not asked."""
 
     def to_json(self) -> dict[str, Any]:
-        """Builtin types only."""
+        """The figures as builtin types."""
         return asdict(self)
 
 
 def split_by_cause(results: Iterable[Result], transcripts: Iterable[Transcript]) -> list[Split]:
-    """Why each model missed pictures; nothing where no model was asked what it saw."""
+    """Why each model missed pictures; empty if no model was asked what it saw."""
     causes = {transcript.id: transcript.cause for transcript in transcripts}
     if not causes:
         return []
@@ -201,7 +201,7 @@ def _cause(result: Result, causes: Mapping[ResultId, Cause]) -> str:
 
 
 def unsolved(results: Iterable[Result]) -> dict[str, dict[str, list[str]]]:
-    """For each model and form the problems that some sample did not solve; errors left out."""
+    """By model and form, the problems that any sample failed to solve; errors do not count."""
     found: dict[str, dict[str, list[str]]] = {}
     for result in sorted(results, key=_form_order):
         if result.outcome not in {Outcome.SOLVED, Outcome.ERROR}:
@@ -241,7 +241,7 @@ def _rate_interval(group: Sequence[Result], rates: Mapping[str, float]) -> Inter
 
 
 def _solved_by_problem(results: Iterable[Result]) -> dict[str, float]:
-    """For each problem the fraction of its samples that were solved."""
+    """For each problem, the fraction of its samples that were solved."""
     solved: Counter[str] = Counter()
     asked: Counter[str] = Counter()
     for result in results:

@@ -1,6 +1,6 @@
-"""Results as lines for a terminal. Nothing here prints: the plugin does.
+"""Results as lines for a terminal. Nothing here prints; the plugin does.
 
-The lines fit 80 columns, and whatever a model wrote is made harmless first.
+The lines fit 80 columns, and control characters in model output are escaped.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from pytest_crossmath.tasks.score import Outcome
 from pytest_crossmath.tasks.task import Modality
 
 CAUSES = {
-    Cause.READ_RIGHT: "copied the grid right, and reasoned wrong",
-    Cause.MISREAD: "copied another grid, and its answer solves that",
-    Cause.BOTH: "copied another grid, and its answer does not solve that",
+    Cause.READ_RIGHT: "copied the grid correctly, then reasoned wrongly",
+    Cause.MISREAD: "copied a different grid and solved that one",
+    Cause.BOTH: "copied a different grid and did not solve it either",
     Cause.NO_GRID: "copied nothing that is a grid",
 }
-"""What a cause means, for a reader."""
+"""What each cause means, in the words of the reports."""
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _SOLVED_BLANKS = "solved: every blank right; blanks: share of blanks right; (): 95 % interval"
@@ -37,13 +37,13 @@ _GAP = "gap to text: solved as text minus solved in this form, same problems, in
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How much is shown, and with which characters."""
+    """How much is shown, and in which characters."""
 
     verbosity: int = 0
-    """As pytest counts ``-v`` and ``-q``: below 0 leaves out what is not needed for a verdict, 1
-    shows whole lists of what changed, 2 also what was not solved."""
+    """As pytest counts ``-v`` and ``-q``: below 0 shows only what a verdict needs, 1 lists every
+    changed problem, 2 also every problem that was not solved."""
     ascii_only: bool = False
-    """Whether the terminal takes nothing else."""
+    """Whether the terminal can show ASCII only."""
 
 
 def report_lines(report: Report, look: Look) -> Iterator[str]:
@@ -62,7 +62,7 @@ def report_lines(report: Report, look: Look) -> Iterator[str]:
     shown = 0 if look.verbosity < 0 else SHOWN if look.verbosity == 0 else None
     for comparison in report.comparisons:
         yield from change_lines(comparison.model, comparison.base, comparison.changes, shown=shown)
-    yield from (f"  other than there: {difference}" for difference in report.differences)
+    yield from (f"  differs from the baseline: {difference}" for difference in report.differences)
     yield from report.stopped
     if report.verdicts:
         yield from ("", *gate_table(report.verdicts), "")
@@ -82,14 +82,14 @@ def modality_gap_table(summary: Summary, *, several_styles: bool) -> Iterator[st
 
 
 def legend(summary: Summary) -> Iterator[str]:
-    """What the columns of the table mean."""
+    """The meaning of the columns."""
     yield _SOLVED_BLANKS if summary.has_blanks else _SOLVED_ANSWER
     if len({row.modality for row in summary.rows}) > 1:
         yield _GAP
 
 
 def figures(row: Row, *, has_blanks: bool) -> list[str]:
-    """The cells of a row beside its form: solved, the share of blanks if there are any, the gap."""
+    """The cells of a row after its form: solved, share of blanks (if there are any), gap."""
     return [solved_cell(row), *([f"{row.blanks:.1%}"] if has_blanks else []), gap_cell(row)]
 
 
@@ -99,7 +99,7 @@ def headers(*, has_blanks: bool) -> list[str]:
 
 
 def step_table(summary: Summary, look: Look, *, several_styles: bool) -> Iterator[str]:
-    """How many blanks are right by the rounds of deduction that they take."""
+    """Share of blanks right, by the rounds of deduction that they take."""
     steps = sorted({step for row in summary.rows for step in row.steps})
     if len(steps) < 2:
         return
@@ -120,7 +120,7 @@ def step_table(summary: Summary, look: Look, *, several_styles: bool) -> Iterato
 
 
 def cause_lines(splits: Iterable[Split]) -> Iterator[str]:
-    """Why pictures were missed, and what each cause has in the gap."""
+    """Why pictures were missed, and how much each cause contributes to the gap."""
     for split in splits:
         total = sum(split.missed.values())
         if total:
@@ -151,11 +151,11 @@ def outcome_lines(summary: Summary) -> Iterator[str]:
         counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
         yield f"outcomes of {model}: {counts}"
         if Outcome.ERROR.value in outcomes:
-            yield "  an error is no measurement: it counts nowhere in the table"
+            yield "  errors are not measurements, so the table leaves them out"
 
 
 def throughput(summary: Summary, seconds: float) -> str:
-    """One line on how long it took."""
+    """One line with the number of responses, the time and the speed."""
     if not summary.responses:
         return f"no response in {seconds:.1f} s"
     speed = (
@@ -167,12 +167,12 @@ def throughput(summary: Summary, seconds: float) -> str:
 
 
 def form_name(row: Row, *, with_style: bool) -> str:
-    """The form, with its style where there are several."""
+    """The form, with its style if there are several."""
     return str(row.form if with_style else row.form.pooled)
 
 
 def solved_cell(row: Row) -> str:
-    """The share solved with its interval."""
+    """The share solved, with its interval."""
     return f"{row.solved:.1%} {row.solved_interval.in_percent}"
 
 
@@ -184,12 +184,12 @@ def gap_cell(row: Row) -> str:
 
 
 def gap_figures(gap: Gap) -> str:
-    """A gap in points with its interval."""
+    """A gap in points, with its interval."""
     return f"{100 * gap.points:+.1f} {gap.interval.in_points}"
 
 
 def _table(summary: Summary, *, several_styles: bool) -> Iterator[str]:
-    """The table: each model on a line of its own, then its forms, and under a form its styles."""
+    """The table: each model on its own line, then its forms, and under a form its styles."""
     from tabulate import tabulate
 
     rows, has_blanks = summary.rows, summary.has_blanks
@@ -199,7 +199,7 @@ def _table(summary: Summary, *, several_styles: bool) -> Iterator[str]:
         for row in rows
     )
     titles = headers(has_blanks=has_blanks)
-    # The headers go in as a row: tabulate makes columns two wider than a header needs.
+    # The headers are passed as a row: as headers, tabulate would make columns two wider.
     ruler, header, *lines, _ = tabulate(
         [titles, *cells],
         tablefmt="simple",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from pytest_crossmath.cli.main import main
+from pytest_crossmath.cli.main import COMMANDS, main
 from pytest_crossmath.tasks.saving import SuiteWriter
 from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.tasks.task import Task
@@ -25,7 +27,7 @@ def test_models_lists_the_names(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_generate_makes_a_suite(tmp_path: Path) -> None:
-    """What `crossmath generate` writes is a suite, named by its folder."""
+    """`crossmath generate` writes a suite that is named after its folder."""
     out = tmp_path / "my-suite"
     assert main(["generate", "--count", "3", "--seed", "1", "--out", str(out)]) == 0
     suite = load_suite(str(out))
@@ -48,7 +50,7 @@ def test_generate_makes_a_suite(tmp_path: Path) -> None:
 def test_generate_refuses(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    """A bad value is one line and exit status 2."""
+    """A bad value gives one line and exit status 2."""
     common = ["generate", "--count", "3", "--seed", "1", "--out", str(tmp_path / "s")]
     assert main([*common, *arguments]) == 2
     assert capsys.readouterr().err.startswith(f"crossmath: {message}")
@@ -57,7 +59,7 @@ def test_generate_refuses(
 def test_a_bar_shows_how_far_it_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of all problems, those of a run that was broken off included."""
+    """It counts all problems, including those of an interrupted run."""
 
     class BrokenOffError(Exception):
         pass
@@ -96,7 +98,7 @@ def test_generate_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_generate_into_a_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder that cannot be made is one line."""
+    """A folder that cannot be created is reported in one line."""
     (tmp_path / "file").write_text("")
     out = str(tmp_path / "file" / "suite")
     assert main(["generate", "--count", "1", "--seed", "1", "--out", out]) == 2
@@ -104,7 +106,7 @@ def test_generate_into_a_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_generate_never_makes_a_bundled_problem(tmp_path: Path) -> None:
-    """Not even under the suite's own name and seed, unless it is to be made again."""
+    """Not even under the name and seed of the bundled suite, unless `--rebuild` is given."""
     out = tmp_path / "mini"
     common = ["generate", "--count", "5", "--seed", "2604", "--difficulty", "mini"]
     assert main([*common, "--out", str(out)]) == 0
@@ -117,7 +119,7 @@ def test_generate_never_makes_a_bundled_problem(tmp_path: Path) -> None:
 
 
 def test_a_style_of_ones_own(tmp_path: Path) -> None:
-    """Fields in a TOML file; the suite's style has the file's name."""
+    """Its fields come from a TOML file, and the style is named after the file."""
     (tmp_path / "night_sky.toml").write_text('background = "#101030"')
     out = tmp_path / "s"
     style = str(tmp_path / "night_sky.toml")
@@ -133,7 +135,7 @@ def test_a_style_of_ones_own(tmp_path: Path) -> None:
 def test_a_changed_picture_or_text_differs_from_the_manifest(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What was put in the place of a problem is found, sound as it may be by itself."""
+    """A problem that was replaced by another valid one is found."""
     one, two = tmp_path / "one", tmp_path / "two"
     for seed, out in (("1", one), ("2", two)):
         common = ["--difficulty", "mini", "--name", "s", "--out", str(out)]
@@ -156,15 +158,16 @@ def test_a_changed_picture_or_text_differs_from_the_manifest(
      "train sft", "train grpo"],
 )  # fmt: skip
 def test_every_example_works_as_printed(tmp_path: Path, command: str) -> None:
-    """The examples in the help can be pasted into a shell."""
+    """The example in the help can be pasted into a shell."""
     shown = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "pytest_crossmath.cli.main", *command.split(), "--help"],
-        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "500"},
+        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "80"},
     ).stdout  # fmt: skip
-    example = shown.partition("example: ")[2].strip()
+    example = shown.partition("\nexample:\n")[2]
+    assert example
     bin_folder = Path(sys.executable).parent
     subprocess.run(  # noqa: S602 - our own example
-        example, shell=True, cwd=tmp_path, capture_output=True, check=True,
+        f"set -e\n{example}", shell=True, cwd=tmp_path, capture_output=True, check=True,
         env={**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"},
     )  # fmt: skip
 
@@ -177,8 +180,51 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert "usage: crossmath" in capsys.readouterr().out
 
 
+every_command = pytest.mark.parametrize("name", COMMANDS)
+
+
+@every_command
+def test_every_option_is_explained(name: str) -> None:
+    """Each help text names the choices and the default, and no two of a command are the same."""
+    parser = argparse.ArgumentParser()
+    COMMANDS[name].add_arguments(parser)
+    helps = []
+    for action in parser._actions:
+        text = (action.help or "") % {"prog": "crossmath"}
+        assert text, action.dest
+        assert not re.search(r"\b(see|as) above\b", text), action.dest
+        for choice in action.choices or ():
+            assert re.search(rf"(?<!\S){re.escape(str(choice))}\b", text), (action.dest, choice)
+        if action.default not in (None, [], argparse.SUPPRESS) and action.default is not False:
+            assert f"(default: {_as_typed(action.default)})" in text, action.dest
+        helps.append(text)
+    assert len(set(helps)) == len(helps)
+
+
+def _as_typed(default: object) -> str:
+    """A default as a user would type it."""
+    if isinstance(default, list):
+        return " ".join(map(_as_typed, default))
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+@every_command
+def test_help_fits_a_terminal_of_80_columns(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The example in the help is exactly the command to type, line by line."""
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit, match="0"):
+        main([*name.split(), "--help"])
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    example = COMMANDS[name].EXAMPLE
+    assert shown.partition("\nexample:\n")[2] == f"{example}\n"
+    assert max(map(len, example.splitlines())) <= 76
+
+
 def test_verify_reports_defects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A sound suite exits 0; a wrong key exits 1, with a line and a JSON entry for it."""
+    """A sound suite gives 0; a wrong key gives 1, with a line and a JSON entry for it."""
     out, report = tmp_path / "s", tmp_path / "report.json"
     assert main(["generate", "--count", "2", "--seed", "1", "--out", str(out)]) == 0
     assert main(["verify", str(out)]) == 0
@@ -195,7 +241,7 @@ def test_verify_reports_defects(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_verify_against_finds_a_leak(tmp_path: Path) -> None:
-    """A suite against itself shares everything; a fresh one shares nothing with the bundled."""
+    """A suite shares everything with itself, and a new one nothing with the bundled ones."""
     out = tmp_path / "s"
     main(["generate", "--count", "20", "--seed", "1", "--out", str(out)])
     assert main(["verify", str(out), "--against", "standard", "mini"]) == 0
@@ -203,7 +249,7 @@ def test_verify_against_finds_a_leak(tmp_path: Path) -> None:
 
 
 def test_training_problems_are_in_no_bundled_suite(tmp_path: Path) -> None:
-    """Even the seed of a bundled suite makes other problems under another name."""
+    """Even the seed of a bundled suite makes different problems under another name."""
     out = tmp_path / "train"
     common = ["--difficulty", "mini", "--seed", "2604", "--out", str(out)]
     assert main(["generate", "--count", "60", *common]) == 0
@@ -213,7 +259,7 @@ def test_training_problems_are_in_no_bundled_suite(tmp_path: Path) -> None:
 def test_score_writes_the_published_metrics(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A table on the terminal, the figures as JSON, and a word on what is missing."""
+    """It prints a table, writes the figures as JSON, and reports missing responses."""
     problem = load_suite("mini").tasks[0]
     line = {"id": problem.id, "modality": "text", "text": f"<answer>{', '.join(problem.key)}"}
     responses, out = tmp_path / "r.jsonl", tmp_path / "o.json"
@@ -230,18 +276,19 @@ def test_score_writes_the_published_metrics(
 def test_score_tells_of_responses_to_unknown_problems(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A misspelt id is not left out in silence."""
+    """A misspelt id is reported."""
     line = {"id": "mini-0001", "modality": "text", "text": ""}
     responses = tmp_path / "r.jsonl"
     responses.write_text(f"{json.dumps(line)}\n{json.dumps(line | {'id': 'mini-1'})}\n")
     assert main(["score", "--suite", "mini", "--responses", str(responses)]) == 0
-    assert "1 responses are to no problem of mini and count nowhere (first: mini-1)" in (
-        capsys.readouterr().err
+    assert (
+        "1 responses do not belong to any problem of mini and are not counted (first: mini-1)"
+        in capsys.readouterr().err
     )
 
 
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
-    """As with `crossmath verify … | head`."""
+    """`crossmath verify … | head` ends without a traceback."""
     out = tmp_path / "s"
     main(["generate", "--count", "40", "--seed", "1", "--difficulty", "mini", "--out", str(out)])
     command = [sys.executable, "-m", "pytest_crossmath.cli.main", "verify", str(out), "--against"]
@@ -267,7 +314,7 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
 def test_a_wrong_path_is_one_line(
     capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    """Exit status 2 and one line."""
+    """It gives exit status 2 and one line."""
     assert main(arguments) == 2
     error = capsys.readouterr().err.strip()
     assert error.startswith("crossmath: ")

@@ -1,4 +1,4 @@
-"""A user's mistake is one line that says what is wrong and where, never a traceback."""
+"""A mistake in the input gives one line that says what is wrong and where, never a traceback."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_crossmath.tasks.suite import bundled_suites
 
 
 def usage_error(result: pytest.RunResult) -> str:
-    """The one line of a usage error; fails if there is more or less."""
+    """The single line of a usage error; fails if there is more or less."""
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     lines = [line for line in result.errlines if line.strip()]
     assert len(lines) == 1, lines
@@ -25,7 +25,7 @@ def usage_error(result: pytest.RunResult) -> str:
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> Path:
-    """A copy of a few problems of `mini`, to be damaged."""
+    """A copy of a few problems of `mini`, for tests to damage."""
     source, folder = bundled_suites()["mini"], pytester.mkdir("mine")
     lines = (source / "problems.jsonl").read_text(encoding="utf-8").splitlines()[:3]
     (folder / "problems.jsonl").write_text("\n".join(lines), encoding="utf-8")
@@ -56,7 +56,7 @@ def suite(pytester: pytest.Pytester) -> Path:
 def test_options(
     pytester: pytest.Pytester, options: list[str], message: str, workers: tuple[str, ...]
 ) -> None:
-    """Each bad value is told before anything runs."""
+    """Each invalid value is reported before anything runs."""
     assert message in usage_error(pytester.runpytest(*options, *workers))
 
 
@@ -71,7 +71,7 @@ def test_options(
 def test_a_bad_line_of_a_suite(
     pytester: pytest.Pytester, replay: Callable[..., str], suite: Path, line: str, message: str
 ) -> None:
-    """File and line of what is wrong in a suite."""
+    """The message gives the file and the line."""
     file = suite / "problems.jsonl"
     lines = file.read_text(encoding="utf-8").splitlines()
     file.write_text("\n".join([lines[0], line, *lines[2:]]), encoding="utf-8")
@@ -95,7 +95,7 @@ def test_a_bad_picture(
     content: bytes | None,
     message: str,
 ) -> None:
-    """A picture that is missing or broken is told before the model is loaded."""
+    """A missing or broken picture is reported before the model is loaded."""
     picture = suite / "original" / "mini-0002.png"
     if content is None:
         picture.unlink()
@@ -110,7 +110,7 @@ def test_a_bad_picture(
 def test_a_truncated_picture(
     pytester: pytest.Pytester, replay: Callable[..., str], suite: Path
 ) -> None:
-    """A picture that was cut off in a copy is found although its head is whole."""
+    """A picture that was truncated when copied is found even though its header is intact."""
     picture = suite / "original" / "mini-0003.png"
     picture.write_bytes(picture.read_bytes()[:-900])
     options = (f"--crossmath-model={replay(text='111')}", "--crossmath-suite=mine")
@@ -120,7 +120,7 @@ def test_a_truncated_picture(
 def test_a_suite_without_pictures(
     pytester: pytest.Pytester, replay: Callable[..., str], suite: Path
 ) -> None:
-    """A suite of tables alone says which forms it can be asked in."""
+    """A suite that has only text says in which forms it can be asked."""
     file = suite / "problems.jsonl"
     problems = [json.loads(line) | {"images": {}} for line in file.read_text().splitlines()]
     file.write_text("\n".join(json.dumps(problem) for problem in problems))
@@ -132,7 +132,7 @@ def test_a_suite_without_pictures(
 def test_a_model_that_cannot_be_loaded_stops_the_run(
     pytester: pytest.Pytester, tiny_llava: Path, workers: tuple[str, ...]
 ) -> None:
-    """What only loading can show ends the run at its first item, in one line."""
+    """An error that only shows on loading ends the run at its first item, in one line."""
     shutil.copytree(tiny_llava, "copy")
     Path("copy", "chat_template.jinja").unlink()
     result = pytester.runpytest("--crossmath-model=copy", "--crossmath-limit=20", *workers)
@@ -145,7 +145,7 @@ def test_a_model_that_cannot_be_loaded_stops_the_run(
 def test_a_record_that_cannot_be_written(
     pytester: pytest.Pytester, replay: Callable[..., str]
 ) -> None:
-    """A record's path that is a folder is told before anything is asked."""
+    """A path that is a folder is reported before any model is asked."""
     pytester.mkdir("taken")
     result = pytester.runpytest(
         f"--crossmath-model={replay(text='1')}", "--crossmath-limit=1", "--crossmath-record=taken"

@@ -16,7 +16,7 @@ FIRST = "crossmath::test_problem[fake-mini-0001-text]"
 def test_outcomes(
     pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
 ) -> None:
-    """Solved passes, missed and unparsed are expected failures, trouble is an error."""
+    """Solved passes, missed and unparsed are expected failures, and a backend error is an error."""
     spec = replay(text="10u-", image="1111", both="1111")
     result = pytester.runpytest(
         f"--crossmath-model={spec}", "--crossmath-limit=4", "-rxE", *workers
@@ -35,7 +35,7 @@ def test_outcomes(
 def test_missed_problems_do_not_fail_the_run(
     pytester: pytest.Pytester, replay: Callable[..., str]
 ) -> None:
-    """Measuring is not failing: the exit status is 0 although all is missed."""
+    """Missing is not failing: the exit status is 0 although every problem is missed."""
     spec = replay(text="00", image="00", both="00")
     result = pytester.runpytest(f"--crossmath-model={spec}", "--crossmath-limit=2")
     assert result.ret == 0
@@ -43,7 +43,7 @@ def test_missed_problems_do_not_fail_the_run(
 
 
 def test_ids_are_the_same_everywhere(pytester: pytest.Pytester, replay: Callable[..., str]) -> None:
-    """Ids hold no path, come by model, problem and form, and two models have two sets."""
+    """Ids contain no path, are ordered by model, problem and form, and differ between models."""
     one, two = replay("one", text="1"), replay("two", text="1")
     result = pytester.runpytest(
         f"--crossmath-model={one}", f"--crossmath-model={two}", "--crossmath-limit=1",
@@ -84,7 +84,7 @@ def test_the_bare_name_runs_only_the_builtin_items(
 def test_other_arguments_leave_the_builtin_items_out(
     pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
 ) -> None:
-    """Naming a file runs that file; naming none runs both."""
+    """Naming a file runs only that file; without a file, both run."""
     file = pytester.makepyfile("def test_other(): pass")
     spec = replay(text="1", image="1", both="1")
     options = (f"--crossmath-model={spec}", "--crossmath-limit=1", *workers)
@@ -97,7 +97,7 @@ def test_other_arguments_leave_the_builtin_items_out(
 def test_an_unknown_id_is_a_usage_error(
     pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
 ) -> None:
-    """An id that names nothing is one line and exit status 4."""
+    """An id that does not exist gives one line and exit status 4."""
     spec = replay(text="1")
     result = pytester.runpytest(
         f"--crossmath-model={spec}", "crossmath::test_problem[fake-mini-9-text]", *workers
@@ -109,7 +109,7 @@ def test_an_unknown_id_is_a_usage_error(
 def test_a_folder_of_the_same_name_is_the_users(
     pytester: pytest.Pytester, replay: Callable[..., str]
 ) -> None:
-    """Where a folder is called crossmath, `pytest crossmath` runs that folder."""
+    """If there is a folder called crossmath, `pytest crossmath` runs that folder."""
     pytester.mkdir("crossmath").joinpath("test_mine.py").write_text("def test_mine(): pass")
     spec = replay(text="1")
     pytester.runpytest(f"--crossmath-model={spec}", "crossmath").assert_outcomes(passed=1)
@@ -131,7 +131,7 @@ def test_selection(
     selection: tuple[str, ...],
     passed: int,
 ) -> None:
-    """-k sees the id, -m the mark's arguments, --deselect the id."""
+    """-k matches the id, -m the arguments of the mark, and --deselect the id."""
     spec = replay(text="1111", image="1111", both="1111")
     result = pytester.runpytest(f"--crossmath-model={spec}", "--crossmath-limit=4", *selection)
     result.assert_outcomes(passed=passed, deselected=12 - passed)
@@ -139,7 +139,7 @@ def test_selection(
 
 @pytest.mark.parametrize("other", ["def test_other(): pass", "def test_other(): assert False"])
 def test_last_failed(pytester: pytest.Pytester, replay: Callable[..., str], other: str) -> None:
-    """--lf runs what failed, among built-in items too, whatever else failed."""
+    """--lf runs what failed, built-in items included, whatever else failed."""
     pytester.makepyfile(other)
     failing = other.count("assert")
     spec = replay(text="101", image="110", both="111")
@@ -150,7 +150,7 @@ def test_last_failed(pytester: pytest.Pytester, replay: Callable[..., str], othe
 
 
 def test_exit_first_stops(pytester: pytest.Pytester, replay: Callable[..., str]) -> None:
-    """-x stops at the first failure, and the table shows what was measured until then."""
+    """-x stops at the first failure, and the table shows what was measured up to then."""
     spec = replay(text="011", image="111", both="111")
     result = pytester.runpytest(
         f"--crossmath-model={spec}", "--crossmath-limit=3", "--crossmath-strict", "-x"
@@ -160,7 +160,7 @@ def test_exit_first_stops(pytester: pytest.Pytester, replay: Callable[..., str])
 
 
 def test_nothing_happens_without_a_model(pytester: pytest.Pytester) -> None:
-    """A run without our options has no items, no header and no file of ours."""
+    """A run without options of this plugin has no items, no header and no file from it."""
     result = pytester.runpytest()
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
     assert "modality" not in result.stdout.str()
@@ -171,7 +171,7 @@ def test_nothing_happens_without_a_model(pytester: pytest.Pytester) -> None:
 def test_collect_only_leaves_nothing_behind(
     pytester: pytest.Pytester, replay: Callable[..., str]
 ) -> None:
-    """--collect-only asks nothing and writes no record."""
+    """--collect-only asks no model and writes no record."""
     pytester.runpytest(f"--crossmath-model={replay(text='1')}", "--collect-only")
     assert not (pytester.path / ".crossmath").exists()
 
@@ -188,7 +188,7 @@ def test_collect_only_leaves_nothing_behind(
 def test_the_users_naming_rules_leave_the_builtin_test_alone(
     pytester: pytest.Pytester, replay: Callable[..., str], ini: str
 ) -> None:
-    """What the ini file says of the user's tests neither hides ours nor adds to them."""
+    """The naming rules in an ini file neither hide built-in items nor add to them."""
     pytester.makeini(f"[pytest]\n{ini}\n")
     spec = replay(text="11", image="11", both="11")
     result = pytester.runpytest(f"--crossmath-model={spec}", "--crossmath-limit=2")
@@ -198,7 +198,7 @@ def test_the_users_naming_rules_leave_the_builtin_test_alone(
 def test_one_broken_model_does_not_stop_another(
     pytester: pytest.Pytester, replay: Callable[..., str], tiny_llava: Path
 ) -> None:
-    """A model that cannot be loaded is an error of its own items only."""
+    """A model that cannot be loaded causes errors in its own items only."""
     shutil.copytree(tiny_llava, "copy")
     Path("copy", "chat_template.jinja").unlink()
     spec = replay(text="11", image="11", both="11")

@@ -14,7 +14,7 @@ PROBLEMS = load_suite("mini").tasks[:8]
 
 @pytest.fixture
 def model(pytester: pytest.Pytester) -> str:
-    """Solves every table, misses six pictures: one for each cause, one without, one unparsed."""
+    """A model that solves every text and misses six pictures, in every possible way."""
     lines: list[dict[str, str]] = []
     for number, problem in enumerate(PROBLEMS):
         key = ", ".join(problem.key)
@@ -57,15 +57,15 @@ def record(pytester: pytest.Pytester) -> list[dict[str, object]]:
 def test_the_gap_is_split_by_cause(
     pytester: pytest.Pytester, model: str, workers: tuple[str, ...]
 ) -> None:
-    """In the table and in the record; results are those of a run without."""
+    """The causes are in the table and in the record, and no result changes."""
     done = run(pytester, model, *workers)
     assert done.ret == pytest.ExitCode.OK
     done.stdout.fnmatch_lines(
         [
             "why m missed 4 pictures:",
-            "  read right      1   25%  copied the grid right, and reasoned wrong",
-            "  misread         1   25%  copied another grid, and its answer solves that",
-            "  both            1   25%  copied another grid, and its answer does not solve that",
+            "  read right      1   25%  copied the grid correctly, then reasoned wrongly",
+            "  misread         1   25%  copied a different grid and solved that one",
+            "  both            1   25%  copied a different grid and did not solve it either",
             "  no grid         1   25%  copied nothing that is a grid",
         ]
     )
@@ -85,7 +85,7 @@ def test_the_gap_is_split_by_cause(
 
 
 def test_a_record_with_transcripts_is_replayed(pytester: pytest.Pytester, model: str) -> None:
-    """And gives the same causes."""
+    """The replay gives the same causes."""
     run(pytester, model)
     (pytester.path / "run.jsonl").rename(pytester.path / "first.jsonl")
     done = run(pytester, "m=replay:first.jsonl")
@@ -93,7 +93,7 @@ def test_a_record_with_transcripts_is_replayed(pytester: pytest.Pytester, model:
 
 
 def test_the_page_shows_what_it_saw(pytester: pytest.Pytester, model: str) -> None:
-    """With a filter for the cause."""
+    """The page has a filter for the cause."""
     run(pytester, model, "--crossmath-html=page.html")
     page = (pytester.path / "page.html").read_text(encoding="utf-8")
     assert '"cause":"misread","saw":"| ? | + | 1 | = | 100 |"' in page
@@ -101,7 +101,7 @@ def test_the_page_shows_what_it_saw(pytester: pytest.Pytester, model: str) -> No
 
 
 def test_without_the_option_nothing_is_asked(pytester: pytest.Pytester, model: str) -> None:
-    """It costs a response for each picture that was missed."""
+    """A diagnosis costs one more response for each missed picture."""
     pytester.runpytest(
         "crossmath", f"--crossmath-model={model}", "--crossmath-suite=mini", "--crossmath-limit=8",
         "--crossmath-modality=image", "--crossmath-record=run.jsonl",
@@ -110,7 +110,7 @@ def test_without_the_option_nothing_is_asked(pytester: pytest.Pytester, model: s
 
 
 def test_a_real_model_is_asked_in_a_batch(pytester: pytest.Pytester) -> None:
-    """`pocket` was not taught to copy grids: it is told that it copied none; and it is cached."""
+    """`pocket` cannot copy grids, so every cause is `no grid`; the copies are cached."""
     for _ in range(2):
         done = pytester.runpytest_subprocess(
             "crossmath", "--crossmath-model=pocket", "--crossmath-limit=20",

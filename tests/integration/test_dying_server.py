@@ -1,4 +1,4 @@
-"""A server that dies in the middle of a run, and the run after it."""
+"""A server that dies during a run, and the run after it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytest.importorskip("openai")
 
 
 class Mortal(ThreadingHTTPServer):
-    """Answers so many questions and then none."""
+    """A server that answers a number of questions and then dies."""
 
     daemon_threads = True
 
@@ -40,7 +40,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Mortal
 
     def do_GET(self) -> None:
-        """What is served."""
+        """List the model that is served."""
         self._say({"object": "list", "data": [{"id": "m", "object": "model"}]})
 
     def do_POST(self) -> None:
@@ -70,7 +70,7 @@ def test_a_server_that_dies_costs_what_it_did_not_answer(
     monkeypatch: pytest.MonkeyPatch,
     record_lines: Callable[[], list[dict[str, object]]],
 ) -> None:
-    """Errors for the rest, exit status 1; the next run asks for the missing ones alone."""
+    """The rest are errors with exit status 1; the next run asks only for those."""
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.001)
     monkeypatch.setattr("openai._base_client.MAX_RETRY_DELAY", 0.002)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -1,4 +1,4 @@
-"""A family of another package: found by its entry point, and nothing else is touched."""
+"""A family from another package: found by its entry point, without any other change."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ Install = Callable[..., None]
 
 @pytest.fixture
 def install(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Install a package that has families, as pip would."""
+    """Install a package that provides families, as pip would."""
     pytester.syspathinsert()
     monkeypatch.setenv("PYTHONPATH", str(pytester.path), prepend=os.pathsep)
 
     def make(text: str = LARGEST, name: str = "largest", value: str = "toy_families") -> None:
-        # As in a new process: another text of the package is read.
+        # As in a new process: the package is imported again with its new text.
         monkeypatch.setattr(family, "_loaded", {})
         sys.modules.pop("toy_families", None)
         pytester.makepyfile(toy_families=text)
@@ -61,8 +61,8 @@ def lines(file: str) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
 def test_a_run(workers: tuple[str, ...], suite: str, pytester: pytest.Pytester) -> None:
-    """The calibrator solves it in every form; table, record and page have it."""
-    # Workers have the path that pytest was started with.
+    """The calibrator solves it in every form, and it appears in table, record and page."""
+    # Workers inherit the path with which pytest was started.
     done = pytester.runpytest_subprocess(
         "crossmath", "--crossmath-model=reference", f"--crossmath-suite={suite}",
         "--crossmath-record=run.jsonl", "--crossmath-html=run.html", *workers,
@@ -81,7 +81,7 @@ def test_a_run(workers: tuple[str, ...], suite: str, pytester: pytest.Pytester) 
 
 
 def test_a_missed_task_is_shown(suite: str, pytester: pytest.Pytester) -> None:
-    """With its data, the answer and the right one."""
+    """The failure shows its data, the answer and the right answer."""
     task = lines(f"{suite}/problems.jsonl")[0]
     said = {"id": task["id"], "modality": "text", "text": "<answer>-1</answer>"}
     Path("said.jsonl").write_text(json.dumps(said), encoding="utf-8")
@@ -97,7 +97,7 @@ def test_a_missed_task_is_shown(suite: str, pytester: pytest.Pytester) -> None:
 
 
 def test_the_commands(suite: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is proved, scored and exported like every other."""
+    """It is proved, scored and exported like every other family."""
     assert main(["verify", suite]) == 0
     assert "problems: 5, pictures: 5, defects: 0" in capsys.readouterr().out
     tasks = lines(f"{suite}/problems.jsonl")
@@ -116,7 +116,7 @@ def test_the_commands(suite: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_picture_of_something_else_is_found(
     suite: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The reader reads the pixels, and nothing but these."""
+    """The reader works from the pixels alone."""
     first, second, *_ = sorted(Path(suite, "original").iterdir())
     first.write_bytes(second.read_bytes())
     assert main(["verify", suite]) == 1
@@ -126,7 +126,7 @@ def test_a_picture_of_something_else_is_found(
 
 
 def test_what_a_model_copied_is_compared(suite: str, pytester: pytest.Pytester) -> None:
-    """A diagnosis needs no more than text, equality and the solver."""
+    """A diagnosis needs only the text, equality and the solver of the family."""
     task = lines(f"{suite}/problems.jsonl")[0]
     asked = {"id": task["id"], "modality": "image"}
     said = [
@@ -164,7 +164,7 @@ FAMILY =""",
 def test_a_family_that_cannot_score_a_response(
     suite: str, install: Install, pytester: pytest.Pytester
 ) -> None:
-    """Nothing is measured there, and the other tasks are as ever."""
+    """That task is not measured, and the others are not affected."""
     install(broken("score", "task, text, *, is_whole"))
     done = pytester.runpytest(
         "crossmath", "--crossmath-model=reference", f"--crossmath-suite={suite}",
@@ -178,7 +178,7 @@ def test_a_family_that_cannot_score_a_response(
 def test_a_family_that_cannot_solve(
     suite: str, install: Install, pytester: pytest.Pytester
 ) -> None:
-    """The calibrator has no answer, which is an error and no wrong answer."""
+    """The calibrator has no answer, which is an error and not a wrong answer."""
     install(LARGEST.replace("Solution((str(max(content)),), (1,))", "1 / 0"))
     done = pytester.runpytest(
         "crossmath", "--crossmath-model=reference", f"--crossmath-suite={suite}"
@@ -190,7 +190,7 @@ def test_a_family_that_cannot_solve(
 def test_a_family_that_cannot_show_a_task(
     suite: str, install: Install, pytester: pytest.Pytester
 ) -> None:
-    """The page is not written, which is told, and the table is there."""
+    """The page is not written, which is reported, but the table is there."""
     install(broken("page", "task, forms, put"))
     done = pytester.runpytest(
         "crossmath", "--crossmath-model=reference", f"--crossmath-suite={suite}",
@@ -205,7 +205,7 @@ def test_a_family_that_cannot_show_a_task(
 
 
 def giving(method: str, arguments: str, value: str) -> str:
-    """The family with a method that gives something else."""
+    """The family with a method that returns something of the wrong type."""
     more = f"\n\n    def {method}(self, {arguments}):\n        return {value}\n"
     return LARGEST.replace("\n\n\nFAMILY =", f"{more}\n\nFAMILY =")
 
@@ -227,7 +227,7 @@ def giving(method: str, arguments: str, value: str) -> str:
 def test_what_a_family_gives_is_checked(
     text: str, said: str, suite: str, install: Install, pytester: pytest.Pytester,
 ) -> None:  # fmt: skip
-    """Before anything is asked."""
+    """A wrong type is reported before any model is asked."""
     install(text)
     done = pytester.runpytest(
         "crossmath", "--crossmath-model=reference", f"--crossmath-suite={suite}"
@@ -239,7 +239,7 @@ def test_what_a_family_gives_is_checked(
 def test_what_a_family_draws_cannot_steer_a_terminal(
     suite: str, install: Install, pytester: pytest.Pytester
 ) -> None:
-    """As with what a model writes."""
+    """Control characters are escaped, as in the text of a model."""
     install(giving("show", "task, form, score", "[chr(27) + '[31m' + 'x' * 999]"))
     task = lines(f"{suite}/problems.jsonl")[0]
     said = {"id": task["id"], "modality": "text", "text": "<answer>-1</answer>"}
@@ -278,7 +278,7 @@ def test_what_a_family_draws_cannot_steer_a_terminal(
 def test_a_family_that_cannot_generate(
     text: str, said: str, install: Install, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line, exit status 2."""
+    """The error is one line with exit status 2."""
     install(text)
     made = ["--family", "largest", "--count", "5", "--seed", "1", "--out", "numbers"]
     assert main(["generate", *made]) == 2
@@ -288,7 +288,7 @@ def test_a_family_that_cannot_generate(
 def test_a_family_that_cannot_check_a_task(
     suite: str, install: Install, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """One line, exit status 2."""
+    """The error is one line with exit status 2."""
     install(broken("check", "task"))
     assert main(["verify", suite]) == 2
     said = "crossmath: the family 'largest' cannot check numbers-0001: RuntimeError: broken\n"
@@ -298,7 +298,7 @@ def test_a_family_that_cannot_check_a_task(
 def test_a_question_of_its_own_is_text_in_every_form(
     install: Install, pytester: pytest.Pytester
 ) -> None:
-    """It is drawn with the task, kept in the suite, asked, and given to the solver."""
+    """It is generated with the task, saved in the suite, asked, and passed to the solver."""
     install(
         LARGEST.replace("def solve", "def ask(self, content, rng):\n"
                         "        return rng.choice(['Or the smallest?', ''])\n\n    def solve")
@@ -319,7 +319,7 @@ def test_a_question_of_its_own_is_text_in_every_form(
 
 
 def test_two_packages_with_one_family_are_told(install: Install, pytester: pytest.Pytester) -> None:
-    """Which of them would be used depends on the path."""
+    """Which of the two would be used depends on the path, so both are refused."""
     install()
     other = pytester.mkdir("others-1.0.dist-info")
     (other / "METADATA").write_text("Name: others\nVersion: 1.0\n")
@@ -346,7 +346,7 @@ def test_two_packages_with_one_family_are_told(install: Install, pytester: pytes
 def test_one_that_cannot_be_used_is_told_in_one_line(
     value: str, text: str, said: str, install: Install, pytester: pytest.Pytester
 ) -> None:
-    """With the line of the suite that needs it, and exit status 4."""
+    """The message names the line of the suite that needs it; the exit status is 4."""
     install(text, value=value)
     Path("s.jsonl").write_text('{"id": "a", "family": "largest"}', encoding="utf-8")
     done = pytester.runpytest(
@@ -378,7 +378,7 @@ def test_one_that_cannot_be_used_is_told_in_one_line(
 def test_a_line_that_cannot_be_read(
     fields: str, said: str, install: Install, pytester: pytest.Pytester
 ) -> None:
-    """It is told with its place."""
+    """It is reported with file and line number."""
     install()
     Path("s.jsonl").write_text(f'{{"id": "a", {fields}}}', encoding="utf-8")
     done = pytester.runpytest(

@@ -1,4 +1,4 @@
-"""Gates of a run: the exit status, what the table says, and what is refused."""
+"""Gates of a run: the exit status, the table, and what is refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def crossmath(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 
 
 def recorded(pytester: pytest.Pytester, replay: Replay, name: str, **forms: str) -> str:
-    """The file of the record of a run with these outcomes."""
+    """The record file of a run with these outcomes."""
     file = f"{name}.jsonl"
     done = run(
         pytester, f"--crossmath-model={replay(f'{name}-responses', **forms)}",
@@ -40,7 +40,7 @@ def recorded(pytester: pytest.Pytester, replay: Replay, name: str, **forms: str)
 def test_absolute_gates_set_the_exit_status(
     pytester: pytest.Pytester, replay: Replay, workers: tuple[str, ...]
 ) -> None:
-    """One that fails makes it 1, one that cannot tell is loud, and one that passes is quiet."""
+    """A failed gate makes it 1; an inconclusive one is prominent, and a passed one is quiet."""
     model = replay(text="1" * 40, image="1" * 20 + "0" * 20)
     done = run(
         pytester, f"--crossmath-model={model}", "--crossmath-modality=text,image",
@@ -65,7 +65,7 @@ def test_absolute_gates_set_the_exit_status(
 def test_what_cannot_tell_does_as_it_is_told(
     pytester: pytest.Pytester, replay: Replay, word: str, status: int
 ) -> None:
-    """`--crossmath-inconclusive` decides."""
+    """`--crossmath-inconclusive` decides whether it passes or fails."""
     done = run(
         pytester, f"--crossmath-model={replay(image='10' * 20)}", "--crossmath-modality=image",
         "--crossmath-fail-under=image:45%", f"--crossmath-inconclusive={word}",
@@ -77,7 +77,7 @@ def test_what_cannot_tell_does_as_it_is_told(
 def test_a_run_is_compared_with_an_earlier_one(
     pytester: pytest.Pytester, replay: Replay, workers: tuple[str, ...]
 ) -> None:
-    """Live and from the two records: the same problems, verdicts and exit status."""
+    """A live run and the two records give the same problems, verdicts and exit status."""
     base = recorded(pytester, replay, "base", text="1" * 40, image="1" * 40)
     model = replay("tuned", text="1" * 40, image="0" * 10 + "1" * 30)
     done = run(
@@ -115,7 +115,7 @@ def summary(record: Path) -> Any:
 def test_a_model_is_asked_no_more_once_the_gates_are_decided(
     pytester: pytest.Pytester, replay: Replay, how: str
 ) -> None:
-    """What is left is skipped, the verdict stands, and the record reaches the same."""
+    """The rest is skipped, the verdict stands, and the record gives the same one."""
     base = recorded(pytester, replay, "base", image="1" * 40)
     done = run(
         pytester, f"--crossmath-model={replay('broken', image='0' * 40)}",
@@ -140,7 +140,7 @@ def test_a_model_is_asked_no_more_once_the_gates_are_decided(
 def test_workers_are_told_when_the_gates_are_decided(
     pytester: pytest.Pytester, replay: Replay
 ) -> None:
-    """How far they got by then is chance; the verdict is not."""
+    """How far they have got by then is chance; the verdict is not."""
     base = recorded(pytester, replay, "base", image="1" * 40)
     done = run(
         pytester, f"--crossmath-model={replay('broken', image='0' * 40)}",
@@ -156,7 +156,7 @@ def test_workers_are_told_when_the_gates_are_decided(
 def test_interrupted_runs_decide_nothing_that_is_open(
     pytester: pytest.Pytester, replay: Replay
 ) -> None:
-    """What was not asked is counted both ways."""
+    """A gate is decided only if it holds both with unasked requests solved and with them missed."""
     model = replay(image="1" * 40)
     pytester.makeconftest(
         "def pytest_runtest_teardown(item):\n"
@@ -180,7 +180,7 @@ def test_interrupted_runs_decide_nothing_that_is_open(
         (["--crossmath-suite=standard"], "*cover different problems: suites mini and standard*"),
         (["--crossmath-compare=missing.jsonl"], "*missing.jsonl cannot be read*"),
         (["--crossmath-compare=base.jsonl#other"], "*has no results of 'other': base-responses*"),
-        (["--crossmath-compare=prompt.txt"], "*prompt.txt:1: no line of a run record*"),
+        (["--crossmath-compare=prompt.txt"], "*prompt.txt:1: not a line of a run record*"),
         (["--crossmath-compare-fail=image+text:5%"], "*this run does not ask image+text*"),
         (["--crossmath-stop-early", "crossmath::x"], "*write --crossmath-stop-early=exact"),
         (["--crossmath-inconclusive=maybe"], "*cannot be 'maybe'*"),
@@ -189,7 +189,7 @@ def test_interrupted_runs_decide_nothing_that_is_open(
 def test_what_cannot_be_compared_is_refused(
     pytester: pytest.Pytester, replay: Replay, arguments: list[str], message: str
 ) -> None:
-    """One line that says what differs, before anything is asked."""
+    """One line says what differs, before any model is asked."""
     recorded(pytester, replay, "base", image="1" * 40)
     (pytester.path / "prompt.txt").write_text("Solve it.", encoding="utf-8")
     done = run(
@@ -203,7 +203,7 @@ def test_what_cannot_be_compared_is_refused(
 
 
 def test_gates_need_what_they_are_about(pytester: pytest.Pytester, replay: Replay) -> None:
-    """A comparison needs a run, and stopping early a gate."""
+    """A comparison needs a baseline, and stopping early needs a gate."""
     model = f"--crossmath-model={replay(image='1' * 40)}"
     for argument, message in (
         ("--crossmath-compare-fail=image:5%", "*needs --crossmath-compare=RUN.jsonl*"),
@@ -215,7 +215,7 @@ def test_gates_need_what_they_are_about(pytester: pytest.Pytester, replay: Repla
 
 
 def test_gates_in_an_ini_file(pytester: pytest.Pytester, replay: Replay) -> None:
-    """Each has its twin, a line a gate, and the record is looked for beside the file."""
+    """Each option has its twin, one gate per line; a record's path is relative to the ini file."""
     recorded(pytester, replay, "base", image="1" * 40)
     pytester.makeini(
         "[pytest]\n"
@@ -236,7 +236,7 @@ def test_gates_in_an_ini_file(pytester: pytest.Pytester, replay: Replay) -> None
 def test_other_versions_and_settings_are_told_beside_the_verdict(
     pytester: pytest.Pytester, replay: Replay
 ) -> None:
-    """They are no reason to refuse."""
+    """Differences are listed next to the verdict and do not prevent the comparison."""
     base = pytester.path / recorded(pytester, replay, "base", image="1" * 40)
     first, *rest = base.read_text(encoding="utf-8").splitlines(keepends=True)
     header = json.loads(first)
@@ -250,8 +250,8 @@ def test_other_versions_and_settings_are_told_beside_the_verdict(
     assert done.ret == pytest.ExitCode.OK
     done.stdout.fnmatch_lines(
         [
-            "  other than there: setting max_new_tokens: 7 there, None here",
-            "  other than there: version of pillow: 1.2.3 there, *",
+            "  differs from the baseline: setting max_new_tokens: 7, now None",
+            "  differs from the baseline: version of pillow: 1.2.3, now *",
         ]
     )
     done.stdout.no_fnmatch_line("*version of pytest:*")
@@ -263,7 +263,7 @@ Record = Callable[[], list[dict[str, object]]]
 def test_the_verdicts_are_in_the_record(
     pytester: pytest.Pytester, replay: Replay, record_lines: Record
 ) -> None:
-    """For later reports: word, figure, interval and what the run could have seen."""
+    """Later reports find the word, the figure, the interval and the detectable change there."""
     run(
         pytester, f"--crossmath-model={replay(image='1' * 40)}", "--crossmath-modality=image",
         "--crossmath-fail-under=image:50%",
@@ -278,7 +278,7 @@ def test_the_verdicts_are_in_the_record(
 
 
 def test_records_that_are_no_pair_are_both_named(pytester: pytest.Pytester, replay: Replay) -> None:
-    """`crossmath compare` reads two files, and says which is which."""
+    """`crossmath compare` reads two files, and the message says which is which."""
     one = recorded(pytester, replay, "one", image="1" * 40)
     two = pytester.path / "two.jsonl"
     lines = (pytester.path / one).read_text(encoding="utf-8").splitlines(keepends=True)
@@ -289,7 +289,7 @@ def test_records_that_are_no_pair_are_both_named(pytester: pytest.Pytester, repl
 
 
 def test_repeated_runs_are_calibrated(pytester: pytest.Pytester, replay: Replay) -> None:
-    """`crossmath calibrate` says how much they differ; on other samples it refuses."""
+    """`crossmath calibrate` prints how much they differ, and refuses runs of other requests."""
     one = recorded(pytester, replay, "one", image="1" * 40)
     two = recorded(pytester, replay, "two", image="0" + "1" * 39)
     done = crossmath(pytester, "calibrate", one, two, "--json", "out.json")

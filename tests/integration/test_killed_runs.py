@@ -1,4 +1,4 @@
-"""A run that is stopped in the middle, and what the next one repeats."""
+"""A run that is stopped half-way, and what the next run repeats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-# A shell that starts its tests in the background has them ignore Ctrl-C.
+# A shell that runs its tests in the background makes them ignore Ctrl-C.
 HEAR = "import signal, pytest; signal.signal(signal.SIGINT, signal.default_int_handler);"
 RUN = [
     sys.executable, "-c", f"{HEAR} raise SystemExit(pytest.main())", "crossmath",
@@ -33,7 +33,7 @@ def results_of(record: Path) -> list[dict[str, Any]]:
 
 
 def start_and_stop(folder: Path, by: signal.Signals, workers: tuple[str, ...] = ()) -> str:
-    """Start a run, stop it when 40 responses are recorded, and give its output."""
+    """Start a run, stop it once 40 responses are recorded, and return its output."""
     process = subprocess.Popen(  # noqa: S603 - our own program
         [*RUN, *workers, "--crossmath-record=first.jsonl"],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -55,7 +55,7 @@ def start_and_stop(folder: Path, by: signal.Signals, workers: tuple[str, ...] = 
 def test_a_killed_run_repeats_only_what_was_in_flight(
     tmp_path: Path, workers: tuple[str, ...]
 ) -> None:
-    """Kill -9 in the middle: every recorded response is read from the cache by the next run."""
+    """After kill -9, the next run reads every recorded response from the cache."""
     start_and_stop(tmp_path, signal.SIGKILL, workers)
     saved = {(line["problem"], line["modality"]) for line in results_of(tmp_path / "first.jsonl")}
     assert 40 <= len(saved) < 150
@@ -72,7 +72,7 @@ def test_a_killed_run_repeats_only_what_was_in_flight(
 
 
 def test_an_interrupted_run_keeps_what_is_done_and_prints_the_table(tmp_path: Path) -> None:
-    """Ctrl-C: stops within a batch, the record is closed with figures, the table is shown."""
+    """Ctrl-C stops within a batch, completes the record and prints the table."""
     output = start_and_stop(tmp_path, signal.SIGINT)
     assert "KeyboardInterrupt" in output
     assert "crossmath: modality gap" in output

@@ -1,4 +1,4 @@
-"""A real server: `transformers serve` with the bundled model, beside the same model loaded."""
+"""A real server: `transformers serve` with the bundled model, against the same model loaded."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ) as process:  # fmt: skip
         assert process.stderr is not None
         lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        # Read to the end, since a full pipe would stop the server.
+        # Read to the end, because a full pipe would block the server.
         reader = threading.Thread(target=drain, args=(process.stderr, lines), daemon=True)
         reader.start()
         try:
@@ -61,14 +61,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def drain(stream: IO[str], lines: queue.SimpleQueue[str | None]) -> None:
-    """Pass on what a process says; None when it is over."""
+    """Pass on the output of a process, line by line; None at its end."""
     for line in stream:
         lines.put(line)
     lines.put(None)
 
 
 def wait_for_address(lines: queue.SimpleQueue[str | None]) -> str:
-    """The address that the server says it listens on."""
+    """The address on which the server says it listens."""
     said = []
     while (line := lines.get(timeout=PATIENCE)) is not None:
         said.append(line)
@@ -78,30 +78,30 @@ def wait_for_address(lines: queue.SimpleQueue[str | None]) -> str:
 
 
 def ask(backend: Backend, requests: list[Request], size: int) -> list[Response | BackendError]:
-    """What became of each request."""
+    """The result of each request."""
     arrived = dict(backend.generate(requests, SETTINGS, batch_size=size))
     return [arrived[index] for index in range(len(requests))]
 
 
 def served(url: str, name: str | None = None) -> Backend:
-    """The bundled model behind a server."""
+    """The bundled model behind the server."""
     return load_backend(parse_spec(f"openai:{name or pocket_directory()}@{url}"), SETTINGS)
 
 
 def test_a_server_says_what_the_model_says(server: str) -> None:
-    """Text, picture and both come to a served model as they come to one that is loaded here."""
+    """Text, picture and both reach a served model as they reach a loaded one."""
     here = HFBackend.load(str(pocket_directory()), SETTINGS)
     expected = [(r.text, r.finish, r.new_tokens) for r in unfailed(ask(here, REQUESTS, 1))]
     there = [(r.text, r.finish, r.new_tokens) for r in unfailed(ask(served(server), REQUESTS, 4))]
     assert there == expected
     assert {finish for _, finish, _ in there} == {Finish.STOP, Finish.LENGTH}
-    # What is said to a picture alone can only come from the picture.
+    # The response to a picture alone can only come from the picture.
     shown = [i for i, request in enumerate(REQUESTS) if request.form.modality is Modality.IMAGE]
     assert len({there[i] for i in shown}) == len(shown)
 
 
 def test_a_name_that_the_server_does_not_have(server: str) -> None:
-    """A server that lists nothing useful refuses a wrong name itself: an error, no response."""
+    """A server that lists no models refuses a wrong name itself: an error, not a response."""
     [refused] = ask(served(server, "org/other"), REQUESTS[:1], 1)
     assert isinstance(refused, BackendError)
     assert "the server answered 400: Server is pinned to" in str(refused)
@@ -110,7 +110,7 @@ def test_a_name_that_the_server_does_not_have(server: str) -> None:
 def test_a_whole_run_against_a_server(
     server: str, pytester: pytest.Pytester, record_lines: Callable[[], list[dict[str, object]]]
 ) -> None:
-    """A served and a loaded model come out alike, side by side in one run."""
+    """In one run, a served and a loaded model get the same results."""
     spec = f"served=openai:{pocket_directory()}@{server}"
     result = pytester.runpytest(
         "--crossmath-model=pocket", f"--crossmath-model={spec}",
@@ -130,7 +130,7 @@ def test_a_whole_run_against_a_server(
 
 
 def unfailed(arrived: list[Response | BackendError]) -> list[Response]:
-    """The responses; there must be nothing else."""
+    """The responses; fails if there is an error among them."""
     responses = [got for got in arrived if isinstance(got, Response)]
     assert len(responses) == len(arrived), arrived
     return responses

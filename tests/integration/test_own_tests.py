@@ -1,4 +1,4 @@
-"""Users' own tests with the fixtures."""
+"""Users' own tests that take the fixtures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_fixtures_share_the_parametrization(
     pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
 ) -> None:
-    """A user's test runs once for each model, problem and form, and sees all values."""
+    """A test runs once for each model, problem and form, and gets all their values."""
     file = pytester.makepyfile(
         """
         def test_all(crossmath_model, crossmath_problem, crossmath_modality,
@@ -38,7 +38,7 @@ def test_a_response_is_inferred_once(
     replay: Callable[..., str],
     record_lines: Callable[[], list[dict[str, object]]],
 ) -> None:
-    """Two tests that read the same response share it, also in the record."""
+    """Two tests that read the same response share it, and it is recorded once."""
     pytester.makepyfile("def test_mine(crossmath_response): assert crossmath_response.text")
     spec = replay(text="11", image="11", both="11")
     pytester.runpytest(f"--crossmath-model={spec}", "--crossmath-limit=2").assert_outcomes(
@@ -60,7 +60,7 @@ def test_a_test_may_ask_for_problems_only(
 
 
 def test_without_a_model_they_are_skipped(pytester: pytest.Pytester) -> None:
-    """The same tests are skipped, saying why, where no model is given."""
+    """Without a model the same tests are skipped with a reason."""
     pytester.makepyfile("def test_mine(crossmath_score): pass")
     result = pytester.runpytest("-rs")
     result.assert_outcomes(skipped=1)
@@ -70,7 +70,7 @@ def test_without_a_model_they_are_skipped(pytester: pytest.Pytester) -> None:
 def test_a_users_own_parametrization_goes_first(
     pytester: pytest.Pytester, replay: Callable[..., str]
 ) -> None:
-    """A test that parametrizes a name of ours by itself is left alone."""
+    """A test that parametrizes one of the fixtures itself is left alone."""
     file = pytester.makepyfile(
         """
         import pytest
@@ -94,7 +94,7 @@ def test_a_users_own_parametrization_goes_first(
 def test_a_problem_that_a_test_made_itself_is_asked(
     pytester: pytest.Pytester, replay: Callable[..., str]
 ) -> None:
-    """In the words of the run, though it is in no suite."""
+    """The model gets the instruction of the run, although the problem is in no suite."""
     file = pytester.makepyfile(
         """
         from dataclasses import replace
@@ -121,7 +121,7 @@ def test_a_problem_that_a_test_made_itself_is_asked(
 def test_values_of_a_users_own_cannot_be_asked(
     pytester: pytest.Pytester, replay: Callable[..., str], name: str
 ) -> None:
-    """The test is told so, and the others run."""
+    """The test fails with an explanation, and the others run."""
     file = pytester.makepyfile(
         f"""
         import pytest

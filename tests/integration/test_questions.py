@@ -1,4 +1,4 @@
-"""Whole runs over questions: own tasks, MathVerse and MMMU, by the rules of grids."""
+"""Whole runs over questions: own tasks, MathVerse and MMMU, by the same rules as grids."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ RecordLines = Callable[[], list[dict[str, Any]]]
 
 
 def answers(folder: Path, suite: str, solved: Callable[[str, str, str | None], str]) -> str:
-    """A file of responses to every form of a suite; gives its model spec.
+    """Write responses to every form of a suite, and return the model spec of the file.
 
-    `solved` says of an id, a modality and a style what became of it: ``1``, ``0`` or ``u``.
+    `solved` gives the outcome for an id, a modality and a style: ``1``, ``0`` or ``u``.
     """
     lines = []
     for question in load_suite(suite, root=folder).tasks:
@@ -44,7 +44,7 @@ def answers(folder: Path, suite: str, solved: Callable[[str, str, str | None], s
 
 
 def by_modality(**words: str) -> Callable[[str, str, str | None], str]:
-    """What became of a question, by its number and modality; ``both`` is image+text."""
+    """The outcome of a question, by its number and modality; ``both`` is image+text."""
     named = {name.replace("both", "image+text"): word for name, word in words.items()}
     return lambda question, modality, _: named[modality][int(question[1:]) - 1]
 
@@ -59,7 +59,7 @@ def own(folder: Path, count: int = 4, **words: str) -> list[str]:
 def test_own_tasks_make_a_table(
     pytester: pytest.Pytester, record_lines: RecordLines, workers: Sequence[str]
 ) -> None:
-    """With the gap of each form to text, and without bars of steps."""
+    """It has the gap of each form to text, and no table of steps."""
     asked = own(pytester.path, text="1111", image="1000", both="111u")
     result = pytester.runpytest("crossmath", *asked, *workers)
     result.assert_outcomes(passed=8, xfailed=4)
@@ -107,7 +107,7 @@ def test_mathverse_in_all_versions(pytester: pytest.Pytester, workers: Sequence[
 
 
 def test_a_version_alone(pytester: pytest.Pytester) -> None:
-    """Modality and style pick what is asked, and the test id names it."""
+    """Modality and style select what is asked, and the test id names it."""
     suite = f"mathverse:{write_mathverse(pytester.path / 'MathVerse')}"
     asked = [f"--crossmath-suite={suite}", answers(pytester.path, suite, lambda *_: "1")]
     result = pytester.runpytest(
@@ -121,7 +121,7 @@ def test_a_version_alone(pytester: pytest.Pytester) -> None:
 
 
 def test_a_style_that_a_form_lacks(pytester: pytest.Pytester) -> None:
-    """Is one line that names it."""
+    """The error is one line that names the style."""
     line = own_lines(1)[0]
     line["forms"]["image"] = {"styles": {"plain": {"images": ["q1.png"]}}}
     line["forms"]["image+text"] = {"styles": {"photo": line["forms"]["image+text"]}}
@@ -138,7 +138,7 @@ def test_a_style_that_a_form_lacks(pytester: pytest.Pytester) -> None:
 
 
 def test_questions_without_every_form(pytester: pytest.Pytester) -> None:
-    """Only the forms that there are become tests; what is paired is what has both."""
+    """Only existing forms become tests, and pairs need both forms."""
     rows = [row for row in mathverse_rows(3) if row["problem_index"] != "2"
             or row["problem_version"] != "Vision Only"]  # fmt: skip
     suite = f"mathverse:{write_mathverse(pytester.path / 'MathVerse', rows)}"
@@ -152,7 +152,7 @@ def test_questions_without_every_form(pytester: pytest.Pytester) -> None:
 
 @WORKERS
 def test_mmmu_has_no_gap(pytester: pytest.Pytester, workers: Sequence[str]) -> None:
-    """It offers text and pictures together alone; pictures are not put beside the data."""
+    """It has text and pictures together only; pictures are not extracted next to the data."""
     data = pytester.path / "MMMU"
     write_parquet(data / "Art" / "validation-00000-of-00001.parquet", mmmu_rows(count=6))
     suite = f"mmmu:{data}"
@@ -166,7 +166,7 @@ def test_mmmu_has_no_gap(pytester: pytest.Pytester, workers: Sequence[str]) -> N
 
 
 def test_gates(pytester: pytest.Pytester) -> None:
-    """They look at questions as at grids, and against an earlier run."""
+    """Gates judge questions as they judge grids, and compare them with an earlier run."""
     good = own(pytester.path, 12, text="1" * 12, image="1" * 12, both="1" * 12)
     run = ["crossmath", "--crossmath-cache=off"]
     done = pytester.runpytest(
@@ -188,7 +188,7 @@ def test_gates(pytester: pytest.Pytester) -> None:
 
 @WORKERS
 def test_snapshots(pytester: pytest.Pytester, workers: Sequence[str]) -> None:
-    """A question that was solved and no longer is fails, with its end and both answers."""
+    """A question that is no longer solved fails, showing its end and both answers."""
     before = own(pytester.path, text="1110", image="1110", both="1110")
     pytester.runpytest("crossmath", *before, "--snapshot-update", *workers)
     now = own(pytester.path, text="0111", image="1110", both="1110")
@@ -206,7 +206,7 @@ def test_snapshots(pytester: pytest.Pytester, workers: Sequence[str]) -> None:
 
 
 def test_strict_names_the_pictures(pytester: pytest.Pytester) -> None:
-    """Where the question is in one, the message says which."""
+    """If the question is in a picture, the message says in which one."""
     asked = own(pytester.path, 1, text="1", image="u", both="1")
     result = pytester.runpytest("crossmath", *asked, "--crossmath-strict")
     result.assert_outcomes(passed=2, failed=1)
@@ -218,7 +218,7 @@ def test_strict_names_the_pictures(pytester: pytest.Pytester) -> None:
 def test_reports_show_questions(
     pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As a page with texts and pictures, as Markdown, and as scores of saved responses."""
+    """They appear in the page with texts and pictures, in Markdown, and in scores of responses."""
     asked = own(pytester.path, text="1111", image="1000", both="1111")
     result = pytester.runpytest(
         "crossmath", *asked, "--crossmath-html=r.html", "--crossmath-markdown=r.md",
@@ -266,7 +266,7 @@ def test_reports_show_questions(
 def test_what_makes_sense_of_grids_alone(
     pytester: pytest.Pytester, arguments: list[str], message: str
 ) -> None:
-    """Is one line before anything is asked."""
+    """The error is one line before any model is asked."""
     asked = own(pytester.path, text="1111", image="1111", both="1111")
     result = pytester.runpytest("crossmath", *asked, *arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -290,7 +290,7 @@ def test_commands_for_grids(
     capsys: pytest.CaptureFixture[str],
     command: list[str],
 ) -> None:
-    """Say that a suite of questions is none."""
+    """The error says that a suite of questions cannot be used."""
     write_own(tmp_path)
     monkeypatch.chdir(tmp_path)
     assert main(command) == 2
@@ -298,7 +298,7 @@ def test_commands_for_grids(
 
 
 def test_own_instruction(pytester: pytest.Pytester, record_lines: RecordLines) -> None:
-    """It takes the place of ours, in every form."""
+    """It replaces the built-in one in every form."""
     asked = own(pytester.path, text="1111", image="1111", both="1111")
     (pytester.path / "prompt.txt").write_text("Pick a letter.")
     pytester.runpytest("crossmath", *asked, "--crossmath-prompt=prompt.txt")
@@ -306,7 +306,7 @@ def test_own_instruction(pytester: pytest.Pytester, record_lines: RecordLines) -
 
 
 def test_fixtures(pytester: pytest.Pytester) -> None:
-    """Users' own tests get questions as they get grids, in the forms that they have."""
+    """Users' own tests get questions like grids, in the forms that they have."""
     asked = own(pytester.path, text="1111", image="1111", both="1111")
     pytester.makepyfile(
         """
@@ -320,7 +320,7 @@ def test_fixtures(pytester: pytest.Pytester) -> None:
 
 
 def test_paths_of_an_ini_file(pytester: pytest.Pytester) -> None:
-    """They are taken from its folder, behind the name of the dataset."""
+    """Paths after the name of a dataset are relative to the folder of the ini file."""
     write_mathverse(pytester.path / "data" / "MathVerse")
     suite = f"mathverse:{pytester.path / 'data' / 'MathVerse'}"
     spec = answers(pytester.path, suite, lambda *_: "1").partition("=")[2]
@@ -335,7 +335,7 @@ def test_paths_of_an_ini_file(pytester: pytest.Pytester) -> None:
 def test_a_checkpoint_sees_several_pictures(
     pytester: pytest.Pytester, tiny_llava: Path, record_lines: RecordLines
 ) -> None:
-    """In one batch with questions that have one; alone each gets the same response."""
+    """In a batch with one-picture questions, each gets the same response as alone."""
     data = write_parquet(pytester.path / "a.parquet", mmmu_rows(count=5))
     asked = [f"--crossmath-model=tiny={tiny_llava}", f"--crossmath-suite=mmmu:{data}"]
     result = pytester.runpytest("crossmath", *asked, "--crossmath-batch-size=5")

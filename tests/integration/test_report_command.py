@@ -13,7 +13,7 @@ from conftest import Replay
 
 
 def crossmath_report(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    """The command."""
+    """Run the command."""
     return pytester.run(sys.executable, "-m", "pytest_crossmath.cli.main", "report", *arguments)
 
 
@@ -34,7 +34,7 @@ def has_pictures(page: Path) -> bool:
 
 
 def metadata(file: Path) -> dict[str, list[dict[str, object]]]:
-    """The figures of a card by form."""
+    """The figures of a card, by form."""
     card = yaml.safe_load(file.read_text(encoding="utf-8").split("---")[1])
     return {
         result["dataset"].get("config", result["dataset"]["name"]): result["metrics"]
@@ -43,7 +43,7 @@ def metadata(file: Path) -> dict[str, list[dict[str, object]]]:
 
 
 def test_a_page_and_the_figures(pytester: pytest.Pytester, record: str) -> None:
-    """Of a record alone, without the model."""
+    """A record is enough; the model is not needed."""
     done = crossmath_report(pytester, record, "-o", "new/page.html", "--json", "out.json")
     assert done.ret == 0
     done.stdout.fnmatch_lines(["report: new/page.html"])
@@ -72,7 +72,7 @@ def test_a_page_and_the_figures(pytester: pytest.Pytester, record: str) -> None:
 def test_no_command_writes_over_what_it_read(
     command: str, pytester: pytest.Pytester, record: str
 ) -> None:
-    """A record took hours, and is the only copy of what a model said."""
+    """A record took hours, and is the only copy of the responses."""
     before = (pytester.path / record).read_bytes()
     done = pytester.run(
         sys.executable, "-m", "pytest_crossmath.cli.main",
@@ -86,20 +86,20 @@ def test_no_command_writes_over_what_it_read(
 def test_a_suite_that_is_not_here_costs_the_pictures_only(
     pytester: pytest.Pytester, record: str
 ) -> None:
-    """With a word on it; a suite that is named must be there."""
+    """A note says so; but a suite named with `--suite` must exist."""
     file = pytester.path / record
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace('"name": "mini"', '"name": "gone"', 1), encoding="utf-8")
     done = crossmath_report(pytester, record, "-o", "page.html")
     assert done.ret == 0
-    done.stdout.fnmatch_lines(["without pictures and grids: no suite 'gone' here; name it *"])
+    done.stdout.fnmatch_lines(["no pictures or grids: suite 'gone' is not here; name it *"])
     assert (
         "base64" not in (pytester.path / "page.html").read_text(encoding="utf-8").split("<main>")[1]
     )
     assert crossmath_report(pytester, record, "-o", "p.html", "--suite", "mini").ret == 0
     assert has_pictures(pytester.path / "p.html")
     other = crossmath_report(pytester, record, "-o", "page.html", "--suite", "standard")
-    other.stdout.fnmatch_lines(["*suite standard is not the one that was run*"])
+    other.stdout.fnmatch_lines(["*suite standard here is not the one that was run*"])
     assert crossmath_report(pytester, record, "-o", "page.html", "--suite", "nowhere").ret == 2
 
 
@@ -108,19 +108,19 @@ def test_a_suite_that_is_not_here_costs_the_pictures_only(
     [
         (("run.jsonl",), "*nothing to write: add -o FILE.html*"),
         (("none.jsonl", "-o", "p.html"), "*none.jsonl cannot be read*"),
-        (("m.jsonl", "-o", "p.html"), "*m.jsonl:1: no line of a run record*"),
+        (("m.jsonl", "-o", "p.html"), "*m.jsonl:1: not a line of a run record*"),
         (("run.jsonl", "-o", "."), "*cannot be written*"),
         (("run.jsonl", "--model-card", "."), "*the model card . cannot be changed*"),
         (
             ("run.jsonl", "--model-card", "R.md", "--model", "x"),
-            "*not of 0: these records hold m;*",
+            "*but 0 match: the records hold m;*",
         ),
     ],
 )
 def test_mistakes_are_told_in_a_line(
     pytester: pytest.Pytester, record: str, arguments: tuple[str, ...], message: str
 ) -> None:
-    """Exit status 2."""
+    """The exit status is 2."""
     assert record == "run.jsonl"
     done = crossmath_report(pytester, *arguments)
     assert done.ret == 2
@@ -129,7 +129,7 @@ def test_mistakes_are_told_in_a_line(
 
 
 def test_a_model_card_gets_the_figures(pytester: pytest.Pytester, record: str) -> None:
-    """As evaluation metadata of the Hub; the rest stays, and a second time changes nothing."""
+    """They become evaluation metadata of the Hub; a second time changes nothing."""
     card = pytester.path / "README.md"
     card.write_text(
         "---\nlicense: mit\nmodel-index:\n- name: mine\n  results:\n  - task:\n"
@@ -152,13 +152,13 @@ def test_a_model_card_gets_the_figures(pytester: pytest.Pytester, record: str) -
 
 
 def test_a_missing_card_is_made(pytester: pytest.Pytester, record: str) -> None:
-    """With the model's name."""
+    """The new card has the name of the model."""
     assert crossmath_report(pytester, record, "--model-card", "new.md").ret == 0
     assert set(metadata(pytester.path / "new.md")) == {"text", "image/original"}
 
 
 def test_a_damaged_card_is_left_alone(pytester: pytest.Pytester, record: str) -> None:
-    """One line, and the file as it was."""
+    """The error is one line, and the file is not changed."""
     card = pytester.path / "README.md"
     card.write_text("---\na: [1\n---\ntext\n", encoding="utf-8")
     done = crossmath_report(pytester, record, "--model-card", "README.md")

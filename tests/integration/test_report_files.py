@@ -1,4 +1,4 @@
-"""Reports that a run writes: Markdown, and what GitHub Actions reads."""
+"""Reports that a run writes: Markdown, and the output for GitHub Actions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run(pytester: pytest.Pytester, replay: Replay, *arguments: str) -> pytest.Ru
 def test_the_report_is_written_as_markdown(
     pytester: pytest.Pytester, replay: Replay, workers: tuple[str, ...]
 ) -> None:
-    """Over what was there; folders on the way are made."""
+    """It replaces an existing file, and missing folders are created."""
     file = pytester.path / "new" / "report.md"
     for _ in range(2):
         run(pytester, replay, "--crossmath-markdown=new/report.md", *workers)
@@ -34,7 +34,7 @@ def test_the_report_is_written_as_markdown(
 
 
 def test_the_page_shows_what_regressed(pytester: pytest.Pytester, replay: Replay) -> None:
-    """Beside the run that this one is compared with, gates included."""
+    """It shows the comparison with the baseline, and the gates."""
     pytester.runpytest(
         "crossmath", f"--crossmath-model={replay('base', image='1' * 5)}", "--crossmath-limit=5",
         "--crossmath-modality=image", "--crossmath-record=before.jsonl",
@@ -54,7 +54,7 @@ def test_the_page_shows_what_regressed(pytester: pytest.Pytester, replay: Replay
 def test_on_github_the_job_gets_a_summary_and_annotations(
     pytester: pytest.Pytester, replay: Replay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Below what other steps of the job have written."""
+    """The summary is appended to what other steps of the job have written."""
     summary = pytester.path / "summary.md"
     summary.write_text("before\n", encoding="utf-8")
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
@@ -66,23 +66,23 @@ def test_on_github_the_job_gets_a_summary_and_annotations(
 
 
 def test_elsewhere_there_are_none(pytester: pytest.Pytester, replay: Replay) -> None:
-    """Workflow commands are noise to a person."""
+    """To a person, workflow commands are noise."""
     run(pytester, replay).stdout.no_fnmatch_line("::*")
 
 
 def test_a_summary_that_cannot_be_written_is_told(
     pytester: pytest.Pytester, replay: Replay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody asked for it: the exit status is that of the tests."""
+    """It was not requested, so the exit status is that of the tests."""
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path))
     done = run(pytester, replay, "--crossmath-inconclusive=pass")
-    done.stdout.fnmatch_lines(["the summary of the job is not written: *"])
+    done.stdout.fnmatch_lines(["the job summary cannot be written: *"])
 
 
 def test_a_file_that_cannot_be_written_is_told_before_anything_is_asked(
     pytester: pytest.Pytester, replay: Replay
 ) -> None:
-    """One line, exit status 4."""
+    """The error is one line with exit status 4."""
     done = run(pytester, replay, f"--crossmath-markdown={pytester.path}")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(["ERROR: *--crossmath-markdown: * cannot be written: *"])
@@ -93,7 +93,7 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_asked(
 def test_two_options_that_name_one_file_are_told_before_anything_is_asked(
     other: str, pytester: pytest.Pytester, replay: Replay
 ) -> None:
-    """One of the two would be lost."""
+    """One of the two files would be lost."""
     flags = f"--crossmath-{other}=./one.txt", "--crossmath-markdown=one.txt"
     done = run(pytester, replay, *flags)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
@@ -104,7 +104,7 @@ def test_two_options_that_name_one_file_are_told_before_anything_is_asked(
 def test_a_report_never_goes_over_what_the_run_reads(
     read: str, pytester: pytest.Pytester, replay: Replay
 ) -> None:
-    """Suite, baseline and responses are the user's, by whatever name the report calls them."""
+    """Suite, baseline and responses are safe, by whatever name a report option calls them."""
     model = replay("m", text="1")
     shutil.copyfile(find_suite("mini"), pytester.path / "problems.jsonl")
     arguments = [
@@ -127,7 +127,7 @@ def test_a_report_never_goes_over_what_the_run_reads(
 def test_a_file_that_is_lost_on_the_way_fails_the_run(
     pytester: pytest.Pytester, replay: Replay
 ) -> None:
-    """It was asked for."""
+    """The user asked for the file."""
     pytester.makeconftest(
         "import pathlib\n"
         "def pytest_runtest_teardown():\n"

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is install
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Remembers who asked it for anything."""
+    """A server that remembers who sent it a request."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -38,23 +38,23 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers nothing."""
+    """A handler that answers with nothing."""
 
     server: Server
 
     def do_GET(self) -> None:
-        """Take a note."""
+        """Note the request."""
         self.server.hits.append(self.path)
         self.send_response(204)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Be quiet."""
+        """Print nothing."""
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """Somebody that hostile text would like the browser to talk to."""
+    """A server that hostile text wants the browser to contact."""
     with Server() as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield running
@@ -62,7 +62,7 @@ def server() -> Iterator[Server]:
 
 
 def opened(page: Path, filters: str = "") -> str:
-    """The document as it is once the page's script has run."""
+    """The document after the script of the page has run."""
     assert CHROMIUM is not None
     done = subprocess.run(  # noqa: S603 - our own page
         [
@@ -77,13 +77,13 @@ def opened(page: Path, filters: str = "") -> str:
 
 
 def shown(document: str) -> tuple[str, int]:
-    """What the page says of the filters, and how many problems it shows."""
+    """The count that the page shows, and the number of problems on it."""
     [said] = re.findall(r'<p class="count"[^>]*>([^<]*)</p>', document)
     return said, document.count('<article class="card">')
 
 
 def test_a_report_is_filtered(pytester: pytest.Pytester, replay: Replay) -> None:
-    """By its address, as by its forms; a page of problems at a time."""
+    """Filters work by the address and by the controls; problems come a page at a time."""
     model = replay(text="1" * 30, image="1" * 22 + "0" * 8)
     pytester.runpytest(
         "crossmath", f"--crossmath-model={model}", "--crossmath-modality=text,image",
@@ -102,7 +102,7 @@ def test_a_report_is_filtered(pytester: pytest.Pytester, replay: Replay) -> None
 def test_a_hostile_model_does_nothing_to_a_browser(
     pytester: pytest.Pytester, replay: Replay, server: Server
 ) -> None:
-    """Tags are text, nothing is fetched, and ten megabytes are no trouble."""
+    """Tags stay text, nothing is fetched, and ten megabytes are not a problem."""
     where = f"http://127.0.0.1:{server.server_address[1]}"
     hostile = (
         f"</script><script>document.title='hit';fetch('{where}/script')</script>"
@@ -128,7 +128,7 @@ def test_a_hostile_model_does_nothing_to_a_browser(
 
 
 def test_the_server_would_notice(tmp_path: Path, server: Server) -> None:
-    """Without the page's care a browser does fetch what it is told to."""
+    """Without the precautions of the page, a browser does fetch what it is told to."""
     page = tmp_path / "page.html"
     where = f"http://127.0.0.1:{server.server_address[1]}"
     page.write_text(f"<p class='count'></p><img src='{where}/image'>", encoding="utf-8")
@@ -137,7 +137,7 @@ def test_the_server_would_notice(tmp_path: Path, server: Server) -> None:
 
 
 def test_questions_are_shown_and_do_nothing(tmp_path: Path, server: Server) -> None:
-    """Their texts, choices and pictures, whatever stands in them."""
+    """Texts, choices and pictures are shown, and hostile ones have no effect."""
     where = f"http://127.0.0.1:{server.server_address[1]}"
     hostile = f"</script><img src='{where}/x' onerror='document.title=1'> <image 1> square?"
     line = own_lines(1)[0] | {"choices": [hostile[:-20], "four"]}

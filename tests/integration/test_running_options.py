@@ -17,7 +17,7 @@ WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_ini_twins(
     pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
 ) -> None:
-    """A plain `pytest` runs what the ini file says; the command line goes before it."""
+    """A plain `pytest` does what the ini file says; the command line takes precedence."""
     spec = replay(text="101", image="111")
     pytester.makeini(
         f"""
@@ -41,14 +41,14 @@ def test_ini_without_a_model_does_nothing(pytester: pytest.Pytester) -> None:
 
 
 def test_an_option_without_a_model_is_told(pytester: pytest.Pytester) -> None:
-    """Options of ours on the command line need a model to apply to."""
+    """An option of this plugin on the command line needs a model to apply to."""
     result = pytester.runpytest("--crossmath-limit=3")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: crossmath: --crossmath-limit needs a model*=pocket"])
 
 
 def test_samples(pytester: pytest.Pytester, record_lines: RecordLines) -> None:
-    """K samples make K items a problem and form, and count as one problem in the table."""
+    """K samples make K items per problem and form, which count as one problem in the table."""
     lines = [
         f'{{"id": "mini-0001", "modality": "text", "sample": {i}, "text": "{text}"}}'
         for i, text in enumerate(["<answer>20, 1, 17</answer>", "<answer>1, 1, 1</answer>"])
@@ -98,7 +98,7 @@ def test_runxfail_makes_a_miss_a_failure(
 def test_the_prompt_of_a_file(
     pytester: pytest.Pytester, replay: Callable[..., str], record_lines: RecordLines
 ) -> None:
-    """--crossmath-prompt replaces the instruction, and the record has it."""
+    """--crossmath-prompt replaces the instruction, and the record contains it."""
     pytester.path.joinpath("mine.txt").write_text("Fill in the gaps.\n")
     spec = replay(text="1")
     pytester.runpytest(
@@ -111,7 +111,7 @@ def test_the_prompt_of_a_file(
 def test_the_record_goes_where_it_is_told(
     pytester: pytest.Pytester, replay: Callable[..., str]
 ) -> None:
-    """--crossmath-record names the file, and folders on the way are made."""
+    """--crossmath-record names the file, and missing folders are created."""
     spec = replay(text="1")
     result = pytester.runpytest(
         f"--crossmath-model={spec}", "--crossmath-limit=1", "--crossmath-record=out/run.jsonl"
@@ -122,7 +122,7 @@ def test_the_record_goes_where_it_is_told(
 
 
 def test_a_checkpoint_runs_end_to_end(pytester: pytest.Pytester, tiny_llava: Path) -> None:
-    """A real checkpoint with batches answers every item; nonsense is unparsed or truncated."""
+    """A real checkpoint, in batches, answers every item; nonsense is unparsed or truncated."""
     result = pytester.runpytest(
         f"--crossmath-model=tiny={tiny_llava}", "--crossmath-limit=3", "--crossmath-batch-size=2",
         "--crossmath-device=cpu", "--crossmath-dtype=float32", "--crossmath-max-new-tokens=5",
@@ -161,7 +161,7 @@ def test_how_a_checkpoint_is_run_in_an_ini_file(
     ],
 )
 def test_the_default_suite(pytester: pytest.Pytester, models: list[str], first: str) -> None:
-    """`standard`, but `mini` where only pocket is asked, which can do no other."""
+    """It is `standard`, but `mini` if only pocket is asked, which can do no other."""
     options = [f"--crossmath-model={model}" for model in models]
     result = pytester.runpytest(*options, "--collect-only", "-q")
     assert result.outlines[0] == f"crossmath::test_problem[{first}]"
@@ -190,7 +190,7 @@ def test_junit_properties(pytester: pytest.Pytester, replay: Callable[..., str])
 def test_lists_and_numbers_of_a_pyproject(
     pytester: pytest.Pytester, replay: Callable[..., str]
 ) -> None:
-    """TOML lists and strings do where an ini file has texts."""
+    """TOML lists and strings are accepted where an ini file has text."""
     spec = replay(text="11", image="11")
     pytester.makepyprojecttoml(
         f"""
@@ -206,7 +206,7 @@ def test_lists_and_numbers_of_a_pyproject(
 def test_paths_of_an_ini_file_are_taken_from_there(
     pytester: pytest.Pytester, replay: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run from a subfolder finds what the ini file names."""
+    """A run from a subfolder finds the files that the ini file names."""
     replay(text="1")
     pytester.makeini(
         "[pytest]\ncrossmath_model = fake=replay:fake.jsonl\n"
@@ -220,6 +220,6 @@ def test_paths_of_an_ini_file_are_taken_from_there(
 def test_a_bad_model_in_an_ini_file_does_not_hide_the_help(
     pytester: pytest.Pytester, option: str
 ) -> None:
-    """What only tells something checks nothing."""
+    """Options that only print something check nothing."""
     pytester.makeini("[pytest]\ncrossmath_model = ./gone\n")
     assert pytester.runpytest(option).ret == 0

@@ -23,7 +23,7 @@ def run(pytester: pytest.Pytester, replay: Replay, text: str, *arguments: str) -
 
 
 def lines(pytester: pytest.Pytester, file: str = FILE) -> list[list[str]]:
-    """Problem and outcome of each line of a snapshot."""
+    """Problem and outcome in each line of a snapshot."""
     text = (pytester.path / file).read_text(encoding="utf-8")
     return [line.split("\t")[::2] for line in text.splitlines()[1:]]
 
@@ -38,7 +38,7 @@ def update(pytester: pytest.Pytester, replay: Replay, text: str, *arguments: str
 def test_a_problem_that_was_solved_and_no_longer_is_fails(
     pytester: pytest.Pytester, replay: Replay, workers: tuple[str, ...]
 ) -> None:
-    """With the grid drawn; one that is solved now passes, and the rest is as it was."""
+    """The failure shows the grid; newly solved problems pass, and the rest is as before."""
     update(pytester, replay, "111000", *workers)
     done = run(pytester, replay, "1u0100", *workers)
     assert done.ret == pytest.ExitCode.TESTS_FAILED
@@ -58,7 +58,7 @@ def test_a_problem_that_was_solved_and_no_longer_is_fails(
 def test_an_update_writes_what_changed(
     pytester: pytest.Pytester, replay: Replay, workers: tuple[str, ...]
 ) -> None:
-    """Better or worse, and nothing fails on the way; a second update changes nothing."""
+    """Better and worse outcomes are written without failures; a second update changes nothing."""
     update(pytester, replay, "111000", *workers)
     update(pytester, replay, "1u0100", *workers)
     outcomes = ["solved", "unparsed", "missed", "solved", "missed", "missed"]
@@ -72,7 +72,7 @@ def test_an_update_writes_what_changed(
 
 
 def test_the_file_reads_well(pytester: pytest.Pytester, replay: Replay) -> None:
-    """Outcome and answer of each problem, byte for byte."""
+    """It has the outcome and the answer of each problem, checked byte for byte."""
     pytester.runpytest(
         f"--crossmath-model={replay(text='10u', image='1')}", "--crossmath-modality=image,text",
         "--crossmath-limit=3", "--snapshot-update",
@@ -99,7 +99,7 @@ def test_the_file_reads_well(pytester: pytest.Pytester, replay: Replay) -> None:
 def test_a_subset_leaves_the_rest_alone(
     pytester: pytest.Pytester, replay: Replay, subset: tuple[str, ...]
 ) -> None:
-    """What was not run is neither deleted nor rewritten."""
+    """Lines of tests that did not run are neither deleted nor rewritten."""
     update(pytester, replay, "111111")
     run(pytester, replay, "001111", "--snapshot-update", *subset)
     kept = lines(pytester)
@@ -109,7 +109,7 @@ def test_a_subset_leaves_the_rest_alone(
 
 
 def test_an_error_leaves_its_verdict_alone(pytester: pytest.Pytester, replay: Replay) -> None:
-    """Nothing was measured."""
+    """An error measures nothing."""
     update(pytester, replay, "11")
     done = run(pytester, replay, "1-", "--snapshot-update")
     assert done.ret == pytest.ExitCode.TESTS_FAILED
@@ -119,7 +119,7 @@ def test_an_error_leaves_its_verdict_alone(pytester: pytest.Pytester, replay: Re
 def test_only_what_is_new_is_written_where_that_is_asked(
     pytester: pytest.Pytester, replay: Replay
 ) -> None:
-    """`--snapshot-update-new-only`: a regression still fails, and stays in the file."""
+    """With `--snapshot-update-new-only` a regression still fails and stays in the file."""
     update(pytester, replay, "11")
     done = run(pytester, replay, "010", "--snapshot-update-new-only")  # fmt: skip
     assert done.ret == pytest.ExitCode.TESTS_FAILED
@@ -129,7 +129,7 @@ def test_only_what_is_new_is_written_where_that_is_asked(
 
 
 def test_without_a_snapshot_nothing_is_said(pytester: pytest.Pytester, replay: Replay) -> None:
-    """Nor written."""
+    """No file is written either."""
     done = run(pytester, replay, "101010")
     assert done.ret == pytest.ExitCode.OK
     done.stdout.no_fnmatch_line("*snapshot:*")
@@ -139,7 +139,7 @@ def test_without_a_snapshot_nothing_is_said(pytester: pytest.Pytester, replay: R
 def test_models_and_suites_have_files_of_their_own(
     pytester: pytest.Pytester, replay: Replay, tmp_path: Path
 ) -> None:
-    """Neither regresses by the outcomes of another."""
+    """The outcomes of one cannot make another regress."""
     generated = pytester.run(
         "crossmath", "generate", "--count=2", "--seed=3", "--difficulty=mini", "--out=own"
     )
@@ -159,7 +159,7 @@ def test_models_and_suites_have_files_of_their_own(
 def test_lines_of_problems_that_are_gone_are_unused(
     pytester: pytest.Pytester, replay: Replay, workers: tuple[str, ...]
 ) -> None:
-    """Told, listed by --snapshot-details, and removed by an update of the whole suite only."""
+    """They are reported, listed with --snapshot-details, and removed by a full update only."""
     update(pytester, replay, "1")
     file = pytester.path / FILE
     file.write_text(file.read_text(encoding="utf-8") + "gone-1\ttext\tsolved\t1\n")
@@ -170,7 +170,7 @@ def test_lines_of_problems_that_are_gone_are_unused(
     done.stdout.fnmatch_lines(
         [
             "  unused: gone-1 text",
-            "  1 of problems that the suite no longer has: --snapshot-update of the*",
+            "  1 unused (problems that the suite no longer has): --snapshot-update with the*",
         ]
     )
     update(pytester, replay, "1")
@@ -189,7 +189,7 @@ def test_lines_of_problems_that_are_gone_are_unused(
 def test_a_broken_snapshot_is_told_before_anything_is_asked(
     pytester: pytest.Pytester, replay: Replay, workers: tuple[str, ...]
 ) -> None:
-    """One line with file and line number, exit status 4."""
+    """The error is one line with file and line number, and exit status 4."""
     update(pytester, replay, "11")
     with (pytester.path / FILE).open("a", encoding="utf-8") as file:
         file.write("=======\n")
@@ -201,7 +201,7 @@ def test_a_broken_snapshot_is_told_before_anything_is_asked(
 def test_a_folder_that_cannot_be_written_is_told_before_anything_is_asked(
     pytester: pytest.Pytester, replay: Replay
 ) -> None:
-    """A file is in the way."""
+    """A file is in the way of the folder."""
     (pytester.path / "__snapshots__").write_text("", encoding="utf-8")
     done = run(pytester, replay, "11", "--snapshot-update")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
@@ -209,7 +209,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_asked(
 
 
 def test_it_runs_without_syrupy(pytester: pytest.Pytester, replay: Replay) -> None:
-    """`-p no:syrupy` switches snapshots off."""
+    """`-p no:syrupy` turns snapshots off."""
     update(pytester, replay, "11")
     done = run(pytester, replay, "00",
                "-p", "no:syrupy")  # fmt: skip
@@ -220,7 +220,7 @@ def test_it_runs_without_syrupy(pytester: pytest.Pytester, replay: Replay) -> No
 def test_the_users_own_snapshots_are_theirs(
     pytester: pytest.Pytester, replay: Replay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their update leaves our files alone, and ours leaves theirs, and those next door, alone."""
+    """Updating the user's snapshots leaves those of this plugin alone, and vice versa."""
     update(pytester, replay, "11")
     pytester.makepyfile(test_own="def test_own(snapshot):\n    assert snapshot == 1\n")
     next_door = pytester.path.parent / "__snapshots__" / "test_next_door.ambr"
@@ -251,7 +251,7 @@ Record = Callable[[], list[dict[str, object]]]
 def test_the_counts_are_in_the_record(
     pytester: pytest.Pytester, replay: Replay, record_lines: Record
 ) -> None:
-    """And what became of a verdict is a property of its test."""
+    """Each test also has its change since the snapshot as a property."""
     update(pytester, replay, "10", "--crossmath-record=first.jsonl")
     done = run(pytester, replay, "01",
                "--junit-xml=junit.xml")  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a run leaves: the table on the terminal and the record on disk."""
+"""The output of a run: the table on the terminal and the record on disk."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_table(
 def test_errors_are_not_measured(
     pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
 ) -> None:
-    """A request whose backend failed counts in no rate, and the gap is paired without it."""
+    """A failed request counts in no rate, and the gap is paired without it."""
     spec = replay(text="-1111", image="00111", both="11111")
     result = pytester.runpytest(f"--crossmath-model={spec}", "--crossmath-limit=5", *workers)
     result.stdout.fnmatch_lines(
@@ -60,7 +60,7 @@ def test_record(
     record_lines: RecordLines,
     workers: tuple[str, ...],
 ) -> None:
-    """The record says what was run, has each response once, and the table's figures."""
+    """The record says what was run, and has each response once and the figures of the table."""
     spec = replay(text="101", image="000", both="u11")
     pytester.runpytest(f"--crossmath-model={spec}", "--crossmath-limit=3", *workers)
     run, *results, summary = record_lines()
@@ -123,7 +123,7 @@ def test_a_killed_run_leaves_whole_lines(
     assert done.returncode == 9
     [file] = Path(pytester.path, ".crossmath", "runs").glob("*.jsonl")
     kinds = [json.loads(line)["type"] for line in file.read_text().splitlines()]
-    # The fourth test was over; what its inference gave on the way is there too.
+    # The fourth test had ended; the other responses from its batch are recorded too.
     assert kinds[:5] == ["run", "result", "result", "result", "result"]
     assert set(kinds[5:]) <= {"result"}
 

@@ -1,4 +1,4 @@
-"""Under pytest-xdist: shared out without waste, the same results, and a worker that dies."""
+"""Under pytest-xdist: work is divided without waste, results stay the same, a worker may die."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ asker.load_backend = Spy
 
 
 def spied(pytester: pytest.Pytester) -> list[list[object]]:
-    """What the spy wrote."""
+    """The lines that the spy wrote."""
     return [json.loads(line) for line in Path(pytester.path, "spy.jsonl").read_text().splitlines()]
 
 
 def test_nothing_is_inferred_or_loaded_twice(
     pytester: pytest.Pytester, replay: Callable[..., str]
 ) -> None:
-    """Each request is inferred by one worker, though two tests want it; each loads a model once."""
+    """A request of two tests is inferred by one worker, which loads each model once."""
     one = replay("one", text="1" * 60, image="0" * 60, both="1" * 60)
     two = replay("two", text="1" * 60, image="1" * 60, both="1" * 60)
     pytester.makeconftest(SPY)
@@ -69,7 +69,7 @@ def test_nothing_is_inferred_or_loaded_twice(
 def test_the_same_responses_with_any_number_of_workers(
     pytester: pytest.Pytester, workers: str
 ) -> None:
-    """Batches are made differently, the responses do not differ."""
+    """Batches differ, but the responses do not."""
     records = []
     for count in ("0", workers):
         result = pytester.runpytest_subprocess(
@@ -102,9 +102,9 @@ def pytest_runtest_setup(item):
 def test_a_worker_that_is_killed_costs_one_item(
     pytester: pytest.Pytester, replay: Callable[..., str], cache: str
 ) -> None:
-    """The rest is done by others, each result once, and table and record have every request.
+    """The other workers take over; each request has one result in table and record.
 
-    The one is an error, unless its response was there before the worker died.
+    The one item is an error, unless its response arrived before the worker died.
     """
     spec = replay(text="1" * 60, image="1" * 60, both="0" * 60)
     pytester.makeconftest(KILLER)
@@ -131,7 +131,7 @@ def test_a_worker_that_is_killed_costs_one_item(
 def test_automatic_means_a_worker_for_each_gpu(
     pytester: pytest.Pytester, replay: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And each worker sees its own before anything can ask for it."""
+    """Each worker sees only its own GPU from the start."""
     spec = replay(text="1" * 40)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,7")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -156,7 +156,7 @@ def test_automatic_means_a_worker_for_each_gpu(
 def test_automatic_without_us_is_that_of_xdist(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run without a model is none of our business."""
+    """The plugin does not interfere with a run without a model."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
     monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "1")
     pytester.makepyfile("def test_it(): pass")
@@ -167,7 +167,7 @@ def test_automatic_without_us_is_that_of_xdist(
 def test_another_distribution_is_the_users_choice(
     pytester: pytest.Pytester, replay: Callable[..., str], dist: str
 ) -> None:
-    """Results are right under any, though requests may be inferred by two workers."""
+    """Results are right under any, though two workers may infer the same request."""
     spec = replay(text="1" * 20, image="0" * 20, both="1" * 20)
     result = pytester.runpytest_subprocess(
         "-n", "2", "--dist", dist, f"--crossmath-model={spec}", "--crossmath-limit=20"

@@ -1,4 +1,4 @@
-"""Option parsers: what each takes, and the line for what it does not."""
+"""Option parsers: what each accepts, and the message for what it does not."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pytest_crossmath.tasks.task import Modality
     ],
 )
 def test_modalities(text: str | None, expected: tuple[str, ...]) -> None:
-    """A list in the user's order, each once; all for none."""
+    """A list keeps the user's order without duplicates; no list means all."""
     assert values.parse_modalities(text) == tuple(Modality(name) for name in expected)
 
 
@@ -49,20 +49,20 @@ def test_modalities(text: str | None, expected: tuple[str, ...]) -> None:
     ],
 )
 def test_refused(parse: Callable[[str], object], text: str, message: str) -> None:
-    """A value that cannot be used is told with its flag and what it takes."""
+    """An invalid value is reported with its flag and the values that it takes."""
     with pytest.raises(OptionError, match=message):
         parse(text)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "", "٣"])
 def test_counts_are_whole_numbers_from_one(text: str) -> None:
-    """Zero, fractions and words are no counts."""
+    """Zero, fractions and words are not counts."""
     with pytest.raises(OptionError, match="--crossmath-limit must be a whole number from 1"):
         values.parse_positive("limit", text)
 
 
 def test_accepted_numbers() -> None:
-    """Plain numbers, `auto`, and nothing."""
+    """Plain numbers and `auto` are accepted, and so is no value."""
     assert values.parse_positive("limit", "12") == 12
     assert values.parse_positive("limit", None) is None
     assert values.parse_batch_size("auto") is None
@@ -73,21 +73,21 @@ def test_accepted_numbers() -> None:
 
 @pytest.mark.parametrize("name", values.ATTENTIONS)
 def test_attention_implementations(name: str) -> None:
-    """Each name as it is; the model's own where none is given."""
+    """Each name is passed on unchanged; without one the model uses its own."""
     assert values.parse_attention(name) == name
     assert values.parse_attention(None) is None
     assert values.parse_attention("") is None
 
 
 def test_two_models_of_one_name_are_refused() -> None:
-    """Each model has a name of its own, or its results could not be told apart."""
+    """Otherwise the results of the two could not be told apart."""
     with pytest.raises(OptionError, match=r"two models are called 'x'.*NAME=SPEC"):
         options.parse_models(["x=hf:a/b", "x=hf:a/c"])
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
 def test_every_option_has_an_ini_twin(option: Option, pytestconfig: pytest.Config) -> None:
-    """Each flag is declared, and so is its twin, under the same name."""
+    """Each flag is declared together with its ini twin of the same name."""
     assert option.flag == f"--crossmath-{option.name}"
     assert pytestconfig.getoption(option.ini) is None
     pytestconfig.getini(option.ini)

@@ -30,12 +30,12 @@ DRAWN = re.compile(r"\x1b7\x1b\[K ([^\x1b]*)\x1b8")
 def test_the_line_says_how_far_it_is(
     done: int, total: int, speed: float | None, left: float | None, line: str
 ) -> None:
-    """What matters most comes first."""
+    """The most important part comes first."""
     assert status("m", "image", done, total, tokens_per_second=speed, seconds_left=left) == line
 
 
 def run(pytester: pytest.Pytester, *arguments: str, columns: int = 80, term: str = "xterm") -> str:
-    """What a run writes to a terminal."""
+    """Everything that a run writes to a terminal."""
     ours, theirs = pty.openpty()
     command: Sequence[str] = [sys.executable, "-m", "pytest", "crossmath", *arguments]
     environment = {**os.environ, "TERM": term, "COLUMNS": str(columns), "PY_COLORS": "0"}
@@ -47,7 +47,7 @@ def run(pytester: pytest.Pytester, *arguments: str, columns: int = 80, term: str
         while True:
             try:
                 part = os.read(ours, 65536)
-            except OSError:  # how Linux says that nobody writes any more
+            except OSError:  # Linux reports the end of the output this way
                 break
             if not part:
                 break
@@ -59,12 +59,12 @@ def run(pytester: pytest.Pytester, *arguments: str, columns: int = 80, term: str
 
 @pytest.fixture
 def model(replay: Replay) -> Sequence[str]:
-    """A model of saved responses."""
+    """A model with saved responses."""
     return f"--crossmath-model={replay(text='1' * 40)}", "--crossmath-modality=text"
 
 
 def test_it_is_drawn_and_taken_back(pytester: pytest.Pytester) -> None:
-    """Behind the dots; what stays on the terminal is what stays without it."""
+    """It appears behind the dots, and leaves the same output as a run without it."""
     written = run(pytester, "--crossmath-model=pocket", "--crossmath-limit=8", "--no-summary")
     drawn = DRAWN.findall(written)
     assert drawn[0] == "loading pocket …"
@@ -76,7 +76,7 @@ def test_it_is_drawn_and_taken_back(pytester: pytest.Pytester) -> None:
 
 
 def test_workers_are_followed(pytester: pytest.Pytester, model: Sequence[str]) -> None:
-    """By the process that has the terminal."""
+    """The process that has the terminal shows the progress of the workers."""
     written = run(pytester, *model, "--crossmath-limit=40", "-n", "2")
     assert re.search(r"\d+ of 40.*fake as text", "".join(DRAWN.findall(written)))
     assert "." * 40 in DRAWN.sub("", written).replace("\x1b[K", "")
@@ -88,7 +88,7 @@ def test_workers_are_followed(pytester: pytest.Pytester, model: Sequence[str]) -
 def test_it_is_silent_where_nobody_wants_it(
     pytester: pytest.Pytester, model: Sequence[str], arguments: tuple[str, ...], term: str
 ) -> None:
-    """Under -q, and on a terminal that cannot take it back."""
+    """Nothing is drawn under -q, or on a terminal that cannot erase."""
     assert "\x1b7" not in run(pytester, *model, "--crossmath-limit=5", *arguments, term=term)
 
 

@@ -33,7 +33,7 @@ def ids_of(*models: str, problems: list[str] = PROBLEMS) -> list[str]:
 
 
 def test_a_stretch_is_a_run_of_problems_of_one_model() -> None:
-    """All forms of a problem are in one stretch, and stretches follow each other."""
+    """All forms of a problem are in the same stretch, and stretches are consecutive."""
     ids = ids_of("llava", "llava-next")
     scopes = stretches(ids, models=["llava", "llava-next"], problems=PROBLEMS, workers=2)
     order = [scopes[id] for id in ids]
@@ -46,7 +46,7 @@ def test_a_stretch_is_a_run_of_problems_of_one_model() -> None:
 
 
 def test_a_users_test_shares_the_stretch_of_its_problem() -> None:
-    """So that two tests of the same request are run where it was made."""
+    """Two tests of the same request run in the worker that made it."""
     own = [f"test_x.py::test_it[{p}-extra-image-pocket]" for p in PROBLEMS]
     ids = [*ids_of("pocket"), *own, "test_x.py::test_plain", "test_x.py::test_other[mini]"]
     scopes = stretches(ids, models=["pocket"], problems=PROBLEMS, workers=4)
@@ -57,7 +57,7 @@ def test_a_users_test_shares_the_stretch_of_its_problem() -> None:
 
 
 def test_a_selection_is_shared_out_evenly() -> None:
-    """What counts is how many problems were selected, not where they stand in the suite."""
+    """The split depends on the number of selected problems, not on their place in the suite."""
     ids = ids_of("m", problems=PROBLEMS[::7])
     scopes = stretches(ids, models=["m"], problems=PROBLEMS, workers=2)
     sizes = {scope: list(scopes.values()).count(scope) for scope in scopes.values()}
@@ -66,13 +66,13 @@ def test_a_selection_is_shared_out_evenly() -> None:
 
 @given(st.lists(st.sampled_from(ids_of("a", "a-b")), unique=True), st.integers(1, 9))
 def test_every_test_has_a_stretch(ids: list[str], workers: int) -> None:
-    """Whatever is selected, in whatever order."""
+    """Any selection in any order is covered."""
     scopes = stretches(ids, models=["a", "a-b"], problems=PROBLEMS, workers=workers)
     assert scopes.keys() == set(ids)
 
 
 def test_every_gpu_gets_a_worker_before_one_gets_two() -> None:
-    """And the replacement of a worker that died gets its GPU."""
+    """The replacement of a worker that died gets its GPU."""
     gpus = GpuAssignment(["0", "1"])
     assert [gpus.take(f"gw{i}") for i in range(3)] == ["0", "1", "0"]
     gpus.release("gw1")
@@ -93,7 +93,7 @@ def test_every_gpu_gets_a_worker_before_one_gets_two() -> None:
 def test_the_variable_of_cuda_says_which_gpus_may_be_used(
     monkeypatch: pytest.MonkeyPatch, value: str, gpus: list[str]
 ) -> None:
-    """As CUDA itself understands it."""
+    """`CUDA_VISIBLE_DEVICES` is read as CUDA itself reads it."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
     assert visible_gpus() == gpus
     assert automatic_workers() == (len(gpus) or min(2, os.cpu_count() or 1))
@@ -102,7 +102,7 @@ def test_the_variable_of_cuda_says_which_gpus_may_be_used(
 def test_the_driver_is_asked_where_nothing_is_set(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Its tool lists GPUs, and parts of them below."""
+    """Its tool lists the GPUs, and below each the parts of it."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     tool = tmp_path / "nvidia-smi"
     tool.write_text(
@@ -121,7 +121,7 @@ def test_the_driver_is_asked_where_nothing_is_set(
 def test_a_worker_is_pinned_and_gets_its_share_of_the_cores(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What the user set for the cores stays."""
+    """A number of cores that the user has set is kept."""
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

@@ -13,7 +13,7 @@ from tests.gating.made_up import results
 
 
 def report(model: str = "m", lost: tuple[str, ...] = ("p001",), image: str = "10" * 20) -> Report:
-    """A report of one model with a gate that fails and one that cannot tell."""
+    """A report of one model with a failed gate and an inconclusive one."""
     found = results(model, text="1" * 40, image=image)
     gates = [
         parse_gate("fail-under", "image:95%"),

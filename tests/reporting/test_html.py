@@ -51,7 +51,7 @@ def _of_mini(result: Result) -> Result:
 
 
 def data_of(html: str) -> Any:
-    """What the script reads."""
+    """The data that the page passes to its script."""
     [text] = re.findall(
         r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL
     )
@@ -59,19 +59,19 @@ def data_of(html: str) -> Any:
 
 
 def page_of(runs: Sequence[Run], suite: Suite | None, notes: Sequence[str] = ()) -> str:
-    """The page of some runs, the later ones compared with the first."""
+    """The page of some runs, each compared with the first."""
     reports, more = side_by_side(runs)
     return page(reports, suite, [*notes, *more])
 
 
 def words(html: str) -> str:
-    """The text of a page, without markup."""
+    """The text of a page without its markup."""
     body = html.partition("<main>")[2].partition("</main>")[0]
     return " ".join(re.sub(r"<[^>]+>", " ", body).split())
 
 
 def test_the_figures_are_those_of_the_table() -> None:
-    """Rates with intervals, gaps with a word, gates with a verdict."""
+    """The page shows rates with intervals, gaps in words, and gates with their verdicts."""
     shown = words(page_of([run(text="1" * 20, image="1" * 10 + "0" * 10)], SUITE))
     assert "text 100.0% (84-100) 100.0%" in shown
     assert re.search(r"image 50\.0% \(30-70\) 50\.0% \+50\.0 \(\+\d+ to \+\d+\) worse", shown)
@@ -79,14 +79,14 @@ def test_the_figures_are_those_of_the_table() -> None:
 
 
 def test_text_and_image_are_held_against_each_other() -> None:
-    """Both right, one of them, or none, on the same problems."""
+    """It counts problems with both right, only one right, or neither."""
     shown = words(page_of([run(text="1110", image="1001", both="e111")], SUITE))
     assert "text right 1 both 2 text only text wrong 1 image only 0 neither" in shown
     assert "text right 2 both 0 text only text wrong 1 image+text only 0 neither" in shown
 
 
 def test_every_response_is_there_with_its_picture_and_grid() -> None:
-    """Each problem and each picture once, in the order of the suite."""
+    """Each problem and each picture is stored once, in the order of the suite."""
     data = data_of(page_of([run(text="10", image="01")], SUITE))
     assert [problem["id"] for problem in data["problems"]] == ["mini-0001", "mini-0002"]
     assert data["problems"][0]["grid"] == [
@@ -106,16 +106,16 @@ def test_every_response_is_there_with_its_picture_and_grid() -> None:
 
 
 def test_without_a_suite_there_are_neither() -> None:
-    """And the note says why."""
-    html = page_of([run(text="1")], None, ["without pictures and grids: no suite here"])
-    assert "without pictures and grids: no suite here" in words(html)
+    """The page then has no pictures or grids, and a note says why."""
+    html = page_of([run(text="1")], None, ["no pictures or grids: no suite here"])
+    assert "no pictures or grids: no suite here" in words(html)
     data = data_of(html)
     assert data["pictures"] == {}
     assert data["problems"] == [{"id": "mini-0001"}]
 
 
 def test_runs_are_compared_with_the_first() -> None:
-    """What regressed and improved is listed, and marked on each response."""
+    """Regressions and improvements are listed, and marked on each response."""
     html = page_of([run(image="110"), run("new.jsonl", image="011")], SUITE)
     assert "m, image: 1 regressed, 1 improved" in words(html)
     data = data_of(html)
@@ -128,15 +128,15 @@ def test_runs_are_compared_with_the_first() -> None:
 
 
 def test_runs_that_are_no_pair_are_shown_beside_each_other() -> None:
-    """With a word on why they are not compared."""
+    """A note says why they cannot be compared."""
     html = page_of([run(image="110"), run("new.jsonl", text="011")], SUITE)
-    assert "new.jsonl is not compared with run.jsonl: " in words(html)
+    assert "new.jsonl cannot be compared with run.jsonl: " in words(html)
     assert len(data_of(html)["results"]) == 6
 
 
 @pytest.mark.parametrize("place", ["response", "model", "name"])
 def test_nothing_hostile_is_markup(place: str) -> None:
-    """Not a response, not a name: the page has the scripts and pictures that it had before."""
+    """No response or name adds a script or a picture to the page."""
     plain, hostile = (
         page_of([run(**{place: text, "text": "10", "image": "01"})], SUITE)
         for text in ("x", HOSTILE)
@@ -148,7 +148,7 @@ def test_nothing_hostile_is_markup(place: str) -> None:
 
 
 def test_the_policy_allows_the_own_script_and_style_only() -> None:
-    """By their digests; and no request at all."""
+    """They are allowed by their digests, and no request is allowed at all."""
     html = page_of([run(text="1")], SUITE)
     [policy] = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)
     assert policy.startswith("default-src 'none'; img-src data:;")
@@ -163,24 +163,24 @@ def test_the_policy_allows_the_own_script_and_style_only() -> None:
 
 
 def test_a_lone_surrogate_is_no_error() -> None:
-    """A model may write what no file can hold."""
+    """A model may write text that cannot be encoded as UTF-8."""
     page_of([run(text="1", response="a\ud800b")], SUITE).encode("utf-8")
 
 
 def test_a_huge_response_is_cut() -> None:
-    """Its beginning and its end are kept, and what is left out is told."""
+    """Its beginning and its end are kept, and the page says how much was left out."""
     cut = shortened("a" * 10_000_000 + "the end")
     assert len(cut) < LONGEST + 80
     assert cut.startswith("aaa")
     assert cut.endswith("the end")
     left = 10_000_000 + len("the end") - 2 * LONGEST // 3 - LONGEST // 3
-    assert f"[… {left:,} characters left out, the record has them …]" in cut
+    assert f"[… {left:,} characters left out; see the record …]" in cut
     assert shortened("a" * LONGEST) == "a" * LONGEST
 
 
 @pytest.mark.parametrize("gates", [[{}], [5], [{"word": "perhaps", "interval": None, "notes": []}]])
 def test_a_gate_that_is_none_is_told(gates: Sequence[object]) -> None:
-    """One line with the record's name."""
+    """An invalid gate is reported in one line with the name of the record."""
     broken = replace(run(text="1"), summary={"gates": gates})
-    with pytest.raises(RecordError, match=r"run\.jsonl: the last line has a gate that is none"):
+    with pytest.raises(RecordError, match=r"run\.jsonl: the last line has an invalid gate"):
         page_of([broken], SUITE)

@@ -28,12 +28,12 @@ def result(response: str = "<answer>5</answer>") -> Result:
 
 
 def read(path: Path) -> list[Any]:
-    """The lines of a record, each parsed."""
+    """The lines of a record, parsed."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
 def test_a_record_has_a_header_results_and_a_summary(tmp_path: Path) -> None:
-    """The first line says what was run, then comes a line a response, last the figures."""
+    """The first line says what was run, then comes one line per response, and last the figures."""
     path = tmp_path / "run.jsonl"
     writer = RecordWriter(path, {"suite": "mini"})
     writer.append(result())
@@ -47,7 +47,7 @@ def test_a_record_has_a_header_results_and_a_summary(tmp_path: Path) -> None:
 
 
 def test_every_line_is_whole_the_moment_it_is_written(tmp_path: Path) -> None:
-    """A killed run leaves lines that can be read: nothing waits in a buffer."""
+    """A killed run leaves readable lines: nothing is held back in a buffer."""
     path = tmp_path / "run.jsonl"
     writer = RecordWriter(path, {})
     for count in range(1, 4):
@@ -80,14 +80,14 @@ def test_any_response_comes_back_as_it_was(tmp_path: Path, response: str) -> Non
 
 
 def test_text_is_written_as_it_reads(tmp_path: Path) -> None:
-    """A record is for people too: other scripts are not escaped."""
+    """People read records too: text in other scripts is not escaped."""
     path = tmp_path / "run.jsonl"
     RecordWriter(path, {}).finish({"note": "5 × 3"})
     assert "5 × 3" in path.read_text(encoding="utf-8")
 
 
 def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
-    """A record goes where it was asked to go."""
+    """Missing folders on the path of a record are created."""
     path = tmp_path / "a" / "b" / "run.jsonl"
     check_writable(path)
     RecordWriter(path, {}).finish({})
@@ -95,7 +95,7 @@ def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_there_is_never_touched(tmp_path: Path) -> None:
-    """Neither a record nor any other file of the user's is written over."""
+    """Neither a record nor any other existing file is overwritten."""
     path = tmp_path / "notes.txt"
     path.write_text("mine", encoding="utf-8")
     with pytest.raises(OptionError, match="already exists: choose another file"):
@@ -108,14 +108,14 @@ def test_a_file_that_is_there_is_never_touched(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["file/run.jsonl", "n" * 300])
 def test_a_path_that_cannot_be_written_is_an_option_error(tmp_path: Path, name: str) -> None:
-    """A folder, a file taken for a folder, and a name too long are told before anything runs."""
+    """A folder, a file used as a folder and a name too long are reported before anything runs."""
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(OptionError, match=r"the run record .* cannot be written"):
         check_writable(tmp_path / name)
 
 
 def test_the_default_path_is_new_each_time_and_kept_out_of_git(tmp_path: Path) -> None:
-    """Two runs in one second do not share a file, and none is committed by accident."""
+    """Two runs in one second do not share a file, and git ignores both."""
     one, two = default_path(tmp_path), default_path(tmp_path)
     assert one != two
     assert one.parent == tmp_path / ".crossmath" / "runs"
@@ -123,7 +123,7 @@ def test_the_default_path_is_new_each_time_and_kept_out_of_git(tmp_path: Path) -
 
 
 def test_an_ignore_file_of_the_users_is_left_alone(tmp_path: Path) -> None:
-    """Who wants runs in git can have them there."""
+    """A user who wants runs in git can have them there."""
     ignore = tmp_path / ".crossmath" / ".gitignore"
     ignore.parent.mkdir()
     ignore.write_text("!*\n", encoding="utf-8")
@@ -132,7 +132,7 @@ def test_an_ignore_file_of_the_users_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_made_does_not_end_the_run(tmp_path: Path) -> None:
-    """Where the default folder cannot be made, the writer keeps the trouble for the report."""
+    """The writer keeps the error for the report."""
     (tmp_path / ".crossmath").write_text("", encoding="utf-8")
     writer = RecordWriter(default_path(tmp_path), {})
     writer.finish({})
@@ -158,7 +158,7 @@ def written(path: Path, *responses: str, finish: bool = True) -> Path:
 
 
 def test_a_record_reads_back(tmp_path: Path) -> None:
-    """Header, results and summary; texts only where they are asked for."""
+    """Header, results and summary come back; texts only on request."""
     path = written(tmp_path / "run.jsonl", "one", "two")
     run = read_record(path, texts=True)
     assert run.header["suite"] == {"name": "mini"}
@@ -170,7 +170,7 @@ def test_a_record_reads_back(tmp_path: Path) -> None:
 
 
 def test_a_record_that_was_broken_off_reads_as_far_as_it_goes(tmp_path: Path) -> None:
-    """No summary, and half a last line."""
+    """A missing summary and half a last line do no harm."""
     path = written(tmp_path / "run.jsonl", "one", "two", finish=False)
     text = path.read_text(encoding="utf-8")
     path.write_text(text[:-20], encoding="utf-8")
@@ -180,7 +180,7 @@ def test_a_record_that_was_broken_off_reads_as_far_as_it_goes(tmp_path: Path) ->
 
 
 def test_a_sample_counts_once(tmp_path: Path) -> None:
-    """As in the run that wrote it: the first."""
+    """The first result counts, as in the run that wrote the record."""
     path = written(tmp_path / "run.jsonl", "one", finish=False)
     lines = path.read_text(encoding="utf-8").splitlines()
     path.write_text("\n".join([*lines, lines[1].replace("one", "again"), ""]), encoding="utf-8")
@@ -190,24 +190,24 @@ def test_a_sample_counts_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "text", "message"),
     [
-        (1, "{}", ":1: no line of a run record: the field 'type' is missing"),
-        (1, '{"type": "result"}', ":1: no line of a run record"),
-        (1, '{"type": "run", "schema": 99}', ":1: no line of a run record: schema 99"),
-        (1, '{"type": "run", "schema": 1, "suite": 5}', ":1: no line of a run record"),
+        (1, "{}", ":1: not a line of a run record: the field 'type' is missing"),
+        (1, '{"type": "result"}', ":1: not a line of a run record"),
+        (1, '{"type": "run", "schema": 99}', ":1: not a line of a run record: schema 99"),
+        (1, '{"type": "run", "schema": 1, "suite": 5}', ":1: not a line of a run record"),
         (1, '{"type": "run", "schema": 1, "models": {"m": 5}}', "the field 'm' cannot be 5"),
         (1, '{"type": "run", "schema": 1, "styles": 3}', "the field 'styles' cannot be 3"),
-        (4, '{"type": "summary", "gates": 5}', ":4: no line of a run record: the field 'gates'"),
-        (2, "{", ":2: no line of a run record"),
-        (2, "[]", ":2: no line of a run record"),
-        (2, "null", ":2: no line of a run record"),
-        (2, '{"type": "result", "model": "m"}', ":2: no line of a run record"),
-        (2, "[" * 100_000, ":2: no line of a run record"),
+        (4, '{"type": "summary", "gates": 5}', ":4: not a line of a run record: the field 'gates'"),
+        (2, "{", ":2: not a line of a run record"),
+        (2, "[]", ":2: not a line of a run record"),
+        (2, "null", ":2: not a line of a run record"),
+        (2, '{"type": "result", "model": "m"}', ":2: not a line of a run record"),
+        (2, "[" * 100_000, ":2: not a line of a run record"),
     ],
 )
 def test_what_is_no_record_is_told_with_its_line(
     tmp_path: Path, line: int, text: str, message: str
 ) -> None:
-    """Whatever somebody did to the file."""
+    """A damaged file is reported with the number of its bad line."""
     path = written(tmp_path / "run.jsonl", "one", "two")
     lines = path.read_text(encoding="utf-8").splitlines()
     lines[line - 1] = text
@@ -220,7 +220,7 @@ def test_what_is_no_record_is_told_with_its_line(
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe"])
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes | None) -> None:
-    """Missing, empty, or no text."""
+    """A file that is missing, empty or not text is reported."""
     path = tmp_path / "run.jsonl"
     if content is not None:
         path.write_bytes(content)

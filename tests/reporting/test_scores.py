@@ -32,7 +32,7 @@ def key(number: int) -> str:
 
 
 def test_figures_by_hand() -> None:
-    """One problem right and one with its last blank wrong."""
+    """One problem is right, and one has its last blank wrong."""
     [form] = score_saved(SUITE, [saved(0, key(0)), saved(1, "1, 15, 8")])
     assert (form.model, str(form.form), form.missing) == ("responses", "text", ())
     assert form.to_json() == {
@@ -50,7 +50,7 @@ def test_figures_by_hand() -> None:
 
 
 def test_several_samples_have_a_spread() -> None:
-    """Means over samples, with the sample standard deviation beside them."""
+    """Figures are means over samples, with the sample standard deviation."""
     [form] = score_saved(SUITE, [saved(0, key(0)), saved(0, "1, 1, 1", sample=1)])
     figures = form.to_json()
     assert figures["macro_acc"] == 0.5
@@ -59,7 +59,7 @@ def test_several_samples_have_a_spread() -> None:
 
 
 def test_only_problems_that_have_the_form_can_be_missing() -> None:
-    """Questions need not all be shown in the same forms and styles."""
+    """Questions do not all exist in the same forms and styles."""
     image, part = Modality.IMAGE, (TextPart("?"),)
     forms: list[dict[Form, tuple[Part, ...]]] = [
         {Form(image): part}, {Form(image, "clean"): part, Form(image, "photo"): part}
@@ -79,14 +79,14 @@ def test_only_problems_that_have_the_form_can_be_missing() -> None:
 
 
 def test_a_short_file_is_told() -> None:
-    """Problems without a response count nowhere and are named."""
+    """Problems without a response are named and not counted."""
     [form] = score_saved(SUITE, [saved(1, key(1))])
     assert form.missing == ("mini-0001",)
     assert form.to_json()["n_problems"] == 1
 
 
 def test_a_problem_counts_only_where_every_run_has_it() -> None:
-    """A short run would else weigh as much as a full one."""
+    """Otherwise a short run would weigh as much as a full one."""
     responses = [saved(0, "0"), saved(1, key(1)), saved(1, "0", sample=1)]
     [form] = score_saved(SUITE, responses)
     figures = form.to_json()
@@ -96,13 +96,13 @@ def test_a_problem_counts_only_where_every_run_has_it() -> None:
 
 
 def test_repeated_responses_are_counted() -> None:
-    """The last one counts, and how many were passed over is known."""
+    """The last one counts, and the number of superseded ones is known."""
     [form] = score_saved(SUITE, [saved(0, "0"), saved(0, key(0))])
     assert (form.repeated, form.to_json()["macro_acc"]) == (1, 1.0)
 
 
 def test_models_forms_and_styles_are_kept_apart() -> None:
-    """Each has figures of its own."""
+    """Each combination has its own figures."""
     forms = score_saved(
         SUITE,
         [
@@ -121,6 +121,6 @@ def test_models_forms_and_styles_are_kept_apart() -> None:
 
 
 def test_a_later_line_replaces_an_earlier_one() -> None:
-    """A file that was appended to counts each sample once."""
+    """In a file that was appended to, each sample counts once."""
     [form] = score_saved(SUITE, [saved(0, "9"), saved(0, key(0))])
     assert form.runs[0].macro == 1.0

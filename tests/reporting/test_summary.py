@@ -85,7 +85,7 @@ def test_several_samples_of_a_problem_are_one_piece_of_evidence() -> None:
 
 
 def test_a_gap_is_paired_over_problems_measured_in_both_forms() -> None:
-    """A problem that was asked in one form only says nothing about the difference."""
+    """A problem measured in only one form does not count in the gap."""
     _, image = summarize_run(
         [
             result("a", "text", "+"),
@@ -99,7 +99,7 @@ def test_a_gap_is_paired_over_problems_measured_in_both_forms() -> None:
 
 
 def test_without_a_common_problem_there_is_no_gap() -> None:
-    """Nothing is compared where nothing can be paired, or where text was not asked."""
+    """There is no gap if no problem can be paired, or if text was not asked."""
     _, unpaired = summarize_run([result("a", "text", "+"), result("b", "image", "+")]).rows
     (alone,) = summarize_run([result("b", "image", "+")]).rows
     assert unpaired.gap is None
@@ -107,7 +107,7 @@ def test_without_a_common_problem_there_is_no_gap() -> None:
 
 
 def test_an_error_is_no_measurement() -> None:
-    """A failed request is counted as an error and moves no figure."""
+    """A failed request is counted as an error and changes no figure."""
     summary = summarize_run(
         [
             result("a", "text", "+"),
@@ -137,7 +137,7 @@ def test_outcomes_are_counted_apart_and_in_a_fixed_order() -> None:
 
 
 def test_rows_come_by_model_then_form_then_style() -> None:
-    """Models keep the order they were asked in; forms and styles have an order of their own."""
+    """Models keep the order in which they were given; forms and styles have a fixed order."""
     rows = summarize_run(
         [
             result("a", "image+text", "+", model="second"),
@@ -157,7 +157,7 @@ def test_rows_come_by_model_then_form_then_style() -> None:
 
 
 def test_models_are_compared_with_their_own_text() -> None:
-    """The gap of one model does not look at another one."""
+    """The gap of one model does not depend on another model."""
     rows = summarize_run(
         [
             result("a", "text", "+", model="one"),
@@ -171,13 +171,13 @@ def test_models_are_compared_with_their_own_text() -> None:
 
 
 def test_a_cached_response_took_no_time() -> None:
-    """Time is what the backend spent in this run; responses count wherever they are from."""
+    """Only time in the backend in this run counts; responses count wherever they came from."""
     summary = summarize_run([result("a", "text", "+", cached=True), result("b", "text", "+")])
     assert (summary.responses, summary.seconds) == (2, 0.5)
 
 
 def test_a_run_without_results_has_no_rows() -> None:
-    """Nothing measured gives an empty table and no failure."""
+    """A run without measurements gives an empty table and does not fail."""
     summary = summarize_run([])
     assert (summary.rows, summary.outcomes, summary.problems) == ((), {}, 0)
 
@@ -193,12 +193,12 @@ def test_a_run_without_results_has_no_rows() -> None:
     ],
 )
 def test_a_gap_is_called_what_its_interval_allows(low: float, high: float, word: str) -> None:
-    """A form is worse or better only where the whole interval says so."""
+    """A form is called worse or better only if the whole interval says so."""
     assert Gap((low + high) / 2, Interval(low, high), 9).word == word
 
 
 def test_the_figures_survive_json() -> None:
-    """The summary is built from types that JSON keeps."""
+    """The summary consists of types that JSON preserves."""
     summary = summarize_run([result("a", "text", "+"), result("a", "image", "-")])
     figures = json.loads(json.dumps(summary.to_json()))
     assert [row["modality"] for row in figures["rows"]] == ["text", "image"]

@@ -50,7 +50,7 @@ def lines_of(*rows: Row, several_styles: bool = False) -> list[str]:
 
 
 def test_the_table_of_questions_has_no_blanks() -> None:
-    """They have one answer each: the share of blanks would say the same twice."""
+    """A question has one answer, so the share of blanks would repeat the share solved."""
     lines = lines_of(
         replace(row("text", 90, 100), steps={}), replace(row("image", 80, 100), steps={})
     )
@@ -60,7 +60,7 @@ def test_the_table_of_questions_has_no_blanks() -> None:
 
 
 def test_a_form_without_a_style_beside_styles_is_no_total() -> None:
-    """It stands among them, and says so."""
+    """It is listed among the styles, and labelled as having none."""
     rows = [replace(row("image", 1, 2), style=style) for style in (None, "clean")]
     assert replace(EMPTY, rows=tuple(rows)).several_styles
     assert [line.split("  ")[:3] for line in lines_of(*rows, several_styles=True)[3:6]] == [
@@ -69,12 +69,12 @@ def test_a_form_without_a_style_beside_styles_is_no_total() -> None:
 
 
 def drawn(values: str) -> list[str]:
-    """An answer to `PROBLEM`, drawn."""
+    """An answer to `PROBLEM`, drawn in its grid."""
     return list(draw_answer(PROBLEM.content, score_response(PROBLEM, f"<answer>{values}</answer>")))
 
 
 def test_the_table_has_a_line_for_each_form_under_its_model() -> None:
-    """Models stand on lines of their own; figures carry intervals, gaps a plain word."""
+    """Each model has its own line; figures carry intervals, and gaps are also put into words."""
     lines = lines_of(
         row("text", 150, 200),
         row("image", 90, 200, gap_of(70, 10, 200)),
@@ -93,7 +93,7 @@ def test_the_table_has_a_line_for_each_form_under_its_model() -> None:
 
 @pytest.mark.parametrize("problems", [6, 8, 20, 50, 200, 250])
 def test_the_table_fits_eighty_columns(problems: int) -> None:
-    """Whatever the figures of six problems or more, no line is wider than a terminal."""
+    """For six problems or more, no line is wider than 80 columns, whatever the figures."""
     tenths = sorted({round(problems * i / 10) for i in range(11)})
     for worse, better in product(tenths, tenths):
         for both in {0, problems - worse - better}:
@@ -106,7 +106,7 @@ def test_the_table_fits_eighty_columns(problems: int) -> None:
 
 
 def test_styles_are_shown_where_there_are_several() -> None:
-    """A style is named only where it tells rows apart."""
+    """A style is named only where it distinguishes rows."""
     image = row("image", 1, 2)
     beige = replace(image, style="beige")
     assert [line.split()[0] for line in lines_of(image, beige, several_styles=True)[2:6]] == [
@@ -116,12 +116,12 @@ def test_styles_are_shown_where_there_are_several() -> None:
 
 
 def test_a_form_without_text_beside_it_says_so() -> None:
-    """An empty gap would look like none, so the reason stands there."""
+    """An empty cell would look like no gap, so it gives the reason."""
     assert lines_of(row("image", 1, 2))[3].endswith("text was not asked")
 
 
 def test_the_legend_speaks_of_gaps_only_where_forms_are_compared() -> None:
-    """A table of one form needs no word on gaps."""
+    """A table of a single form does not explain gaps."""
     one = "\n".join(lines_of(row("text", 1, 2)))
     two = "\n".join(lines_of(row("text", 1, 2), row("image", 1, 2, gap_of(0, 0, 2))))
     assert "solved as text minus" not in one
@@ -129,17 +129,17 @@ def test_the_legend_speaks_of_gaps_only_where_forms_are_compared() -> None:
 
 
 def test_outcomes_are_listed_by_model() -> None:
-    """Each outcome that occurred is counted under its own name, and an error explained."""
+    """Each outcome that occurred is counted under its own name, and errors are explained."""
     summary = replace(EMPTY, outcomes={"m": {"solved": 3, "error": 2}, "n": {"missed": 1}})
     assert list(outcome_lines(summary)) == [
         "outcomes of m: 3 solved, 2 error",
-        "  an error is no measurement: it counts nowhere in the table",
+        "  errors are not measurements, so the table leaves them out",
         "outcomes of n: 1 missed",
     ]
 
 
 def test_nothing_measured_is_an_empty_table() -> None:
-    """A run without results draws nothing."""
+    """A run without results prints no table."""
     assert list(modality_gap_table(EMPTY, several_styles=False)) == []
 
 
@@ -162,7 +162,7 @@ def test_nothing_measured_is_an_empty_table() -> None:
     ],
 )
 def test_throughput_is_one_line(summary: Summary, seconds: float, line: str) -> None:
-    """Responses, seconds, and tokens a second where a backend knows them."""
+    """It gives responses, seconds, and tokens per second if a backend counts them."""
     assert throughput(summary, seconds) == line
 
 
@@ -181,14 +181,14 @@ def test_throughput_is_one_line(summary: Summary, seconds: float, line: str) -> 
     ],
 )
 def test_control_characters_are_written_out(text: str, shown: str) -> None:
-    """What could move the cursor, colour, reorder or hide text is shown as an escape."""
+    """Characters that could move the cursor, colour, reorder or hide text are escaped."""
     assert printable(text) == shown
 
 
 @settings(deadline=None)
 @given(st.text() | st.text(st.characters(categories=("Cc", "Cf", "Cs", "Zl", "Zp"))))
 def test_what_is_printable_can_be_printed(text: str) -> None:
-    """Any text becomes one that is printable and encodable, and stays so."""
+    """Any text becomes printable and encodable, and doing it twice changes nothing."""
     shown = printable(text)
     assert shown.isprintable()
     assert shown.encode().decode() == shown
@@ -209,28 +209,28 @@ def test_what_is_printable_can_be_printed(text: str) -> None:
     ],
 )
 def test_an_answer_is_drawn_into_its_grid(values: str, lines: list[str]) -> None:
-    """Right values stand as the key has them, wrong ones beside it, missing ones as a gap."""
+    """Right values appear as in the key, wrong ones next to it, missing ones as a gap."""
     assert drawn(values) == lines
 
 
 def test_a_drawn_answer_cannot_steer_the_terminal() -> None:
-    """An escape sequence in an answer is written out before it is drawn."""
+    """An escape sequence in an answer is escaped before it is drawn."""
     assert all(line.isprintable() for line in drawn("4, \x1b[2J"))
 
 
 def test_no_answer_is_drawn_as_gaps() -> None:
-    """Where nothing was read, every blank is shown as missing."""
+    """If no answer could be read, every blank is shown as missing."""
     lines = list(draw_answer(PROBLEM.content, score_response(PROBLEM, "no idea")))
     assert lines[0] == "[!_/4][+][!_/5][=][9]"
 
 
 def steps(look: Look, *rows: Row, several_styles: bool = False) -> list[str]:
-    """The block of steps."""
+    """The lines of the table of steps."""
     return list(step_table(replace(EMPTY, rows=rows), look, several_styles=several_styles))
 
 
 def test_steps_are_bars_under_their_model() -> None:
-    """A form that has no blank of a step leaves its place empty."""
+    """If a form has no blank of a step, its cell is empty."""
     text = replace(row("text", 9, 10), steps={"1": 1.0, "2": 0.5, "4+": 0.05})
     image = replace(row("image", 9, 10), steps={"1": 0.8})
     assert steps(Look(), text, image) == [
@@ -246,12 +246,12 @@ def test_steps_are_bars_under_their_model() -> None:
 
 
 def test_one_step_needs_no_block() -> None:
-    """It is the column `blanks` again."""
+    """The figures would be those of the column `blanks`."""
     assert steps(Look(), replace(row("text", 9, 10), steps={"1": 0.9})) == []
 
 
 def test_long_names_of_models_do_not_widen_the_steps() -> None:
-    """They stand on lines of their own."""
+    """They are on lines of their own."""
     rows = [
         replace(
             row(modality, 9, 10, model=f"Some-Model-With-A-Long-Name-7B-Instruct-{modality}"),
@@ -264,12 +264,12 @@ def test_long_names_of_models_do_not_widen_the_steps() -> None:
 
 @given(st.floats(0, 1), st.booleans())
 def test_a_bar_has_five_characters(fraction: float, ascii_only: bool) -> None:
-    """Whatever it shows, so that columns stay columns."""
+    """All bars are equally wide, so columns stay aligned."""
     assert len(bar(fraction, Look(ascii_only=ascii_only))) == 5
 
 
 def test_verbosity_says_how_much_is_listed() -> None:
-    """As pytest's users expect: -q for the verdict, -v for whole lists, -vv for everything."""
+    """As pytest's users expect: -q gives the verdict, -v whole lists, -vv everything."""
     lost = tuple(f"p{n:03}" for n in range(30))
     whole = report(lost=lost)
     missed = [replace(result, problem="p777") for result in whole.run.results[-1:]]

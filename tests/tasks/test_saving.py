@@ -58,7 +58,7 @@ def test_a_broken_off_suite_is_taken_up(
     file = resumed / UNFINISHED_FILE
     file.write_bytes(file.read_bytes()[: -cut or None])
     assert generate(resumed, 6, "--style", *styles) == 0
-    assert f"{4 if cut == 0 else 3} problems are there already" in capsys.readouterr().out
+    assert f"resuming: {4 if cut == 0 else 3} problems are already there" in capsys.readouterr().out
     assert files(resumed) == files(whole)
     assert UNFINISHED_FILE not in files(whole)
 

@@ -236,7 +236,7 @@ def test_vision_steps_set_the_length_of_the_alignment_alone(tmp_path: Path) -> N
     [
         (["--threads", "0"], "--threads must be at least 1"),
         (["--vision-steps", "0"], "--vision-steps must be at least 1"),
-        (["--joint-steps", "-1"], "--joint-steps must not be negative"),
+        (["--joint-steps", "-1"], "--joint-steps must be at least 0, not -1"),
         (["--most-steps", "0"], "--most-steps must be at least 1"),
         (["--resume"], "leave --resume out"),
     ],

@@ -412,17 +412,17 @@ class TestMistakes:
             ("sft", ["--report-to", "nowhere"], "--report-to: 'nowhere' is not installed"),
             ("sft", ["--max-steps", "0"], "--max-steps must be at least 1"),
             ("sft", ["--modality", "sound"], "--modality cannot be 'sound'; it takes: text, image"),
-            ("sft", ["--modality", ","], "--modality names no form"),
+            ("sft", ["--modality", ","], "--modality does not name a form"),
             ("sft", ["--style", "neon"], "no style 'neon'; it has: original"),
             ("sft", ["--prompt", "nowhere.txt"], "crossmath: --prompt: cannot read nowhere.txt"),
             ("sft", ["--resume"], "there is no run in"),
-            ("sft", ["--eval-limit", "3"], "--eval-limit wants --eval-every"),
+            ("sft", ["--eval-limit", "3"], "--eval-limit needs --eval-every"),
             ("sft", ["--eval-every", "3", "--eval-suite", "nowhere"], "no suite 'nowhere'"),
-            ("grpo", ["--modality", "text,image"], "a batch of GRPO has either pictures or none"),
-            ("grpo", ["--generations", "3"], "--batch-size 8 is no multiple of --generations 3"),
+            ("grpo", ["--modality", "text,image"], "all prompts in a GRPO batch have a picture"),
+            ("grpo", ["--generations", "3"], "--batch-size 8 is not a multiple of --generations 3"),
             ("grpo", ["--generations", "1"], "--generations must be at least 2"),
             ("grpo", ["--temperature", "0"], "--temperature must be above 0"),
-            ("grpo", ["--beta", "1", "--lora-rank", "0"], "--beta wants an adapter"),
+            ("grpo", ["--beta", "1", "--lora-rank", "0"], "--beta needs an adapter"),
             ("grpo", ["--format-weight", "1.5"], "--format-weight must be at most 1"),
         ],
     )
@@ -585,7 +585,7 @@ class TestMistakes:
         prompt.write_text("Look at the <image> and solve it.", encoding="utf-8")
         out = tmp_path / "out"
         assert train("sft", "pocket", out, "--prompt", str(prompt)) == 2
-        assert "has <image> in it, which stands for a picture" in self._one_line(capsys)
+        assert "contains <image>, which stands for a picture" in self._one_line(capsys)
         assert not any(out.iterdir())
 
     def test_a_full_disk(

@@ -171,14 +171,14 @@ const answered = (r, blank) => {
   if (!r.answer) {
     const cell = element("td", "wrong", key);
     cell.prepend(element("s", "", "–"));
-    cell.title = `no answer; right is ${key}`;
+    cell.title = `no answer; the right value is ${key}`;
     return cell;
   }
   if (r.right[blank]) return element("td", "right", `${key} ✓`);
   const cell = element("td", "wrong", `${key} ✗`);
   const given = r.answer[blank] === undefined ? "nothing" : r.answer[blank];
   cell.prepend(element("s", "", given));
-  cell.title = `answered ${given}; right is ${key}`;
+  cell.title = `answered ${given}; the right value is ${key}`;
   return cell;
 };
 
