@@ -18,6 +18,7 @@ from statistics import fmean
 from typing import Any
 
 from pytest_crossmath.errors import OptionError
+from pytest_crossmath.fields import parse_fields
 from pytest_crossmath.gating.gate import Figures, Gate, PValues, Side, Word
 from pytest_crossmath.gating.gates import parse_shown
 from pytest_crossmath.gating.rates import UNSETTLED, Tallies, settled, tally
@@ -64,25 +65,14 @@ class Verdict:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Verdict:
-        """The inverse of `to_json`.
-
-        Raises `ValueError`, `TypeError` or `KeyError` for anything else.
-        """
-        interval = fields["interval"]
-        try:
-            # Older records do not name the kind.
-            kind = fields.get("kind") or parse_shown(fields["gate"]).kind
-        except OptionError as error:
-            raise ValueError(str(error)) from None
-        return cls(
-            **{
-                **fields,
-                "kind": str(kind),
-                "word": Word(fields["word"]),
-                "interval": None if interval is None else Interval(**interval),
-                "notes": tuple(map(str, fields["notes"])),
-            }
-        )
+        """The inverse of `to_json`. Raises `ValueError` that names the first invalid field."""
+        fields = parse_fields(dict[str, Any], fields)
+        if "kind" not in fields:  # older records do not name it
+            try:
+                fields = {**fields, "kind": parse_shown(str(fields.get("gate"))).kind}
+            except OptionError as error:
+                raise ValueError(str(error)) from None
+        return parse_fields(cls, fields)
 
 
 @dataclass(frozen=True, slots=True)

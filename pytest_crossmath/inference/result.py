@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from dataclasses import fields as dataclass_fields
 from functools import cache
 from math import isfinite
 from typing import Any
 
+from pytest_crossmath.fields import parse_fields
 from pytest_crossmath.models.backend import Response
 from pytest_crossmath.tasks.request import Request, RequestId
 from pytest_crossmath.tasks.score import Outcome, Score
@@ -73,54 +73,18 @@ class Result:
     def from_json(cls, record: Mapping[str, Any]) -> Result:
         """The inverse of `to_json`; fields added by later versions are ignored.
 
-        Raises `KeyError` for a missing field and `ValueError` for an invalid one.
+        Raises `ValueError` that names the first field that is missing or invalid.
         """
-        fields: dict[str, Any] = {}
-        for field in dataclass_fields(cls):
-            if field.name not in record and field.name in _OPTIONAL:
-                continue
-            value = record[field.name]
-            if not _CHECKS[field.name](value):
-                raise ValueError(f"the field {field.name!r} cannot be {value!r:.40}")
-            fields[field.name] = tuple(value) if isinstance(value, list) else value
-        if not len(fields["key"]) == len(fields["right"]) == len(fields["steps"]):
-            raise ValueError("the fields 'key', 'right' and 'steps' differ in length")
-        fields["outcome"] = Outcome(fields["outcome"])
-        return cls(**fields)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _are(kind: type) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and all(type(one) is kind for one in value)
-
-
-_OPTIONAL = frozenset({"cached", "family"})
-"""Fields that were added to the record later, and so may be missing."""
-
-_CHECKS: Mapping[str, Callable[[Any], bool]] = {
-    "model": _is_text,
-    "problem": _is_text,
-    "modality": lambda value: value in list(Modality),
-    "style": lambda value: value is None or _is_text(value),
-    "sample": _is_count,
-    "outcome": lambda value: value in list(Outcome) and value != Outcome.PENDING,
-    "response": _is_text,
-    "answer": lambda value: value is None or _are(str)(value),
-    "key": _are(str),
-    "right": _are(bool),
-    "steps": _are(int),
-    "new_tokens": _is_count,
-    "seconds": lambda value: isinstance(value, int | float) and isfinite(value),
-    "cached": lambda value: isinstance(value, bool),
-    "family": lambda value: value is None or _is_text(value),
-}
+        result = parse_fields(cls, record)
+        if not len(result.key) == len(result.right) == len(result.steps):
+            raise ValueError("the fields 'key', 'right' and 'steps' do not have the same length")
+        if result.modality not in list(Modality):
+            raise ValueError(f"the field 'modality': {result.modality!r:.40} is not a modality")
+        if result.outcome is Outcome.PENDING:
+            raise ValueError("the field 'outcome': a pending request has no result")
+        if min(result.sample, result.new_tokens) < 0 or not isfinite(result.seconds):
+            raise ValueError("the fields 'sample', 'new_tokens' and 'seconds' must be counts")
+        return result
 
 
 @cache

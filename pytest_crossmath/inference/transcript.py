@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pytest_crossmath.fields import parse_fields
 from pytest_crossmath.inference.result import Result, ResultId, form_of
 from pytest_crossmath.tasks.diagnosis import Cause
 from pytest_crossmath.tasks.request import RequestId
@@ -50,18 +51,10 @@ class Transcript:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Transcript:
-        """The inverse of `to_json`. Raises `KeyError`, `TypeError` or `ValueError`."""
-        texts = ("model", "problem", "modality", "style", "response")
-        for field in texts:
-            unnamed = field == "style" and record[field] is None
-            if not (isinstance(record[field], str) or unnamed):
-                raise TypeError(f"the field {field!r} cannot be {record[field]!r:.40}")
-        if type(record["sample"]) is not int:
-            raise TypeError(f"the field 'sample' cannot be {record['sample']!r:.40}")
-        return cls(
-            **{field: record[field] for field in texts},
-            sample=record["sample"], cause=Cause(record["cause"]),
-        )  # fmt: skip
+        """The inverse of `to_json`. Raises `ValueError` that names the first invalid field."""
+        transcript = parse_fields(cls, record)
+        form_of(transcript.modality, transcript.style)
+        return transcript
 
 
 def parse_line(fields: Mapping[str, Any]) -> Result | Transcript:

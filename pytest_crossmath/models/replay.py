@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import BackendError, ModelError
+from pytest_crossmath.fields import parse_fields
 from pytest_crossmath.files import split_pick
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.scheme import Scheme
@@ -162,7 +163,7 @@ def read_responses(file: Path) -> Iterator[SavedResponse]:
                 # Cut off, by a full disk or in copying: what is whole is used.
                 return
             detail = f"the field {error} is missing" if isinstance(error, KeyError) else error
-            raise ModelError(f"{file}:{number}: no response line: {detail}") from None
+            raise ModelError(f"{file}:{number}: not a response line: {detail}") from None
 
 
 # It is checked before a run, and loaded in it: a file of gigabytes is read once.
@@ -183,31 +184,36 @@ def _stamp(file: Path) -> tuple[int, ...]:
     return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino, state.st_dev
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """A line of either layout; in ours `id` is `problem`, and `text` is `response`."""
+
+    id: str
+    modality: Modality
+    text: str
+    model: str | None = None
+    style: str | None = None
+    sample: int = 0
+    outcome: Outcome | None = None
+    new_tokens: float = 0
+    seconds: float = 0.0
+
+
 def _parse(record: Mapping[str, Any]) -> SavedResponse:
-    ours = "response" in record
     transcribes = "transcript" in record or record.get("type") == "transcript"
-    problem, text = (
-        (record["problem"], record["response"])
-        if ours
-        else (record["id"], record["transcript" if transcribes else "text"])
-    )
-    if not isinstance(text, str):
-        raise TypeError("the response is no text")
-    model, style = record.get("model"), record.get("style")
-    for field, value in (("id", problem), ("model", model or ""), ("style", style or "")):
-        if not isinstance(value, str):
-            raise TypeError(f"the field {field!r} is no text")
-    finish = Finish.STOP
-    if ours and not transcribes:
-        finish = _FINISH.get(Outcome(record["outcome"]), Finish.STOP)
-    response = Response(
-        text, finish, int(record.get("new_tokens", 0)), float(record.get("seconds", 0.0))
-    )
-    modality, sample = Modality(record["modality"]), record.get("sample", 0)
-    if type(sample) is not int:
-        raise TypeError("the field 'sample' is no whole number")
-    form = Form(modality, style if modality.shows_image else None)
-    return SavedResponse(model, RequestId(problem, form, sample, transcribes), response)
+    fields = dict(record)
+    if "response" in record:
+        fields |= {"id": record["problem"], "text": record["response"]}
+    else:
+        # A field of this name says what became of a response only in a record.
+        fields |= {"outcome": None}
+        if transcribes:
+            fields |= {"text": record["transcript"]}
+    line = parse_fields(_Line, fields)
+    finish = _FINISH.get(line.outcome, Finish.STOP) if line.outcome else Finish.STOP
+    response = Response(line.text, finish, int(line.new_tokens), line.seconds)
+    form = Form(line.modality, line.style if line.modality.shows_image else None)
+    return SavedResponse(line.model, RequestId(line.id, form, line.sample, transcribes), response)
 
 
 def _names(found: Mapping[str | None, object]) -> str:

@@ -26,6 +26,9 @@ _UNMEASURED = "crossmath_unmeasured"
 class NoMeasurement(pytest.fail.Exception):  # type: ignore[misc,name-defined]
     """Ends a test as an error: nothing was measured, and nothing is scored as wrong."""
 
+    # Summaries show the name of the class: the same as for any other failure.
+    __module__, __qualname__ = "builtins", "Failed"
+
 
 # A test may also ask the model itself.
 NO_MEASUREMENT = (NoMeasurement, ModelError, BackendError)

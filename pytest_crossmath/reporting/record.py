@@ -13,12 +13,14 @@ import platform
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TextIO
 
 from pytest_crossmath.errors import OptionError, RecordError
+from pytest_crossmath.fields import parse_fields
 from pytest_crossmath.files import FOLDER, make_folder, relative, require_new_file
 from pytest_crossmath.inference.result import Result, ResultId, replaces
 from pytest_crossmath.inference.run import Run
@@ -87,7 +89,7 @@ def read_record(path: Path, *, texts: bool = False) -> Run:
             if kind == "run" or header is None:
                 header = _checked_header(fields)
             elif kind == "summary":
-                summary = _checked(fields, {"gates": list, "stopped_early": dict})
+                summary = _checked_summary(fields)
             elif kind == "result":
                 result = Result.from_json(fields if texts else fields | {"response": ""})
                 known = results.get(result.id)
@@ -144,23 +146,39 @@ def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:
         raise RecordError(f"{path} cannot be read: {error}") from None
 
 
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What is relied on in the first line of a record; all of it may be missing."""
+
+    suite: dict[str, Any] | None = None
+    models: dict[str, dict[str, Any]] | None = None
+    settings: dict[str, Any] | None = None
+    versions: dict[str, Any] | None = None
+    modalities: list[str] | None = None
+    styles: list[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """What is relied on in the last line."""
+
+    gates: list[dict[str, Any]] | None = None
+    stopped_early: dict[str, Any] | None = None
+
+
 def _checked_header(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The first line, with its fields checked."""
+    """A first line whose fields can be relied on. Raises `ValueError` or `KeyError`."""
     if fields["type"] != "run":
-        raise ValueError("the first line must be the one of type 'run'")
+        raise ValueError("the first line of a run record says what was run")
     if fields["schema"] != SCHEMA:
-        raise ValueError(f"schema {fields['schema']!r} is unknown; only {SCHEMA} is supported")
-    _checked(fields, {"suite": dict, "models": dict, "settings": dict, "versions": dict})
-    _checked(fields, {"modalities": list, "styles": list})
-    _checked(fields.get("models", {}), dict.fromkeys(fields.get("models", {}), dict))
+        raise ValueError(f"schema {fields['schema']!r} is not known, only {SCHEMA}")
+    parse_fields(_Header, fields)
     return fields
 
 
-def _checked(fields: Mapping[str, Any], kinds: Mapping[str, type]) -> Mapping[str, Any]:
-    """The fields; raises `TypeError` if one that is present has the wrong type."""
-    for field, kind in kinds.items():
-        if not isinstance(fields.get(field, kind()), kind):
-            raise TypeError(f"the field {field!r} cannot be {fields[field]!r:.40}")
+def _checked_summary(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A last line whose fields can be relied on. Raises `ValueError`."""
+    parse_fields(_Summary, fields)
     return fields
 
 

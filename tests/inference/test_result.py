@@ -112,7 +112,7 @@ def test_a_line_without_a_field_is_no_result(name: str) -> None:
     assert Result.from_json(record).cached is False
     assert Result.from_json(record).family is None
     del record[name]
-    with pytest.raises((KeyError, TypeError), match=name):
+    with pytest.raises(ValueError, match=name):
         Result.from_json(record)
 
 

@@ -110,7 +110,7 @@ def test_a_suite_that_is_not_here_costs_the_pictures_only(
         (("none.jsonl", "-o", "p.html"), "*none.jsonl cannot be read*"),
         (("m.jsonl", "-o", "p.html"), "*m.jsonl:1: not a line of a run record*"),
         (("run.jsonl", "-o", "."), "*cannot be written*"),
-        (("run.jsonl", "--model-card", "."), "*the model card . cannot be changed*"),
+        (("run.jsonl", "--model-card", "."), "*--model-card: . cannot be written*"),
         (
             ("run.jsonl", "--model-card", "R.md", "--model", "x"),
             "*but 0 match: the records hold m;*",

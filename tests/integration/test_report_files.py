@@ -122,23 +122,3 @@ def test_a_report_never_goes_over_what_the_run_reads(
         assert done.ret == pytest.ExitCode.USAGE_ERROR
         done.stderr.fnmatch_lines(["ERROR: *--crossmath-html * is also an input: *"])
     assert file.read_bytes() == before
-
-
-def test_a_file_that_is_lost_on_the_way_fails_the_run(
-    pytester: pytest.Pytester, replay: Replay
-) -> None:
-    """The user asked for the file."""
-    pytester.makeconftest(
-        "import pathlib\n"
-        "def pytest_runtest_teardown():\n"
-        "    path = pathlib.Path('report.md')\n"
-        "    if path.is_file():\n"
-        "        path.unlink()\n"
-        "        path.mkdir()\n"
-    )
-    done = pytester.runpytest(
-        "crossmath", f"--crossmath-model={replay(text='1')}", "--crossmath-modality=text",
-        "--crossmath-limit=1", "--crossmath-markdown=report.md",
-    )  # fmt: skip
-    assert done.ret == pytest.ExitCode.TESTS_FAILED
-    done.stdout.fnmatch_lines(["--crossmath-markdown: not written: *"])

@@ -87,12 +87,15 @@ def test_one_of_several_models_is_picked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", ":2: no response line"),
-        ("[]", ":2: no response line"),
+        ("{", ":2: not a response line"),
+        ("[]", ":2: not a response line"),
         ({"id": "a", "text": "b"}, ":2: .*the field 'modality' is missing"),
         ({"id": "a", "modality": "sound", "text": "b"}, ":2: .*'sound'"),
-        ({"id": "a", "modality": "text", "text": 5}, ":2: .*the response is no text"),
-        ({"id": "a", "modality": "text", "text": "b", "sample": "x"}, ":2: no response line"),
+        (
+            {"id": "a", "modality": "text", "text": 5},
+            ":2: .*.text.: expected str",
+        ),
+        ({"id": "a", "modality": "text", "text": "b", "sample": "x"}, ":2: not a response line"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: object, message: str) -> None:

@@ -194,8 +194,16 @@ def test_a_sample_counts_once(tmp_path: Path) -> None:
         (1, '{"type": "result"}', ":1: not a line of a run record"),
         (1, '{"type": "run", "schema": 99}', ":1: not a line of a run record: schema 99"),
         (1, '{"type": "run", "schema": 1, "suite": 5}', ":1: not a line of a run record"),
-        (1, '{"type": "run", "schema": 1, "models": {"m": 5}}', "the field 'm' cannot be 5"),
-        (1, '{"type": "run", "schema": 1, "styles": 3}', "the field 'styles' cannot be 3"),
+        (
+            1,
+            '{"type": "run", "schema": 1, "models": {"m": 5}}',
+            "the field 'models",
+        ),
+        (
+            1,
+            '{"type": "run", "schema": 1, "styles": 3}',
+            "the field 'styles'",
+        ),
         (4, '{"type": "summary", "gates": 5}', ":4: not a line of a run record: the field 'gates'"),
         (2, "{", ":2: not a line of a run record"),
         (2, "[]", ":2: not a line of a run record"),
