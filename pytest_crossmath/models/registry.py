@@ -16,6 +16,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 
 from pytest_crossmath.errors import ModelError
@@ -117,7 +118,12 @@ def _parse(spec: str) -> ModelSpec:
 
 
 def _schemes() -> tuple[Scheme, ...]:
-    return tuple(import_module(module).SCHEME for module in BACKENDS)
+    return _loaded(BACKENDS)
+
+
+@cache
+def _loaded(modules: tuple[str, ...]) -> tuple[Scheme, ...]:
+    return tuple(import_module(module).SCHEME for module in modules)
 
 
 def _scheme(spec: ModelSpec) -> Scheme:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pytest_crossmath.run.config import RunConfig
 
 _ONLY_TELLS = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test")
-"""Options of pytest under which nothing runs, so that nothing is to be checked."""
+"""Options of pytest under which nothing runs, so that nothing needs to be checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class Option:
     help: str
     """One sentence."""
     repeatable: bool = False
-    """Whether it may be given several times."""
+    """Whether it may be given more than once."""
     is_path: bool = False
-    """Whether its value may be a path; one in an ini file is taken from there."""
+    """Whether its value may be a path, which in an ini file is relative to that file."""
     const: str | None = None
-    """Its value where it is given without one; None where it must have one."""
+    """Its value if it is given without one; None if it needs one."""
 
     @property
     def flag(self) -> str:
@@ -77,54 +77,63 @@ class Option:
 
 
 MODEL = Option(
-    "model", "[NAME=]SPEC", "model to run: pocket (bundled), an alias such as llava, a"
-    " checkpoint or LoRA directory, hf:ORG/NAME[@REVISION], openai:NAME@URL,"
-    " replay:FILE.jsonl; repeatable",
+    "model", "[NAME=]SPEC", "model to evaluate: pocket (bundled), an alias such as llava, a"
+    " checkpoint or LoRA directory, hf:ORG/NAME[@REVISION], openai:NAME@URL or"
+    " replay:FILE.jsonl; `crossmath models` lists them all; repeatable (default: none, and the"
+    " plugin does nothing)",
     repeatable=True, is_path=True)  # fmt: skip
 
 OPTIONS = (
     MODEL,
-    Option("suite", "SUITE", "mini, standard, a folder with problems.jsonl, a JSONL file, also of"
-           " the published CrossMath layout, or your copy of a dataset: mathverse:PATH, mmmu:PATH"
-           " (default: standard; mini for pocket alone)",
+    Option("suite", "SUITE", "mini, standard, a folder with problems.jsonl, a JSONL file (the"
+           " published CrossMath layout too), or your copy of a dataset: mathverse:PATH, mmmu:PATH"
+           " (default: standard; mini for pocket alone; the recorded suite for a replayed run)",
            is_path=True),
-    Option("modality", "LIST", "forms to ask: text,image,image+text (default: all that there are)"),
-    Option("style", "LIST", "image styles, or all (default: the suite's first; of questions all)"),
-    Option("limit", "N", "only the first N problems"),
+    Option("modality", "LIST", "modalities to ask: text,image,image+text (default: all that the"
+           " suite has)"),
+    Option("style", "LIST", "image styles, or all (default: the suite's first style for puzzles,"
+           " every style for other tasks)"),
+    Option("limit", "N", "only the first N problems (default: all)"),
     Option("samples", "K", "samples per problem and form (default: 1)"),
-    Option("prompt", "FILE", "instruction to use instead of the built-in one", is_path=True),
-    Option("max-new-tokens", "N", "longest response (default: the model's own limit)"),
-    Option("temperature", "T", "sampling temperature; 0 is greedy (default: 0)"),
+    Option("prompt", "FILE", "file with your own instruction (default: the built-in one)",
+           is_path=True),
+    Option("max-new-tokens", "N", "longest response in tokens (default: the model's own limit)"),
+    Option("temperature", "T", "sampling temperature from 0 to 10; 0 is greedy (default: 0)"),
     Option("batch-size", "N", "requests in a batch, or auto (default: auto)"),
-    Option("dtype", "DTYPE", f"{', '.join(DTYPES)} (default: auto, float32 on a CPU)"),
-    Option("device", "DEVICE", "auto, cpu, cuda, cuda:1, mps, or sharded: over all GPUs"
+    Option("dtype", "DTYPE", f"{', '.join(DTYPES)} (default: auto, which is float32 on a CPU)"),
+    Option("device", "DEVICE", "auto, cpu, cuda, cuda:1, mps, or sharded: spread over all GPUs"
            " (default: auto)"),
     Option("attention", "NAME", f"{', '.join(ATTENTIONS)} (default: the model's own)"),
-    Option("thinking", None, "ask chat templates that can to open a thinking block"),
-    Option("trust-remote-code", None, "run Python code that a checkpoint brings: read it first"),
-    Option("record", "FILE", "where the run record goes (default: a new file under"
-           " .crossmath/runs)", is_path=True),
-    *(Option(writer.name, "FILE", writer.help, is_path=True) for writer in WRITERS),
-    Option("timeout", "SECONDS", "longest silence of a server; twice that is the longest wait for"
-           " one response, with all tries (default: 600)"),
+    Option("thinking", None, "open a thinking block, if the chat template can (default: off)"),
+    Option("trust-remote-code", None, "run Python code from a checkpoint: read it first (default:"
+           " off)"),
+    Option("record", "FILE", "new file for the run record (default: one under .crossmath/runs)",
+           is_path=True),
+    *(
+        Option(writer.name, "FILE", f"{writer.help} (default: not written)", is_path=True)
+        for writer in WRITERS
+    ),
+    Option("timeout", "SECONDS", "longest silence of a server; a response may take twice as long,"
+           " with all retries (default: 600)"),
     Option("api-key-env", "NAME", "environment variable with a server's API key (default:"
            " OPENAI_API_KEY)"),
-    Option("fail-under", "FORM:LIMIT", "gate: fail if fewer are solved, such as image:0.5 or"
-           " image/beige:50%; repeatable", repeatable=True),
-    Option("max-gap", "FORM:LIMIT", "gate: fail if the gap to text is larger, such as image:20%;"
-           " repeatable", repeatable=True),
-    Option("compare", "RUN.jsonl", "an earlier run's record to compare with; RUN.jsonl#NAME picks"
-           " one of its models", is_path=True),
-    Option("compare-fail", "FORM:LIMIT", "gate: fail if more was lost since that run, such as"
-           " image:5%, or if the gap grew more, as gap:image:3%; repeatable", repeatable=True),
-    Option("inconclusive", "fail|pass", "what a gate does that cannot tell (default: pass)"),
-    Option("stop-early", "HOW", "ask no more once the gates are decided: exact, or sequential"
-           " in random order (default without =HOW: exact)", const="exact"),
-    Option("diagnose", None, "ask what stands in pictures that were missed: was it misread, or read"
-           " right and reasoned wrong?"),
-    Option("cache", "MODE", "responses of earlier runs: on (use and save), off, refresh (save only;"
-           " default: on)"),
-    Option("strict", None, "a missed problem is a plain failure"),
+    Option("fail-under", "GATE", "gate: fail if a smaller share is solved, such as image:50% or"
+           " image/beige:50%; repeatable (default: none)", repeatable=True),
+    Option("max-gap", "GATE", "gate: fail if the gap to text is larger, such as image:20%;"
+           " repeatable (default: none)", repeatable=True),
+    Option("compare", "RUN.jsonl", "record of an earlier run to compare with; RUN.jsonl#NAME picks"
+           " one of its models (default: none)", is_path=True),
+    Option("compare-fail", "GATE", "gate: fail if more was lost since that run, such as image:5%,"
+           " or if the gap grew more, such as gap:image:3%; repeatable (default: none)",
+           repeatable=True),
+    Option("inconclusive", "pass|fail", "what a gate that cannot tell does (default: pass)"),
+    Option("stop-early", "HOW", "stop running a model when its gates are decided: exact, or"
+           " sequential, in random order (default: off; exact without =HOW)", const="exact"),
+    Option("diagnose", None, "ask what was in the pictures that a model missed: misread, or read"
+           " right and reasoned wrong? (default: off)"),
+    Option("cache", "MODE", "responses of earlier runs: on (use and save), off, or refresh (save"
+           " only) (default: on)"),
+    Option("strict", None, "a missed problem fails (default: off)"),
 )  # fmt: skip
 """Every option, in the order of the help."""
 
@@ -152,7 +161,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def is_active(config: pytest.Config) -> bool:
-    """Whether anything was asked of this plugin: an option, or a model in an ini file."""
+    """Whether this plugin has anything to do: an option was given, or an ini file has a model."""
     if any(config.getoption(name, default=False) for name in _ONLY_TELLS):
         return False
     return bool(_first_given(config)) or bool(_value(config, MODEL))
@@ -222,21 +231,21 @@ def build_config(config: pytest.Config) -> RunConfig:
 
 
 def parse_models(texts: Sequence[str]) -> tuple[ModelSpec, ...]:
-    """The models, checked as far as can be without loading them; their names must differ."""
+    """The models, checked as far as possible without loading them; their names must differ."""
     from pytest_crossmath.models.registry import check_spec, parse_spec
 
     specs = [parse_spec(text) for text in texts]
     for i, spec in enumerate(specs):
         if spec.name in (other.name for other in specs[:i]):
             raise OptionError(
-                f"two models are called {spec.name!r}: name them with --crossmath-model=NAME=SPEC"
+                f"two models are called {spec.name!r}: name one with --crossmath-model=NAME=SPEC"
             )
         check_spec(spec)
     return tuple(specs)
 
 
 def parse_gates(values: Mapping[str, Any]) -> tuple[Gate, ...]:
-    """The gates of all options that take some, each once."""
+    """The gates of every option that takes gates, without duplicates."""
     from pytest_crossmath.gating.gates import parse_gate
     from pytest_crossmath.gating.kinds import gate_options
 
@@ -263,18 +272,18 @@ def parse_baseline(text: str | None, gates: Sequence[Gate]) -> Baseline | None:
 
 
 def parse_stop_early(text: str | None, gates: Sequence[Gate]) -> str | None:
-    """How to stop early; None for not at all."""
+    """The rule for stopping early; None for no rule."""
     if not text:
         return None
     if not gates:
         raise OptionError(
-            "--crossmath-stop-early stops when the gates are decided: add one, such as"
-            " --crossmath-fail-under=image:0.5"
+            "--crossmath-stop-early stops when the gates are decided: add a gate, such as"
+            " --crossmath-fail-under=image:50%"
         )
     if text not in STOP_EARLY:
         raise OptionError(
             f"--crossmath-stop-early cannot be {text!r}: it takes {', '.join(STOP_EARLY)};"
-            " before another argument write --crossmath-stop-early=exact"
+            " if another argument follows, write --crossmath-stop-early=exact"
         )
     return text
 
@@ -301,7 +310,7 @@ def _value(config: pytest.Config, option: Option) -> Any:
 
 
 def _from_ini_file(config: pytest.Config, option: Option, text: str) -> str:
-    """The value with its path, where it is one, taken from the ini file's folder."""
+    """The value; a path in it is taken relative to the ini file."""
     if not option.is_path or config.inipath is None:
         return text
     from pytest_crossmath.models.registry import path_prefixes

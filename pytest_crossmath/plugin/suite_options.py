@@ -15,7 +15,7 @@ from pytest_crossmath.tasks.task import Modality
 
 
 def chosen_suite(values: Mapping[str, Any], models: Sequence[ModelSpec], root: Path) -> Suite:
-    """The suite that is asked for, cut to the limit. Raises `CrossmathError`."""
+    """The suite that was chosen, cut to the limit. Raises `CrossmathError`."""
     suite = load_suite(values["suite"] or default_suite(models), root=root)
     return suite.cut(parse_positive("limit", values["limit"]))
 
@@ -29,7 +29,7 @@ def chosen_modalities(text: str | None, suite: Suite) -> tuple[Modality, ...]:
     for modality in (asked := parse_modalities(text)):
         if modality not in suite.modalities:
             raise OptionError(
-                f"--crossmath-modality: suite {suite.name} offers no {modality}; it offers:"
+                f"--crossmath-modality: suite {suite.name} has no {modality}; it has:"
                 f" {', '.join(suite.modalities)}"
             )
     return asked

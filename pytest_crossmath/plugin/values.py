@@ -1,4 +1,4 @@
-"""Values of options: what each takes, and the line for what it does not."""
+"""Values of options: what each accepts, and the message for anything else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ATTENTIONS = (
     "eager", "sdpa", "flex_attention", "flash_attention_2", "flash_attention_3",
     "flash_attention_4",
 )  # fmt: skip
-"""Attention implementations by transformers' names. A kernel of the Hub is none: it is code."""
+"""Attention implementations by transformers' names. Kernels from the Hub are code: not accepted."""
 
 
 def parse_modalities(text: str | None) -> tuple[Modality, ...]:
@@ -32,7 +32,7 @@ def parse_modalities(text: str | None) -> tuple[Modality, ...]:
 
 
 def parse_positive(name: str, text: str | None) -> int | None:
-    """A whole number from 1, or None where nothing is given."""
+    """A whole number of at least 1; None for None."""
     if text is None:
         return None
     if not (re.fullmatch("[0-9]{1,9}", text) and int(text) > 0):
@@ -43,7 +43,7 @@ def parse_positive(name: str, text: str | None) -> int | None:
 
 
 def parse_batch_size(text: str | None) -> int | None:
-    """A whole number from 1; None for ``auto``."""
+    """A whole number of at least 1; None for ``auto``."""
     return None if text == "auto" else parse_positive("batch-size", text)
 
 
@@ -64,7 +64,7 @@ def parse_temperature(text: str | None) -> float:
 
 
 def parse_seconds(name: str, text: str) -> float:
-    """A number of seconds above 0, a day at most."""
+    """A number of seconds above 0, at most a day."""
     try:
         seconds = float(text)
     except ValueError:
@@ -75,14 +75,14 @@ def parse_seconds(name: str, text: str) -> float:
 
 
 def parse_variable(name: str, text: str) -> str:
-    """The name of an environment variable. What is none may be the key itself: it is not shown."""
+    """The name of an environment variable. A wrong one may be the key itself: it is not shown."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", text):
         raise OptionError(f"--crossmath-{name} must be the name of an environment variable")
     return text
 
 
 def parse_choice(name: str, text: str, choices: Sequence[str]) -> str:
-    """One of `choices`; anything else names the closest."""
+    """One of `choices`; the error for anything else names the closest."""
     if text not in choices:
         close = difflib.get_close_matches(text, choices, n=1, cutoff=0.5)
         hint = f" Did you mean {close[0]!r}?" if close else ""
@@ -93,7 +93,7 @@ def parse_choice(name: str, text: str, choices: Sequence[str]) -> str:
 
 
 def parse_list(name: str, text: str, choices: Sequence[str]) -> tuple[str, ...]:
-    """Some of `choices`, with commas between them."""
+    """Some of `choices`, separated by commas."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not words:
         raise OptionError(f"--crossmath-{name} is empty. It takes: {', '.join(choices)}")

@@ -162,7 +162,7 @@ def test_mmmu_has_no_gap(pytester: pytest.Pytester, workers: Sequence[str]) -> N
     result.stdout.fnmatch_lines(["suite mmmu (6 problems)*", "  image+text *100.0%*"])
     assert [file.suffix for file in data.rglob("*.*")] == [".parquet"]
     wrong = pytester.runpytest("crossmath", *asked, "--crossmath-modality=text")
-    wrong.stderr.fnmatch_lines(["*suite mmmu offers no text; it offers: image+text"])
+    wrong.stderr.fnmatch_lines(["*suite mmmu has no text; it has: image+text"])
 
 
 def test_gates(pytester: pytest.Pytester) -> None:

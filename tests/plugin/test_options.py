@@ -91,3 +91,10 @@ def test_every_option_has_an_ini_twin(option: Option, pytestconfig: pytest.Confi
     assert option.flag == f"--crossmath-{option.name}"
     assert pytestconfig.getoption(option.ini) is None
     pytestconfig.getini(option.ini)
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_every_option_is_explained(option: Option) -> None:
+    """The help of each says what it takes and its default; gates have their limits in per cent."""
+    assert "(default:" in option.help
+    assert "0." not in option.help
