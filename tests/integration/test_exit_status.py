@@ -13,12 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from pytest_crossmath.cli.main import main
+
 WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["here", "workers"])
 GATE = ("--crossmath-fail-under=text:50%",)
 
 # A test with a measurement whose fixture breaks behind it.
 BREAKS = """
 import pytest
+
+from pytest_crossmath.cli.main import main
 
 @pytest.fixture
 def breaks():
@@ -224,3 +228,58 @@ def test_a_run_that_a_scheduler_ends(pytester: pytest.Pytester, replay: Callable
     shown, _ = run.communicate(timeout=60)
     assert run.returncode == pytest.ExitCode.INTERRUPTED
     assert "crossmath: modality gap" in shown
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_a_disk_that_is_full(pytester: pytest.Pytester, replay: Callable[..., str]) -> None:
+    """A run and a command both say that something was not written."""
+    model = replay(text="1")
+    result = pytester.runpytest(
+        "crossmath", f"--crossmath-model={model}", "--crossmath-modality=text",
+        "--crossmath-limit=1", "--crossmath-markdown=/dev/full", "--crossmath-record=run.jsonl",
+    )  # fmt: skip
+    assert result.ret == 6
+    score = ["score", "--suite", "mini", "--responses", "fake.jsonl", "--json"]
+    assert main([*score, "/dev/full"]) == 3
+    assert main([*score, "scores.json"]) == 0
+
+
+@pytest.mark.parametrize(("text", "status"), [("1" * 20, 0), ("0" * 20, 1), ("-" * 20 + "1", 3)])
+def test_a_comparison_of_records(
+    pytester: pytest.Pytester, replay: Callable[..., str], text: str, status: int
+) -> None:
+    """0 for no worse, 1 for worse, 3 where nothing was measured that could be compared."""
+    for name, outcomes in (("base", "1" * 20), ("new", text)):
+        pytester.runpytest(
+            "crossmath", f"--crossmath-model=m={replay(text=outcomes).partition('=')[2]}",
+            "--crossmath-modality=text", "--crossmath-limit=20", f"--crossmath-record={name}.jsonl",
+        )  # fmt: skip
+    compare = ["compare", "base.jsonl", "new.jsonl", "--fail", "text:5%"]
+    assert main([*compare, "--inconclusive", "fail"]) == status
+
+
+def test_repeated_runs_without_a_measurement(
+    pytester: pytest.Pytester, replay: Callable[..., str]
+) -> None:
+    """Noise that was not measured is not reported as none."""
+    for name in ("one", "two"):
+        pytester.runpytest(
+            "crossmath", f"--crossmath-model={replay(text='--1')}", "--crossmath-modality=text",
+            "--crossmath-limit=2", f"--crossmath-record={name}.jsonl",
+        )  # fmt: skip
+    assert main(["calibrate", "one.jsonl", "two.jsonl"]) == 3
+
+
+def test_a_command_that_a_scheduler_ends(tmp_path: Path) -> None:
+    """SIGTERM ends it as Ctrl-C does."""
+    command = [
+        sys.executable, "-m", "pytest_crossmath.cli.main",
+        "generate", "--count", "1000000", "--seed", "1", "--out", "suite",
+    ]  # fmt: skip
+    run = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)  # noqa: S603 - ourselves
+    while run.poll() is None and not (tmp_path / "suite" / "unfinished.jsonl").exists():
+        time.sleep(0.01)
+    run.send_signal(signal.SIGTERM)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert said.endswith("crossmath: interrupted\n")
