@@ -5,7 +5,8 @@ python benchmarks/speed.py [--rounds 3]
 Inference: the bundled model on all 600 items of suite `mini` with the plugin, with a loop over
 single items, and with a loop over sorted batches made by hand, the upper limit for static
 batches. Start-up: pytest on one empty test with the plugin and without. Collection: 12,000
-items with the plugin and with plain parametrization. Whole processes are timed.
+items with the plugin, with plain parametrization by problem and form, and with that and a model
+of the session. Whole processes are timed.
 """
 
 from __future__ import annotations
@@ -76,13 +77,28 @@ import pytest
 def test_problem(problem, form): pass
 """
 
+# As one would write it by hand: a model is loaded once, and a parameter of the session.
+_BY_HAND = """
+import pytest
+
+@pytest.fixture(scope="session")
+def model(request):
+    return request.param
+
+@pytest.mark.parametrize("form", ["text", "image", "image+text"])
+@pytest.mark.parametrize("problem", [f"problem-{i:04}" for i in range(4000)])
+@pytest.mark.parametrize("model", ["pocket"], indirect=True)
+def test_problem(model, problem, form): pass
+"""
+
 
 def contenders(folder: Path) -> Mapping[str, tuple[list[str], Path]]:
     """The command and working directory of each contender, by name."""
-    for name in ("empty", "one", "plain"):
+    for name in ("empty", "one", "plain", "hand"):
         (folder / name).mkdir()
     (folder / "one" / "test_one.py").write_text("def test_one(): pass\n")
     (folder / "plain" / "test_plain.py").write_text(_PLAIN)
+    (folder / "hand" / "test_by_hand.py").write_text(_BY_HAND)
     collect = [*_PYTEST, "--collect-only"]
     many = ["crossmath", "--crossmath-model=pocket", "--crossmath-suite=standard"]
     return {
@@ -93,6 +109,7 @@ def contenders(folder: Path) -> Mapping[str, tuple[list[str], Path]]:
         "start without": ([*_PYTEST, "-p", "no:crossmath"], folder / "one"),
         "collect": ([*collect, *many, "--crossmath-samples=16"], folder / "empty"),
         "collect plain": ([*collect, "-p", "no:crossmath"], folder / "plain"),
+        "collect by hand": ([*collect, "-p", "no:crossmath"], folder / "hand"),
     }
 
 
@@ -122,7 +139,8 @@ def main() -> None:
         ("600 items of pocket: one at a time / plugin", "one at a time", "plugin"),
         ("600 items of pocket: plugin / sorted batches", "plugin", "sorted batches"),
         ("start of pytest: with / without the plugin", "start with", "start without"),
-        ("collection of 12,000: plugin / plain", "collect", "collect plain"),
+        ("collection of 12,000: plugin / plain, without a model", "collect", "collect plain"),
+        ("collection of 12,000: plugin / with a model, by hand", "collect", "collect by hand"),
     ]
     print(
         tabulate(

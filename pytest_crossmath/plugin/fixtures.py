@@ -30,24 +30,28 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     taken = {name for m in metafunc.definition.iter_markers("parametrize") for name in _names(m)}
     asked = set(metafunc.fixturenames) - taken
-    plan, tasks = session.plan, session.run.suite.tasks
+    plan = session.plan
     if "crossmath_model" in asked:
         models = [
             pytest.param(name, id=name, marks=pytest.mark.crossmath(model=name))
             for name in plan.models
         ]
         metafunc.parametrize("crossmath_model", models, indirect=True, scope="session")
-    if {"crossmath_problem", "crossmath_modality"} <= asked:
-        # Together, because a question may lack some of the forms.
+    takes_both = {"crossmath_problem", "crossmath_modality"} <= asked
+    if takes_both and not plan.is_complete:
+        # Together, because a problem may lack some of the forms.
+        of_form = {asked: _of_form(asked) for _, asked in plan.forms}
+        of_problem = {task.id: _of_problem(task) for task in plan.tasks}
         both = [
-            pytest.param(task, form, id=id, marks=(_of_problem(task), _of_form(form)))
-            for id, task, form in plan.entries(tasks)
+            pytest.param(task, form, id=id, marks=(of_problem[task.id], of_form[form]))
+            for id, task, form in plan.entries()
         ]
         metafunc.parametrize(["crossmath_problem", "crossmath_modality"], both, indirect=True)
-    elif "crossmath_problem" in asked:
-        problems = [pytest.param(task, id=task.id, marks=_of_problem(task)) for task in tasks]
+        return
+    if "crossmath_problem" in asked:
+        problems = [pytest.param(task, id=task.id, marks=_of_problem(task)) for task in plan.tasks]
         metafunc.parametrize("crossmath_problem", problems, indirect=True)
-    elif "crossmath_modality" in asked:
+    if "crossmath_modality" in asked:
         shown = [pytest.param(form, id=id, marks=_of_form(form)) for id, form in plan.forms]
         metafunc.parametrize("crossmath_modality", shown, indirect=True)
 

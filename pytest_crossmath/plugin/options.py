@@ -182,6 +182,7 @@ def build_config(config: pytest.Config) -> RunConfig:
     )
     from pytest_crossmath.run.config import RunConfig
     from pytest_crossmath.tasks.request import load_instruction
+    from pytest_crossmath.tasks.suite import check_pictures
 
     values = {option.name: _value(config, option) for option in OPTIONS}
     if not values["model"]:
@@ -192,6 +193,8 @@ def build_config(config: pytest.Config) -> RunConfig:
     suite = chosen_suite(values, models, config.rootpath)
     modalities = chosen_modalities(values["modality"], suite)
     styles = chosen_styles(values["style"], suite, modalities)
+    if not config.option.collectonly:  # nothing is shown to a model
+        check_pictures(suite, styles)
     check_gates(
         gates, modalities=modalities, styles=styles,
         forms=suite.forms_by_family(modalities, styles),

@@ -13,6 +13,7 @@ last ones on what a worker says when it leaves.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -120,6 +121,17 @@ class AskerRole(Session):
     """The part of a role that runs tests, and asks models for them."""
 
     asker: Asker
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection(self) -> Generator[None, object, object]:
+        """Collect without looking for garbage: there are many items, and all of them stay."""
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            return (yield)
+        finally:
+            if was_enabled:
+                gc.enable()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
@@ -458,8 +470,8 @@ def _digests(config: pytest.Config) -> Digests:
 
 
 def _snapshots(config: pytest.Config, run: RunConfig) -> Snapshots | None:
-    """The snapshots; None where syrupy is switched off. Raises `SnapshotError`."""
-    if not hasattr(config.option, "update_snapshots"):
+    """The snapshots; None without syrupy, and where nothing runs. Raises `SnapshotError`."""
+    if not hasattr(config.option, "update_snapshots") or config.option.collectonly:
         return None
     # Not above: syrupy is imported only where it is on.
     from pytest_crossmath.plugin.snapshots import Snapshots

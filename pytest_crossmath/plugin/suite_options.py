@@ -10,7 +10,7 @@ from pytest_crossmath.errors import OptionError
 from pytest_crossmath.models.registry import check_suite, default_suite
 from pytest_crossmath.models.spec import ModelSpec
 from pytest_crossmath.plugin.values import parse_list, parse_modalities, parse_positive
-from pytest_crossmath.tasks.suite import Suite, check_pictures, load_suite
+from pytest_crossmath.tasks.suite import Suite, load_suite
 from pytest_crossmath.tasks.task import Modality
 
 
@@ -49,7 +49,7 @@ def check_asked(suite: Suite, models: Sequence[ModelSpec], *, diagnose: bool) ->
 def chosen_styles(
     text: str | None, suite: Suite, modalities: Sequence[Modality]
 ) -> tuple[str, ...]:
-    """The styles that are asked for, with pictures that are there. Raises `CrossmathError`."""
+    """The styles that are asked for. Raises `CrossmathError`."""
     if not any(modality.shows_image for modality in modalities):
         return ()
     if not suite.styles and suite.can_be_proved:
@@ -71,5 +71,4 @@ def chosen_styles(
             raise OptionError(
                 f"--crossmath-style={text}: suite {suite.name} has no {modality} in these styles"
             )
-    check_pictures(suite, styles)
     return tuple(styles)

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import product
+from dataclasses import dataclass, field
 
 from pytest_crossmath.run.config import RunConfig
 from pytest_crossmath.tasks.request import Request, RequestId, make_request
@@ -42,53 +41,65 @@ class Plan:
 
     models: tuple[str, ...]
     """Names of the models."""
+    tasks: tuple[Task, ...]
+    """The problems."""
     forms: tuple[tuple[str, FormSample], ...]
     """Every form and sample number, with its part of a test id."""
     instruction: str | None
-    """What is asked in the user's own words; None for ours."""
-    requests: Mapping[str, Request] = field(repr=False)
-    """Every request, by the part of a test id behind the model's name."""
-    _by_id: Mapping[RequestId, Request] = field(repr=False)
+    """The user's own instruction; None for the built-in one."""
+    _requests: dict[RequestId, Request] = field(default_factory=dict, repr=False, compare=False)
+    """Each request that somebody needed: of many tests, few may be selected."""
 
     @classmethod
     def of(cls, config: RunConfig) -> Plan:
         """The plan of what was asked."""
         models = tuple(spec.name for spec in config.models)
-        plan = cls(models, tuple(_forms(config)), config.instruction, {}, {})
-        requests = {
-            id: plan.request(task, one) for id, task, one in plan.entries(config.suite.tasks)
-        }
-        return replace(plan, requests=requests, _by_id={one.id: one for one in requests.values()})
+        return cls(models, config.suite.tasks, tuple(_forms(config)), config.instruction)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every problem has every form."""
+        forms = {asked.form for _, asked in self.forms}
+        return all(forms <= task.shown.keys() for task in self.tasks)
 
     def ids(self) -> Iterator[str]:
         """The bracketed part of every built-in test id."""
-        return (f"{model}-{id}" for model, id in product(self.models, self.requests))
+        return (f"{model}-{id}" for model in self.models for id, _, _ in self.entries())
 
-    def entries(self, tasks: Iterable[Task]) -> Iterator[tuple[str, Task, FormSample]]:
-        """Tasks in every form that they have, with that part of the test id, in a fixed order."""
-        for task in tasks:
+    def entries(self) -> Iterator[tuple[str, Task, FormSample]]:
+        """Every problem in every form that it has, with that part of the test id, in order."""
+        for task in self.tasks:
             for id, form in self.forms:
                 if form.form in task.shown:
                     yield f"{task.id}-{id}", task, form
 
     def find(self, test_ids: Iterable[str]) -> Iterator[tuple[str, Request]]:
         """Model and request of those tests that are built in."""
-        known = {f"{m}-{id}": (m, one) for m in self.models for id, one in self.requests.items()}
+        known = {
+            f"{model}-{id}": (model, task, form)
+            for id, task, form in self.entries()
+            for model in self.models
+        }
         for test_id in test_ids:
             if (parameters := _parameters(test_id)) in known:
-                yield known[parameters]
+                model, task, form = known[parameters]
+                yield model, self.request(task, form)
 
     def request(self, task: Task, asked: FormSample) -> Request:
-        """The request for a task in a form; one that a test made itself is not in the plan."""
-        planned = self._by_id.get(RequestId(task.id, asked.form, asked.sample))
-        if planned is not None and planned.task is task:
-            return planned
-        return make_request(task, asked.form, sample=asked.sample, instruction=self.instruction)
+        """The request for a problem in a form, made once; also for one that a test made itself."""
+        id = RequestId(task.id, asked.form, asked.sample)
+        known = self._requests.get(id)
+        if known is None or known.task is not task:
+            known = make_request(
+                task, asked.form, sample=asked.sample, instruction=self.instruction
+            )
+            self._requests[id] = known
+        return known
 
     def stretches(self, test_ids: Sequence[str], workers: int) -> Scopes:
         """The stretch of every test: what goes to one worker together."""
-        tasks = dict.fromkeys(one.task.id for one in self.requests.values())
-        return stretches(test_ids, models=self.models, problems=tasks, workers=workers)
+        problems = [task.id for task in self.tasks]
+        return stretches(test_ids, models=self.models, problems=problems, workers=workers)
 
 
 def stretches(

@@ -172,7 +172,7 @@ class Puzzle:
     @cached_property
     def blanks(self) -> tuple[Position, ...]:
         """Positions of the blanks in reading order, the order of a key."""
-        return tuple(position for position, cell in self.cells() if cell.kind is CellKind.BLANK)
+        return tuple(position for position, cell in self.cells() if cell.text == BLANK)
 
     @cached_property
     def numbers(self) -> Mapping[Position, int]:

@@ -10,6 +10,8 @@ and three spaces for a square that is not a cell.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from pytest_crossmath.errors import GridError
 from pytest_crossmath.tasks.crossmath.grid import Cell, Puzzle
 
@@ -24,10 +26,15 @@ def parse_table(table: str) -> Puzzle:
         stripped = line.strip()
         if len(stripped) < 3 or stripped[0] != "|" or stripped[-1] != "|":
             raise GridError(f"line {number} of the table is not of the form '| … |': {line!r}")
-        rows.append(tuple(Cell(text.strip()) for text in stripped[1:-1].split("|")))
+        rows.append(tuple(map(_cell, map(str.strip, stripped[1:-1].split("|")))))
     if not rows:
         raise GridError("the table is empty")
     return Puzzle(tuple(rows))
+
+
+@lru_cache(maxsize=4096)  # a suite has many cells, and few that differ
+def _cell(text: str) -> Cell:
+    return Cell(text)
 
 
 def format_table(puzzle: Puzzle) -> str:
