@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 import pytest_crossmath.tasks
 from pytest_crossmath.tasks.crossmath import render
@@ -35,7 +36,31 @@ for _module in (
 for _module in ("PIL.PngImagePlugin", "hypothesis.core", "scipy.stats", "tabulate"):
     importlib.import_module(_module)
 
+# How many examples a property is tried on.
+settings.register_profile("default", max_examples=20, deadline=None)
+settings.register_profile("nightly", max_examples=300, deadline=None)
+
 Replay = Callable[..., str]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that runs everything."""
+    parser.addoption("--nightly", action="store_true", help="Run the tests marked nightly as well.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how many examples Hypothesis tries, before tests are imported."""
+    settings.load_profile("nightly" if config.getoption("nightly") else "default")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what is marked nightly to the nightly run."""
+    if config.getoption("nightly"):
+        return
+    nightly = [item for item in items if item.get_closest_marker("nightly")]
+    if nightly:
+        config.hook.pytest_deselected(items=nightly)
+        items[:] = [item for item in items if not item.get_closest_marker("nightly")]
 
 
 @pytest.fixture(autouse=True)

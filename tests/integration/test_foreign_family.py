@@ -14,6 +14,7 @@ from pytest_crossmath.cli.main import main
 from pytest_crossmath.tasks import family
 from pytest_crossmath.tasks.request import make_request
 from pytest_crossmath.tasks.suite import load_suite
+from tests.integration.workers import WORKERS
 
 DOCS = Path(__file__).parents[2] / "docs" / "families.md"
 LARGEST = (
@@ -59,7 +60,7 @@ def lines(file: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in Path(file).read_text(encoding="utf-8").splitlines()]
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
+@WORKERS
 def test_a_run(workers: tuple[str, ...], suite: str, pytester: pytest.Pytester) -> None:
     """The calibrator solves it in every form; table, record and page have it."""
     # Workers have the path that pytest was started with.

@@ -42,7 +42,9 @@ def test_every_bundled_picture_is_read_exactly() -> None:
     assert wrong == []
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=min(40, settings().max_examples), suppress_health_check=[HealthCheck.too_slow]
+)
 @given(seed=st.integers(0, 10**9), difficulty=st.sampled_from(sorted(PRESETS)),
        style=st.sampled_from(sorted(STYLES)))  # fmt: skip
 def test_round_trip(seed: int, difficulty: str, style: str) -> None:
