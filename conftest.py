@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import pkgutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,14 @@ import pytest
 from hypothesis import settings
 
 import pytest_crossmath.tasks
-from pytest_crossmath.tasks.crossmath import render
 from pytest_crossmath.tasks.suite import load_suite
 
 pytest_plugins = ["pytester"]
+
+# Before NumPy is imported: its threads, and torch's, wait for each other where tests share a few
+# cores, and that takes longer than what they do.
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")
 
 # pytester forgets what a run imported, and neither enums nor NumPy survive a second import.
 # Families above all: they are loaded once in a process, and load what they need when they need it.
@@ -72,6 +77,8 @@ def _on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
         "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID",
     ):  # fmt: skip
         monkeypatch.delenv(variable, raising=False)
+    from pytest_crossmath.tasks.crossmath import render
+
     # A style stays for the life of a process, which is here that of all tests.
     monkeypatch.setattr(render, "STYLES", dict(render.STYLES))
 
