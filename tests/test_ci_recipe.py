@@ -163,6 +163,19 @@ def test_what_is_used_has_a_version(file: Path) -> None:
         assert content["permissions"] == {"contents": "read"}
 
 
+def test_the_nightly_run_is_the_readmes_with_everything() -> None:
+    """Each night and on demand, what a newcomer types, with what takes too long for each push."""
+    workflow = yaml.safe_load((ROOT / ".github/workflows/nightly.yml").read_text("utf-8"))
+    assert set(workflow[True]) == {"schedule", "workflow_dispatch"}  # YAML reads `on` as true
+    job = workflow["jobs"]["nightly"]
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [command] = re.findall(r"<!-- test command -->\n```console\n(.+)\n```", readme)
+    install, tests = command.split(" && ")
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    assert commands[-2:] == [install, tests.replace("pytest", "pytest --nightly", 1)]
+
+
 def test_the_reusable_workflow_passes_on_what_it_takes() -> None:
     """Each input of its own goes to the input of the action with the same name."""
     workflow = yaml.safe_load((ROOT / ".github/workflows/model-gate.yml").read_text("utf-8"))
