@@ -48,7 +48,7 @@ def loaded(checkpoint: Path) -> tuple[Any, Any]:
     return model, processor.from_pretrained(checkpoint)
 
 
-@pytest.mark.parametrize("form", [pytest.param("parquet", marks=pytest.mark.nightly), "trl"])
+@pytest.mark.parametrize("form", ["parquet", "trl"])
 def test_supervised(lessons: Path, tiny_llava: Path, tmp_path: Path, form: str) -> None:
     """Rows of all forms, in one set, train; the callback adds its figures to the log."""
     from trl.trainer.sft_config import SFTConfig

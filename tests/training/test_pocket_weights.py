@@ -23,21 +23,15 @@ def pocket() -> Examiner:
     return Examiner.load(FOLDER)
 
 
-@pytest.mark.parametrize(
-    ("count", "text", "image"), [(6, 5, 1), pytest.param(20, 18, 6, marks=pytest.mark.nightly)]
-)
-def test_it_solves_what_it_is_asked_as_text(
-    pocket: Examiner, count: int, text: int, image: int
-) -> None:
+def test_it_solves_what_it_is_asked_as_text(pocket: Examiner) -> None:
     """Most of the first problems are solved as text, and some from the picture alone."""
-    assert pocket.examine(PROBLEMS[:count], Modality.TEXT).solved >= text
-    assert pocket.examine(PROBLEMS[:count], Modality.IMAGE).solved >= image
+    assert pocket.examine(PROBLEMS[:20], Modality.TEXT).solved >= 18
+    assert pocket.examine(PROBLEMS[:20], Modality.IMAGE).solved >= 6
 
 
-@pytest.mark.parametrize("count", [3, pytest.param(8, marks=pytest.mark.nightly)])
-def test_a_batch_changes_no_answer(pocket: Examiner, count: int) -> None:
+def test_a_batch_changes_no_answer(pocket: Examiner) -> None:
     """Padded beside other modalities or alone, each problem gets the same string."""
-    requests = [make_request(PROBLEMS[i], PROBLEMS[i].forms[i % 3]) for i in range(count)]
+    requests = [make_request(PROBLEMS[i], PROBLEMS[i].forms[i % 3]) for i in range(8)]
     together = _ask(pocket, requests)
     assert together == [_ask(pocket, [request])[0] for request in requests]
 
