@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 import pytest_crossmath.tasks
-from pytest_crossmath.tasks.crossmath import render
 from pytest_crossmath.tasks.suite import load_suite
 
 pytest_plugins = ["pytester"]
+
+# Before NumPy is imported: its threads, and torch's, wait for each other where tests share a few
+# cores, and that takes longer than what they do.
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")
 
 # pytester forgets what a run imported, and neither enums nor NumPy survive a second import.
 # Families above all: they are loaded once in a process, and load what they need when they need it.
@@ -35,7 +41,31 @@ for _module in (
 for _module in ("PIL.PngImagePlugin", "hypothesis.core", "scipy.stats", "tabulate"):
     importlib.import_module(_module)
 
+# How many examples a property is tried on.
+settings.register_profile("default", max_examples=20, deadline=None)
+settings.register_profile("nightly", max_examples=300, deadline=None)
+
 Replay = Callable[..., str]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that runs everything."""
+    parser.addoption("--nightly", action="store_true", help="Run the tests marked nightly as well.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how many examples Hypothesis tries, before tests are imported."""
+    settings.load_profile("nightly" if config.getoption("nightly") else "default")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what is marked nightly to the nightly run."""
+    if config.getoption("nightly"):
+        return
+    nightly = [item for item in items if item.get_closest_marker("nightly")]
+    if nightly:
+        config.hook.pytest_deselected(items=nightly)
+        items[:] = [item for item in items if not item.get_closest_marker("nightly")]
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +77,8 @@ def _on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
         "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID",
     ):  # fmt: skip
         monkeypatch.delenv(variable, raising=False)
+    from pytest_crossmath.tasks.crossmath import render
+
     # A style stays for the life of a process, which is here that of all tests.
     monkeypatch.setattr(render, "STYLES", dict(render.STYLES))
 

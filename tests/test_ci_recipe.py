@@ -113,7 +113,14 @@ def test_the_key_of_a_baseline_is_that_of_what_made_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["$(touch hit)", "`touch hit`", "; touch hit", "'; touch hit; '", "a b\n\n-p hit"]
+    "text",
+    [
+        "$(touch hit)",
+        pytest.param("`touch hit`", marks=pytest.mark.nightly),
+        pytest.param("; touch hit", marks=pytest.mark.nightly),
+        pytest.param("'; touch hit; '", marks=pytest.mark.nightly),
+        "a b\n\n-p hit",
+    ],
 )
 def test_no_input_is_run(pytester: pytest.Pytester, replay: Replay, text: str) -> None:
     """Whatever a pull request names its model, or its gates."""
@@ -154,6 +161,19 @@ def test_what_is_used_has_a_version(file: Path) -> None:
         assert used.startswith("./") or "@" in used or re.search(r":\d", used), used
     if file != ACTION:
         assert content["permissions"] == {"contents": "read"}
+
+
+def test_the_nightly_run_is_the_readmes_with_everything() -> None:
+    """Each night and on demand, what a newcomer types, with what takes too long for each push."""
+    workflow = yaml.safe_load((ROOT / ".github/workflows/nightly.yml").read_text("utf-8"))
+    assert set(workflow[True]) == {"schedule", "workflow_dispatch"}  # YAML reads `on` as true
+    job = workflow["jobs"]["nightly"]
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [command] = re.findall(r"<!-- test command -->\n```console\n(.+)\n```", readme)
+    install, tests = command.split(" && ")
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    assert commands[-2:] == [install, tests.replace("pytest", "pytest --nightly", 1)]
 
 
 def test_the_reusable_workflow_passes_on_what_it_takes() -> None:

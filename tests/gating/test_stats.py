@@ -6,7 +6,7 @@ from math import comb, factorial, sqrt
 from statistics import fmean
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_crossmath.gating.stats import (
@@ -24,7 +24,6 @@ from pytest_crossmath.gating.stats import (
     wilson,
 )
 
-FAST = settings(deadline=None, max_examples=100)
 Z = 1.959964
 
 
@@ -85,7 +84,6 @@ def test_one_problem_is_never_proof(value: float) -> None:
         assert wilson(successes, 1).high - wilson(successes, 1).low > 0.5
 
 
-@FAST
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=60))
 def test_a_rate_interval_is_an_interval_of_rates(rates: list[float]) -> None:
     """It has some width, stays between 0 and 1, and does not look at the order."""
@@ -95,7 +93,6 @@ def test_a_rate_interval_is_an_interval_of_rates(rates: list[float]) -> None:
     assert (again.low, again.high) == pytest.approx((interval.low, interval.high))
 
 
-@FAST
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=60))
 def test_a_gap_interval_mirrors_with_its_sign(differences: list[float]) -> None:
     """It has some width, stays between -1 and 1, and turns over with the differences."""
@@ -165,7 +162,6 @@ def test_a_sign_flip_of_single_samples_is_the_test_of_mcnemar(
     assert sign_flip([1] * lost + [-1] * gained + [0] * 50) == pytest.approx(p)
 
 
-@FAST
 @given(st.lists(st.integers(-4, 4), min_size=1, max_size=9))
 def test_a_sign_flip_agrees_with_trying_all_signs(differences: list[int]) -> None:
     """The exact distribution, by brute force."""

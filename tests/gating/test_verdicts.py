@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_crossmath.gating.gate import Word
@@ -14,8 +14,6 @@ from pytest_crossmath.gating.kinds import Drop
 from pytest_crossmath.gating.verdicts import Evidence, Verdict, decided, judge
 from pytest_crossmath.tasks.task import Form
 from tests.gating.made_up import results
-
-FAST = settings(deadline=None, max_examples=60)
 
 
 def verdict(kind: str, text: str, evidence: Evidence) -> Verdict:
@@ -170,7 +168,6 @@ GATES = [
 OUTCOMES = st.text("01", min_size=12, max_size=12)
 
 
-@FAST
 @given(
     OUTCOMES, OUTCOMES, OUTCOMES, OUTCOMES, st.lists(st.integers(0, 23), max_size=5, unique=True)
 )

@@ -4,7 +4,7 @@ import json
 from dataclasses import fields, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_crossmath.inference.result import Result, failed, scored
@@ -43,7 +43,6 @@ def results(draw: st.DrawFn) -> Result:
     return draw(made)
 
 
-@settings(deadline=None)
 @given(results())
 def test_a_result_survives_json(result: Result) -> None:
     """A result that went through a file or to another process is equal to the original."""

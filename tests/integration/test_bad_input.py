@@ -11,6 +11,7 @@ import pytest
 
 from pytest_crossmath.plugin.exit_status import NO_RESULT
 from pytest_crossmath.tasks.suite import bundled_suites
+from tests.integration.workers import WORKERS, WORKERS_NIGHTLY
 
 
 def usage_error(result: pytest.RunResult) -> str:
@@ -36,7 +37,7 @@ def suite(pytester: pytest.Pytester) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+@WORKERS_NIGHTLY
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -128,7 +129,7 @@ def test_a_suite_without_pictures(
     assert "has no pictures: run it with --crossmath-modality=text" in usage_error(result)
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+@WORKERS
 def test_a_model_that_cannot_be_loaded_stops_the_run(
     pytester: pytest.Pytester, tiny_llava: Path, workers: tuple[str, ...]
 ) -> None:

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from pytest_crossmath.plugin.exit_status import NO_RESULT
+from tests.integration.workers import HERE, NONE, TWO, TWO_NIGHTLY
 
-WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "0"), ("-n", "2")])
+WORKERS = pytest.mark.parametrize("workers", [HERE, NONE, TWO])
+WORKERS_NIGHTLY = pytest.mark.parametrize("workers", [HERE, NONE, TWO_NIGHTLY])
+
 FIRST = "crossmath::test_problem[fake-mini-0001-text]"
 
 
@@ -58,7 +61,7 @@ def test_ids_are_the_same_everywhere(pytester: pytest.Pytester, replay: Callable
     assert result.outlines[:6] == expected
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 def test_an_id_is_taken_back(
     pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
 ) -> None:
@@ -69,7 +72,7 @@ def test_an_id_is_taken_back(
     result.assert_outcomes(passed=1)
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 def test_the_bare_name_runs_only_the_builtin_items(
     pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
 ) -> None:
@@ -82,7 +85,7 @@ def test_the_bare_name_runs_only_the_builtin_items(
     result.assert_outcomes(passed=6)
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 def test_other_arguments_leave_the_builtin_items_out(
     pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
 ) -> None:
@@ -95,7 +98,7 @@ def test_other_arguments_leave_the_builtin_items_out(
     pytester.runpytest(*options, str(file), FIRST).assert_outcomes(passed=2)
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 def test_an_unknown_id_is_a_usage_error(
     pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
 ) -> None:

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from pytest_crossmath.tasks.suite import load_suite
+from tests.integration.workers import WORKERS
 
-WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["here", "workers"])
 PROBLEMS = load_suite("mini").tasks[:8]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pytest_crossmath.cli.main import main
+from tests.integration.workers import WORKERS, WORKERS_NIGHTLY
 
 WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["here", "workers"])
 GATE = ("--crossmath-fail-under=text:50%",)
@@ -23,6 +24,7 @@ BREAKS = """
 import pytest
 
 from pytest_crossmath.cli.main import main
+from tests.integration.workers import HERE, TWO, WORKERS, WORKERS_NIGHTLY
 
 @pytest.fixture
 def breaks():
@@ -58,7 +60,7 @@ asker.load_backend = Failing
 """
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 @pytest.mark.parametrize(
     ("text", "options", "status"),
     [
@@ -123,7 +125,7 @@ def test_a_regression_is_worse(pytester: pytest.Pytester, replay: Callable[..., 
         assert result.ret == status
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 def test_a_report_that_cannot_be_written_at_the_end(
     pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
 ) -> None:
@@ -159,7 +161,7 @@ def test_a_model_that_cannot_be_loaded(
     assert result.parseoutcomes()["errors"] <= 2
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 @pytest.mark.parametrize(("times", "reruns", "status"), [(1, 1, 0), (2, 1, 6), (1, 0, 6)])
 def test_tests_that_are_run_again(
     pytester: pytest.Pytester, replay: Callable[..., str],

@@ -15,6 +15,7 @@ from pytest_crossmath.plugin.exit_status import NO_RESULT
 from pytest_crossmath.tasks import family
 from pytest_crossmath.tasks.request import make_request
 from pytest_crossmath.tasks.suite import load_suite
+from tests.integration.workers import WORKERS
 
 DOCS = Path(__file__).parents[2] / "docs" / "families.md"
 LARGEST = (
@@ -60,7 +61,7 @@ def lines(file: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in Path(file).read_text(encoding="utf-8").splitlines()]
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
+@WORKERS
 def test_a_run(workers: tuple[str, ...], suite: str, pytester: pytest.Pytester) -> None:
     """The calibrator solves it in every form, and it appears in table, record and page."""
     # Workers inherit the path with which pytest was started.

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from conftest import Replay
-
-WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["here", "workers"])
+from tests.integration.workers import WORKERS, WORKERS_NIGHTLY
 
 
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
@@ -73,7 +72,7 @@ def test_what_cannot_tell_does_as_it_is_told(
     assert done.ret == status
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 def test_a_run_is_compared_with_an_earlier_one(
     pytester: pytest.Pytester, replay: Replay, workers: tuple[str, ...]
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "2")])
+from tests.integration.workers import WORKERS
 
 
 @WORKERS

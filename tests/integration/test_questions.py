@@ -11,6 +11,7 @@ import pytest
 
 from pytest_crossmath.cli.main import main
 from pytest_crossmath.tasks.suite import load_suite
+from tests.integration.workers import WORKERS, WORKERS_NIGHTLY
 from tests.tasks.questions.made_up import (
     mathverse_rows,
     mmmu_rows,
@@ -20,7 +21,6 @@ from tests.tasks.questions.made_up import (
     write_parquet,
 )
 
-WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["here", "workers"])
 RecordLines = Callable[[], list[dict[str, Any]]]
 
 
@@ -81,7 +81,7 @@ def test_own_tasks_make_a_table(
     assert all(line["steps"] == [0] for line in missed)
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 def test_mathverse_in_all_versions(pytester: pytest.Pytester, workers: Sequence[str]) -> None:
     """Each version is a form, and the gap is paired by problem."""
     suite = f"mathverse:{write_mathverse(pytester.path / 'MathVerse')}"
@@ -150,7 +150,7 @@ def test_questions_without_every_form(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["max-gap image:50%  *"])
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 def test_mmmu_has_no_gap(pytester: pytest.Pytester, workers: Sequence[str]) -> None:
     """It has text and pictures together only; pictures are not extracted next to the data."""
     data = pytester.path / "MMMU"
@@ -186,7 +186,7 @@ def test_gates(pytester: pytest.Pytester) -> None:
     assert main(["compare", "base.jsonl", "base.jsonl", "--fail", "image:5%"]) == 0
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 def test_snapshots(pytester: pytest.Pytester, workers: Sequence[str]) -> None:
     """A question that is no longer solved fails, showing its end and both answers."""
     before = own(pytester.path, text="1110", image="1110", both="1110")

@@ -9,6 +9,7 @@ import pytest
 
 from conftest import Replay
 from pytest_crossmath.tasks.suite import find_suite
+from tests.integration.workers import WORKERS_NIGHTLY
 
 
 def run(pytester: pytest.Pytester, replay: Replay, *arguments: str) -> pytest.RunResult:
@@ -20,7 +21,7 @@ def run(pytester: pytest.Pytester, replay: Replay, *arguments: str) -> pytest.Ru
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["here", "workers"])
+@WORKERS_NIGHTLY
 def test_the_report_is_written_as_markdown(
     pytester: pytest.Pytester, replay: Replay, workers: tuple[str, ...]
 ) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from pytest_crossmath.tasks.crossmath.prompt import INSTRUCTION
+from tests.integration.workers import WORKERS_NIGHTLY
 
 RecordLines = Callable[[], list[dict[str, object]]]
-WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "2")])
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 def test_ini_twins(
     pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
 ) -> None:
@@ -64,7 +64,7 @@ def test_samples(pytester: pytest.Pytester, record_lines: RecordLines) -> None:
     assert [line["sample"] for line in record_lines() if line["type"] == "result"] == [0, 1]
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 def test_strict_draws_the_grid(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     """With --crossmath-strict a missed problem fails and shows right and wrong cells."""
     line = '{"id": "mini-0001", "modality": "text", "text": "<answer>20, 1, 16</answer>"}'

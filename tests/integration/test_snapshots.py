@@ -10,8 +10,8 @@ import pytest
 
 from conftest import Replay
 from pytest_crossmath.plugin.exit_status import NO_RESULT
+from tests.integration.workers import WORKERS, WORKERS_NIGHTLY
 
-WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["here", "workers"])
 FILE = "__snapshots__/crossmath/mini/fake.outcomes"
 
 
@@ -55,7 +55,7 @@ def test_a_problem_that_was_solved_and_no_longer_is_fails(
     )
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 def test_an_update_writes_what_changed(
     pytester: pytest.Pytester, replay: Replay, workers: tuple[str, ...]
 ) -> None:
@@ -156,7 +156,7 @@ def test_models_and_suites_have_files_of_their_own(
     assert lines(pytester, "__snapshots__/crossmath/mini/two.outcomes")[0][1] == "missed"
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 def test_lines_of_problems_that_are_gone_are_unused(
     pytester: pytest.Pytester, replay: Replay, workers: tuple[str, ...]
 ) -> None:
@@ -186,7 +186,7 @@ def test_lines_of_problems_that_are_gone_are_unused(
     assert [path.name for path in (pytester.path / FILE).parent.iterdir()] == ["fake.outcomes"]
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 def test_a_broken_snapshot_is_told_before_anything_is_asked(
     pytester: pytest.Pytester, replay: Replay, workers: tuple[str, ...]
 ) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.workers import WORKERS, WORKERS_NIGHTLY
+
 RecordLines = Callable[[], list[dict[str, object]]]
-WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "2")])
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 def test_table(
     pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
 ) -> None:
@@ -37,7 +38,7 @@ def test_table(
     )
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 def test_errors_are_not_measured(
     pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
 ) -> None:

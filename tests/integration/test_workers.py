@@ -67,15 +67,22 @@ def test_nothing_is_inferred_or_loaded_twice(
     assert set(requests.values()) == {1}
 
 
-@pytest.mark.parametrize("workers", ["2", "4"])
+@pytest.mark.parametrize(
+    ("workers", "limit"),
+    [
+        ("2", 6),
+        pytest.param("2", 14, marks=pytest.mark.nightly),
+        pytest.param("4", 14, marks=pytest.mark.nightly),
+    ],
+)
 def test_the_same_responses_with_any_number_of_workers(
-    pytester: pytest.Pytester, workers: str
+    pytester: pytest.Pytester, workers: str, limit: int
 ) -> None:
     """Batches differ, but the responses do not."""
     records = []
     for count in ("0", workers):
         result = pytester.runpytest_subprocess(
-            "-n", count, "--crossmath-model=pocket", "--crossmath-limit=14",
+            "-n", count, "--crossmath-model=pocket", f"--crossmath-limit={limit}",
             "--crossmath-cache=off", f"--crossmath-record=n{count}.jsonl",
         )  # fmt: skip
         assert result.ret == 0
@@ -87,7 +94,7 @@ def test_the_same_responses_with_any_number_of_workers(
                 if line["type"] == "result"
             }
         )
-    assert len(records[0]) == 42
+    assert len(records[0]) == 3 * limit
     assert records[0] == records[1]
 
 
@@ -100,7 +107,7 @@ def pytest_runtest_setup(item):
 """
 
 
-@pytest.mark.parametrize("cache", ["on", "off"])
+@pytest.mark.parametrize("cache", ["on", pytest.param("off", marks=pytest.mark.nightly)])
 def test_a_worker_that_is_killed_costs_one_item(
     pytester: pytest.Pytester, replay: Callable[..., str], cache: str
 ) -> None:
@@ -165,7 +172,14 @@ def test_automatic_without_us_is_that_of_xdist(
     assert "1 worker [1 item]" in pytester.runpytest_subprocess("-n", "auto").stdout.str()
 
 
-@pytest.mark.parametrize("dist", ["loadfile", "loadgroup", "worksteal"])
+@pytest.mark.parametrize(
+    "dist",
+    [
+        "loadgroup",
+        pytest.param("loadfile", marks=pytest.mark.nightly),
+        pytest.param("worksteal", marks=pytest.mark.nightly),
+    ],
+)
 def test_another_distribution_is_the_users_choice(
     pytester: pytest.Pytester, replay: Callable[..., str], dist: str
 ) -> None:

@@ -27,10 +27,17 @@ def outcome(request: Request) -> Outcome:
     return score_response(request.task, response.text).outcome
 
 
-@pytest.mark.parametrize("suite", ["mini", "standard"])
-def test_it_solves_both_suites(suite: str) -> None:
+@pytest.mark.parametrize(
+    ("suite", "some"),
+    [
+        pytest.param("mini", slice(40), id="mini"),
+        pytest.param("standard", slice(None, None, 50), id="standard"),
+        pytest.param("standard", slice(40), id="more", marks=pytest.mark.nightly),
+    ],
+)
+def test_it_solves_both_suites(suite: str, some: slice) -> None:
     """Each problem in each form and style is solved."""
-    for problem in load_suite(suite).tasks[:40]:
+    for problem in load_suite(suite).tasks[some]:
         for form in problem.forms:
             assert outcome(make_request(problem, form)) is Outcome.SOLVED
 

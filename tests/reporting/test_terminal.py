@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_crossmath.gating.stats import gap_interval, wilson
@@ -185,7 +185,6 @@ def test_control_characters_are_written_out(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
-@settings(deadline=None)
 @given(st.text() | st.text(st.characters(categories=("Cc", "Cf", "Cs", "Zl", "Zp"))))
 def test_what_is_printable_can_be_printed(text: str) -> None:
     """Any text becomes printable and encodable, and doing it twice changes nothing."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_crossmath.tasks.answers import parse_answer
@@ -13,7 +13,6 @@ from pytest_crossmath.tasks.scoring import score_response, summarize
 from pytest_crossmath.tasks.task import Task
 from tests.tasks.crossmath.made_up import generated, grid
 
-FAST = settings(deadline=None, max_examples=80)
 SEEDS = st.integers(min_value=0)
 WIDE = GeneratorSpec((4, 7), (2, 6), (1, 2, 3), 60, 9, 9, "+-×÷")
 
@@ -64,7 +63,6 @@ def renderings(draw: st.DrawFn) -> Callable[[Sequence[str]], str]:
     )
 
 
-@FAST
 @given(renderings(), st.sampled_from((PRESETS["mini"], WIDE)), SEEDS)
 def test_any_rendering_of_the_key_is_solved(
     rendering: Callable[[Sequence[str]], str], spec: GeneratorSpec, seed: int
@@ -76,7 +74,6 @@ def test_any_rendering_of_the_key_is_solved(
     assert score.right == (True,) * len(problem.key)
 
 
-@FAST
 @given(SEEDS, st.sampled_from(("{}, ", "{},", "{}; ", "{},\n", "| {} ", "|{}")), st.data())
 def test_a_dropped_value_shifts_nothing(seed: int, form: str, data: st.DataObject) -> None:
     """If a value is left out between separators, only its own blank is wrong."""
@@ -88,7 +85,6 @@ def test_a_dropped_value_shifts_nothing(seed: int, form: str, data: st.DataObjec
     assert score.outcome is Outcome.MISSED
 
 
-@FAST
 @given(SEEDS, st.data())
 def test_one_wrong_value_is_one_wrong_blank(seed: int, data: st.DataObject) -> None:
     """Blanks are judged one by one, and a wrong value breaks an equation."""
@@ -185,7 +181,6 @@ def test_a_value_that_is_no_such_number_is_just_wrong(value: str) -> None:
     assert score.outcome is Outcome.MISSED
 
 
-@FAST
 @given(st.text() | st.text("<>/answerthink0123456789,|;\n -"))
 def test_no_answer_raises(text: str) -> None:
     """Whatever is inside the tags, there is an outcome and a judgement of every blank."""

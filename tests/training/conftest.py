@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 
 from pytest_crossmath.cli.main import main
+from pytest_crossmath.tasks.suite import taken_fingerprints
 
 Train = Callable[..., int]
+# The bundled suites are the same in each run.
+TAKEN = cache(taken_fingerprints)
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +36,9 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def train(lessons: Path, one_thread: None) -> Train:
+def train(lessons: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch) -> Train:
     """Runs `crossmath train KIND` on the lessons; returns the exit status."""
+    monkeypatch.setattr("pytest_crossmath.cli.learning.taken_fingerprints", TAKEN)
 
     def run(kind: str, model: str | Path, out: Path, *options: str) -> int:
         where = ["--model", str(model), "--out", str(out)]

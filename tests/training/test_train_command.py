@@ -48,6 +48,17 @@ def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def tuned(lessons: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An adapter on `pocket` after one step, to be looked at; who changes it takes a copy."""
+    out = tmp_path_factory.mktemp("once") / "tuned"
+    where = ["--model", "pocket", "--out", str(out), "--log-every", "1"]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        assert main(["train", "sft", str(lessons), *where, *QUICK, "--max-steps", "1"]) == 0
+    return out
+
+
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keeps the Hub offline."""
@@ -116,13 +127,9 @@ def test_a_model_learns_what_it_is_shown(
     assert f"pytest --crossmath-model={out}" in said
 
 
-def test_an_adapter_names_the_bundled_model_and_not_its_folder(
-    train: Train, tmp_path: Path
-) -> None:
+def test_an_adapter_names_the_bundled_model_and_not_its_folder(tuned: Path) -> None:
     """The adapter names the bundled model, so it works wherever the package is installed."""
-    out = tmp_path / "tuned"
-    assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 0
-    config = json.loads((out / "adapter_config.json").read_text(encoding="utf-8"))
+    config = json.loads((tuned / "adapter_config.json").read_text(encoding="utf-8"))
     assert config["base_model_name_or_path"] == "pocket"
     assert config["r"] == 16
 
@@ -176,12 +183,11 @@ def test_a_run_goes_on_where_it_was_broken_off(
 
 
 def test_a_run_that_ended_before_its_first_checkpoint_starts_anew(
-    train: Train, tmp_path: Path
+    train: Train, tuned: Path, tmp_path: Path
 ) -> None:
     """A run that was interrupted before its first checkpoint starts again without an error."""
-    out = tmp_path / "tuned"
+    out = Path(shutil.copytree(tuned, tmp_path / "tuned"))
     options = (*QUICK, "--max-steps", "1")
-    assert train("sft", "pocket", out, *options) == 0
     for file in sorted(out.rglob("*"), reverse=True):
         if file.name != "training.json":
             file.rmdir() if file.is_dir() else file.unlink()
@@ -217,10 +223,9 @@ def test_another_architecture(
     assert answer(out, lessons)
 
 
-def test_supervised_then_reinforced(train: Train, tmp_path: Path) -> None:
+def test_supervised_then_reinforced(train: Train, tuned: Path, tmp_path: Path) -> None:
     """GRPO continues training the adapter of a fine-tuned model and gives a single adapter."""
-    tuned, out = tmp_path / "tuned", tmp_path / "rewarded"
-    assert train("sft", "pocket", tuned, *QUICK, "--max-steps", "1") == 0
+    out = tmp_path / "rewarded"
     options = ("--max-steps", "2", "--max-new-tokens", "48", "--learning-rate", "1e-3")
     # A high temperature, so that completions differ.
     assert train("grpo", tuned, out, *QUICK, *options, "--temperature", "1.5") == 0
@@ -258,14 +263,14 @@ def test_activations_may_be_computed_twice(train: Train, tmp_path: Path) -> None
     assert changed(plain) == changed(twice)
 
 
-@pytest.mark.parametrize("kind", ["sft", "grpo"])
+@pytest.mark.parametrize("kind", ["sft", pytest.param("grpo", marks=pytest.mark.nightly)])
 def test_a_run_is_taken_up_in_a_later_epoch(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """In a later epoch too, a resumed run has the example order of an uninterrupted one."""
     per_step = ("--batch-size", "8", "--accumulate", "1", "--lora-dropout", "0.1")
     extra = ("--max-new-tokens", "12", "--temperature", "2") if kind == "grpo" else ()
-    options = (*per_step, *extra, "--max-steps", "7", "--save-every", "1", "--learning-rate=1e-3")
+    options = (*per_step, *extra, "--max-steps", "6", "--save-every", "1", "--learning-rate=1e-3")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert train(kind, "pocket", whole, *options) == 0
     with interrupted(monkeypatch, step=5):
@@ -303,19 +308,15 @@ def test_a_finished_run_takes_no_step_more(train: Train, tmp_path: Path) -> None
     assert [line["step"] for line in log(out) if "loss" in line] == [1, 2]
 
 
-def test_the_weights_can_be_read_by_whom_the_rest_can(train: Train, tmp_path: Path) -> None:
+def test_the_weights_can_be_read_by_whom_the_rest_can(tuned: Path) -> None:
     """The weights get the same permissions as the other files, for colleagues on a cluster."""
-    out = tmp_path / "tuned"
-    assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 0
     files = ("adapter_model.safetensors", "adapter_config.json")
-    assert len({(out / name).stat().st_mode for name in files}) == 1
+    assert len({(tuned / name).stat().st_mode for name in files}) == 1
 
 
-def test_an_adapter_on_pocket_is_asked_what_pocket_knows(train: Train, tmp_path: Path) -> None:
+def test_an_adapter_on_pocket_is_asked_what_pocket_knows(tuned: Path) -> None:
     """Its default suite is `mini`, like that of its base."""
-    out = tmp_path / "tuned"
-    assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 0
-    assert is_pocket(parse_spec(str(out)))
+    assert is_pocket(parse_spec(str(tuned)))
 
 
 def test_an_end_by_a_scheduler_is_told(lessons: Path, tmp_path: Path) -> None:
@@ -617,21 +618,18 @@ class TestMistakes:
         assert not (out / "adapter_model.safetensors").exists()
 
     def test_options_of_an_adapter_that_is_there(
-        self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self, train: Train, tuned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """Options that would not apply to an existing adapter are refused, not ignored."""
-        tuned = tmp_path / "tuned"
-        assert train("sft", "pocket", tuned, *QUICK, "--max-steps", "1") == 0
         capsys.readouterr()
         assert train("sft", tuned, tmp_path / "out", *QUICK, "--lora-rank", "64") == 2
         assert f"--lora-rank: {tuned} is an adapter" in self._one_line(capsys)
 
     def test_a_folder_that_is_in_use(
-        self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self, train: Train, tuned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """Nothing is overwritten, and a run is not resumed with different settings."""
-        out = tmp_path / "tuned"
-        assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 0
+        out = self._copy(tuned, tmp_path / "tuned")
         capsys.readouterr()
         assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 2
         assert "is not empty: add --resume or name another folder" in self._one_line(capsys)

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_crossmath.tasks.crossmath import backgrounds
@@ -34,7 +34,6 @@ def only(texture: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(seed=st.text(), width=st.integers(1, 300), height=st.integers(1, 300))
-@settings(deadline=None, max_examples=60)
 def test_any_size_is_filled_with_light_colours(seed: str, width: int, height: int) -> None:
     """Whatever is drawn, black ink on it would still be easy to read."""
     pixels = levels(seed, (width, height))

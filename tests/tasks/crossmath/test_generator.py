@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_crossmath.tasks.crossmath.family import FAMILY
@@ -33,7 +33,6 @@ def test_no_factor_of_the_standard_suite_is_one() -> None:
                 assert min(b, a if equation.operator == "×" else c) > 1
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.sampled_from((MINI, WIDE, FLAT)), SEEDS)
 def test_a_problem_keeps_within_its_specification(spec: GeneratorSpec, seed: int) -> None:
     """Equations, blanks, depth, numbers, size and operators stay in their ranges."""
@@ -52,7 +51,6 @@ def test_a_problem_keeps_within_its_specification(spec: GeneratorSpec, seed: int
     assert {equation.operator for equation in puzzle.equations} <= set(spec.operators)
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.sampled_from((MINI, WIDE)), SEEDS)
 def test_a_problem_is_one_connected_crossword(spec: GeneratorSpec, seed: int) -> None:
     """Every cell belongs to an equation, every equation holds, and all of them are connected."""
@@ -90,7 +88,6 @@ def test_the_deepest_step_says_the_difficulty(steps: tuple[int, ...], word: str)
     assert FAMILY.difficulty("mini", steps) == word
 
 
-@settings(deadline=None, max_examples=300)
 @given(
     st.sampled_from("+-×÷"),
     st.lists(st.none() | st.integers(1, 15), min_size=3, max_size=3),

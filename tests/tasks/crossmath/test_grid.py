@@ -1,7 +1,7 @@
 """Cells, equations and puzzles."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_crossmath.errors import GridError
@@ -9,7 +9,6 @@ from pytest_crossmath.tasks.crossmath.grid import Cell, CellKind, Direction, Equ
 from pytest_crossmath.tasks.crossmath.table import parse_table
 
 TEXTS = st.sampled_from(("", "?", "=", "+", "-", "×", "÷", "1", "7", "12", "250", "x"))
-FAST = settings(deadline=None, max_examples=60)
 
 CROSS = """\
 | 5 | + | ? | = | 8 |
@@ -114,7 +113,6 @@ def test_filling_needs_one_value_for_each_blank(values: list[str]) -> None:
         parse_table(CROSS).filled(values)
 
 
-@FAST
 @given(grids())
 def test_transposing_twice_changes_nothing(puzzle: Puzzle) -> None:
     """Transposition is its own inverse, and exchanges height and width."""
@@ -123,7 +121,6 @@ def test_transposing_twice_changes_nothing(puzzle: Puzzle) -> None:
     assert mirrored.transposed() == puzzle
 
 
-@FAST
 @given(grids())
 def test_transposing_turns_each_equation(puzzle: Puzzle) -> None:
     """The mirrored puzzle has the same equations, read in the other direction."""
@@ -132,7 +129,6 @@ def test_transposing_turns_each_equation(puzzle: Puzzle) -> None:
     assert turned == {(other[e.direction], e.start, e.formula()) for e in puzzle.equations}
 
 
-@FAST
 @given(grids(), grids())
 def test_a_fingerprint_is_equal_exactly_up_to_transposition(one: Puzzle, two: Puzzle) -> None:
     """A puzzle shares its fingerprint with its mirror image and nothing else."""
@@ -152,7 +148,6 @@ def test_what_is_around_a_grid_makes_no_other_puzzle() -> None:
     assert same.fingerprint == puzzle.fingerprint
 
 
-@FAST
 @given(grids(), st.data())
 def test_filling_replaces_the_blanks_and_nothing_else(puzzle: Puzzle, data: st.DataObject) -> None:
     """Values fill the blanks in reading order; every other cell keeps its text."""
@@ -167,7 +162,6 @@ def test_filling_replaces_the_blanks_and_nothing_else(puzzle: Puzzle, data: st.D
     assert filled == puzzle.filled([str(value) for value in values])
 
 
-@FAST
 @given(grids())
 def test_numbers_and_blanks_are_where_the_cells_are(puzzle: Puzzle) -> None:
     """Blanks come in reading order, and numbers are the integers in the cells."""

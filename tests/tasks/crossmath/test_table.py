@@ -1,7 +1,7 @@
 """Grids as markdown tables."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_crossmath.errors import GridError
@@ -10,7 +10,6 @@ from pytest_crossmath.tasks.crossmath.grid import Cell, Puzzle
 from pytest_crossmath.tasks.crossmath.table import format_table, parse_table
 from tests.tasks.crossmath.made_up import generated
 
-FAST = settings(deadline=None, max_examples=60)
 TEXTS = st.text("0123456789+-×÷=?x", max_size=4)
 
 
@@ -22,14 +21,12 @@ def grids(draw: st.DrawFn) -> Puzzle:
     return Puzzle(tuple(draw(st.lists(row, min_size=1, max_size=7))))
 
 
-@FAST
 @given(grids())
 def test_parsing_is_the_inverse_of_formatting(puzzle: Puzzle) -> None:
     """Any grid that is written as a table is read back cell by cell."""
     assert parse_table(format_table(puzzle)) == puzzle
 
 
-@FAST
 @given(st.integers(min_value=0))
 def test_formatting_is_the_inverse_of_parsing_a_generated_table(seed: int) -> None:
     """A generated table comes back as exactly the same text and the same puzzle."""

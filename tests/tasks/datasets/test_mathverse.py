@@ -189,7 +189,7 @@ def test_a_picture_that_is_missing(tmp_path: Path) -> None:
         check_pictures(suite, suite.styles)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(
         st.sampled_from(list(mathverse_rows(1)[0])),

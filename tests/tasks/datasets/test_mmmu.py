@@ -126,7 +126,7 @@ def test_wrong_paths(tmp_path: Path) -> None:
         load_suite(f"mmmu:{tmp_path}")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(
         st.sampled_from(["id", "question", "options", "answer", "question_type"]),

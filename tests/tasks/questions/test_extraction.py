@@ -204,6 +204,7 @@ def test_any_response_is_read(text: str, question: Task) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("question", [CHOICE, NUMBER, TEXT], ids=["choice", "number", "text"])
-def test_ten_megabytes_are_read(piece: str, question: Task) -> None:
+@pytest.mark.parametrize("size", [1_000_000, pytest.param(10_000_000, marks=pytest.mark.nightly)])
+def test_megabytes_are_read(piece: str, question: Task, size: int) -> None:
     """Reading takes a single pass each: anything slower would not finish here."""
-    read_answer(question.content, piece * (10_000_000 // len(piece)))
+    read_answer(question.content, piece * (size // len(piece)))
