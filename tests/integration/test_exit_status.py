@@ -16,7 +16,6 @@ import pytest
 from pytest_crossmath.cli.main import main
 from tests.integration.workers import WORKERS, WORKERS_NIGHTLY
 
-WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["here", "workers"])
 GATE = ("--crossmath-fail-under=text:50%",)
 
 # A test with a measurement whose fixture breaks behind it.

