@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_crossmath.errors import CrossmathError, setting
+from pytest_crossmath.errors import CrossmathError, OutputError, setting
 from pytest_crossmath.files import require_apart, require_writable, split_pick, write_output
 from pytest_crossmath.reporting.record import read_record
 from pytest_crossmath.reporting.report import Report, report_of
@@ -36,8 +36,10 @@ def write_files(report: Report, config: RunConfig) -> list[str]:
     for writer, path in _files(config):
         try:
             write_output(path, writer.write(document), setting(writer.name))
-        except CrossmathError as error:
+        except OutputError as error:
             troubles.append(str(error))
+        except CrossmathError as error:
+            troubles.append(str(OutputError(f"{setting(writer.name)}: not written: {error}")))
     return troubles
 
 

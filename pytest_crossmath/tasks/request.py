@@ -92,9 +92,7 @@ def make_request(
         raise SuiteError(f"problem {task.id} has no form {form}")
     family = family_of(task)
     with guarded(family, f"ask {task.id}"):
-        asked = instruction
-        if asked is None:
-            asked = must_be(str, family.instruction(task), "instruction")
+        asked = _instruction(task) if instruction is None else instruction
         content = must_be(tuple, family.message(task, form, asked), "message")
         return Request(task, form, sample, content)
 
@@ -111,7 +109,14 @@ def make_transcription(request: Request) -> Request:
 
 def instructions_of(tasks: Iterable[Task]) -> str:
     """All distinct instructions of some tasks, for the run record."""
-    return "\n\n".join(dict.fromkeys(family_of(task).instruction(task) for task in tasks))
+    return "\n\n".join(dict.fromkeys(map(_instruction, tasks)))
+
+
+def _instruction(task: Task) -> str:
+    """The built-in instruction of a task. Raises `FamilyError`."""
+    family = family_of(task)
+    with guarded(family, f"ask {task.id}"):
+        return must_be(str, family.instruction(task), "instruction")
 
 
 def load_instruction(path: Path) -> str:

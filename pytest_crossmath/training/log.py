@@ -11,7 +11,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from pytest_crossmath.errors import ModelError
+from pytest_crossmath.errors import NoResultError
 from pytest_crossmath.training.callback import LOGGED
 
 LOG_FILE = "training-log.jsonl"
@@ -62,7 +62,7 @@ class LogLines(TrainerCallback):
                 f"step {state.global_step}/{state.max_steps}  {seconds:.0f} s  {shown}", flush=True
             )
         if {"loss", "grad_norm"} & {*broken}:
-            raise ModelError(
+            raise NoResultError(
                 f"the loss or its gradient is no longer finite at step {state.global_step}: use a"
                 " smaller --learning-rate, or --dtype=float32"
             )

@@ -280,17 +280,18 @@ def test_what_a_family_draws_cannot_steer_a_terminal(
 def test_a_family_that_cannot_generate(
     text: str, said: str, install: Install, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The error is one line with exit status 2."""
+    """The error is one line."""
     install(text)
     made = ["--family", "largest", "--count", "5", "--seed", "1", "--out", "numbers"]
-    assert main(["generate", *made]) == 3
+    # A task that cannot be read back is a bad suite; whatever else fails is the family's.
+    assert main(["generate", *made]) == (2 if said.startswith("the field") else 3)
     assert f"crossmath: {said}" in capsys.readouterr().err
 
 
 def test_a_family_that_cannot_check_a_task(
     suite: str, install: Install, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """The error is one line with exit status 2."""
+    """The error is one line."""
     install(broken("check", "task"))
     assert main(["verify", suite]) == 3
     said = "crossmath: the family 'largest' cannot check numbers-0001: RuntimeError: broken\n"

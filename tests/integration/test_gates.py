@@ -206,7 +206,7 @@ def test_gates_need_what_they_are_about(pytester: pytest.Pytester, replay: Repla
     model = f"--crossmath-model={replay(image='1' * 40)}"
     for argument, message in (
         ("--crossmath-compare-fail=image:5%", "*needs --crossmath-compare=RUN.jsonl*"),
-        ("--crossmath-stop-early=exact", "*stops when the gates are decided: add one*"),
+        ("--crossmath-stop-early=exact", "*stops when the gates are decided: add a gate*"),
     ):
         done = run(pytester, model, "--crossmath-modality=image", argument)
         assert done.ret == pytest.ExitCode.USAGE_ERROR

@@ -603,7 +603,7 @@ class TestMistakes:
 
         monkeypatch.setattr("transformers.Trainer._save_checkpoint", full)
         out = tmp_path / "out"
-        assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 2
+        assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 3
         line = self._one_line(capsys)
         assert f"--out {out} can no longer be written: there is no space left" in line
 
@@ -709,7 +709,7 @@ class TestMistakes:
         """TRL's error is reported in one line, with the name of the model."""
         model = tmp_path / "mllama"
         write_checkpoint("mllama", model)
-        assert train("sft", model, tmp_path / "out", *QUICK, "--max-steps", "1") == 2
+        assert train("sft", model, tmp_path / "out", *QUICK, "--max-steps", "1") == 3
         assert f"{model} cannot be trained: RuntimeError: " in self._one_line(capsys)
 
     def test_a_loss_that_is_no_number(
@@ -718,7 +718,7 @@ class TestMistakes:
         """The run ends with advice, and without useless weights."""
         options = (*QUICK, "--max-steps", "9", "--learning-rate", "1e30", "--warmup", "0")
         out = tmp_path / "out"
-        assert train("sft", "pocket", out, *options) == 2
+        assert train("sft", "pocket", out, *options) == 3
         assert "the loss or its gradient is no longer finite at step" in self._one_line(capsys)
         assert not (out / "adapter_model.safetensors").exists()
 
