@@ -181,7 +181,7 @@ def test_interrupted_runs_decide_nothing_that_is_open(
         (["--crossmath-compare=missing.jsonl"], "*missing.jsonl cannot be read*"),
         (["--crossmath-compare=base.jsonl#other"], "*has no results of 'other': base-responses*"),
         (["--crossmath-compare=prompt.txt"], "*prompt.txt:1: not a line of a run record*"),
-        (["--crossmath-compare-fail=image+text:5%"], "*this run does not ask image+text*"),
+        (["--crossmath-compare-fail=image+text:5%"], "*this run does not include image+text*"),
         (["--crossmath-stop-early", "crossmath::x"], "*write --crossmath-stop-early=exact"),
         (["--crossmath-inconclusive=maybe"], "*cannot be 'maybe'*"),
     ],
@@ -207,7 +207,7 @@ def test_gates_need_what_they_are_about(pytester: pytest.Pytester, replay: Repla
     model = f"--crossmath-model={replay(image='1' * 40)}"
     for argument, message in (
         ("--crossmath-compare-fail=image:5%", "*needs --crossmath-compare=RUN.jsonl*"),
-        ("--crossmath-stop-early=exact", "*stops when the gates are decided: add one*"),
+        ("--crossmath-stop-early=exact", "*stops when the gates are decided: add a gate*"),
     ):
         done = run(pytester, model, "--crossmath-modality=image", argument)
         assert done.ret == pytest.ExitCode.USAGE_ERROR

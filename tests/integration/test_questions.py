@@ -260,7 +260,10 @@ def test_reports_show_questions(
             "model reference solves what can be proved, and suite",
         ),
         (["--crossmath-style=photo"], "suite own has no styles as text, image, image+text: leave"),
-        (["--crossmath-fail-under=image/photo:5%"], "does not ask style photo: it asks none"),
+        (
+            ["--crossmath-fail-under=image/photo:5%"],
+            "does not include style photo: its styles are none",
+        ),
     ],
 )
 def test_what_makes_sense_of_grids_alone(
