@@ -257,7 +257,7 @@ def test_reports_show_questions(
         ),
         (
             ["--crossmath-model=reference"],
-            "model reference solves what can be proved, and suite",
+            "model reference solves only tasks that can be proved, and suite",
         ),
         (["--crossmath-style=photo"], "suite own has no styles as text, image, image+text: leave"),
         (
