@@ -1,4 +1,4 @@
-"""The plan of a run: every request that it may make, built once, and what runs together.
+"""The plan of a run: every request that it may make, built once, and which of them run together.
 
 ::
 
@@ -28,7 +28,7 @@ _STRETCHES_PER_WORKER = 4
 
 @dataclass(frozen=True, slots=True)
 class FormSample:
-    """How a task is asked once: the value behind `crossmath_modality`."""
+    """How a task is put to a model once: the value behind `crossmath_modality`."""
 
     form: Form
     """Text, picture or both, and the image style."""
@@ -38,21 +38,21 @@ class FormSample:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run asks, in a fixed order that is the same in every process."""
+    """The requests of a run, in a fixed order that is the same in every process."""
 
     models: tuple[str, ...]
     """Names of the models."""
     forms: tuple[tuple[str, FormSample], ...]
     """Every form and sample number, with its part of a test id."""
     instruction: str | None
-    """What is asked in the user's own words; None for ours."""
+    """The user's own instruction; None for the built-in one."""
     requests: Mapping[str, Request] = field(repr=False)
-    """Every request, by the part of a test id behind the model's name."""
+    """Every request, by the part of a test id that follows the model's name."""
     _by_id: Mapping[RequestId, Request] = field(repr=False)
 
     @classmethod
     def of(cls, config: RunConfig) -> Plan:
-        """The plan of what was asked."""
+        """The plan for a configuration."""
         models = tuple(spec.name for spec in config.models)
         plan = cls(models, tuple(_forms(config)), config.instruction, {}, {})
         requests = {
@@ -72,21 +72,21 @@ class Plan:
                     yield f"{task.id}-{id}", task, form
 
     def find(self, test_ids: Iterable[str]) -> Iterator[tuple[str, Request]]:
-        """Model and request of those tests that are built in."""
+        """The model and request of each test that is built in."""
         known = {f"{m}-{id}": (m, one) for m in self.models for id, one in self.requests.items()}
         for test_id in test_ids:
             if (parameters := _parameters(test_id)) in known:
                 yield known[parameters]
 
     def request(self, task: Task, asked: FormSample) -> Request:
-        """The request for a task in a form; one that a test made itself is not in the plan."""
+        """The request for a task in a form; it is made here if a test built the task itself."""
         planned = self._by_id.get(RequestId(task.id, asked.form, asked.sample))
         if planned is not None and planned.task is task:
             return planned
         return make_request(task, asked.form, sample=asked.sample, instruction=self.instruction)
 
     def stretches(self, test_ids: Sequence[str], workers: int) -> Scopes:
-        """The stretch of every test: what goes to one worker together."""
+        """The stretch of every test: a stretch goes to one worker as a whole."""
         tasks = dict.fromkeys(one.task.id for one in self.requests.values())
         return stretches(test_ids, models=self.models, problems=tasks, workers=workers)
 
@@ -94,7 +94,7 @@ class Plan:
 def stretches(
     ids: Sequence[str], *, models: Iterable[str], problems: Iterable[str], workers: int
 ) -> Scopes:
-    """The stretch of every test; a test that asks no model is a stretch of its own."""
+    """The stretch of every test; a test that does not ask a model is a stretch by itself."""
     find_model, find_problem = _finder(models), _finder(problems)
     asked: dict[str, tuple[str, str]] = {}
     for id in ids:
@@ -125,12 +125,12 @@ def _forms(config: RunConfig) -> Iterator[tuple[str, FormSample]]:
 
 
 def _parameters(test_id: str) -> str:
-    """What stands in the brackets of a test id; empty without any."""
+    """The text in the brackets of a test id; empty without brackets."""
     return test_id.partition("[")[2].removesuffix("]")
 
 
 def _finder(names: Iterable[str]) -> Callable[[str], str | None]:
-    """Finds which of `names` stands between the hyphens of a test's parameters."""
+    """A function that finds which of `names` a test's parameters contain, between hyphens."""
     known = set(names)
     longest = max((name.count("-") for name in known), default=0) + 1
 

@@ -87,8 +87,8 @@ def test_a_run_is_compared_with_an_earlier_one(
     )  # fmt: skip
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     lines = [
-        "tuned (there: base-responses), text: 0 regressed, 0 improved",
-        "tuned (there: base-responses), image: 10 regressed, 0 improved",
+        "tuned (baseline: base-responses), text: 0 regressed, 0 improved",
+        "tuned (baseline: base-responses), image: 10 regressed, 0 improved",
         "  regressed: mini-0001, mini-0002, *",
         "compare-fail image:5%*FAIL*drop +25.0 (*",
         "compare-fail gap:image:5%*FAIL*growth +25.0 (*",

@@ -253,13 +253,13 @@ def test_reports_show_questions(
     [
         (
             ["--crossmath-diagnose"],
-            "--crossmath-diagnose compares copies of a picture, and suite own",
+            "--crossmath-diagnose needs pictures that can be copied as text, and suite own",
         ),
         (
             ["--crossmath-model=reference"],
             "model reference solves only tasks that can be proved, and suite",
         ),
-        (["--crossmath-style=photo"], "suite own has no styles as text, image, image+text: leave"),
+        (["--crossmath-style=photo"], "suite own has no styles in text, image, image+text: remove"),
         (
             ["--crossmath-fail-under=image/photo:5%"],
             "does not include style photo: its styles are none",
