@@ -102,7 +102,9 @@ def _flag(arguments: argparse.Namespace, setting: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="crossmath", description="Tools of pytest-crossmath.")
+    parser = argparse.ArgumentParser(
+        prog="crossmath", description="Command-line tools of pytest-crossmath."
+    )
     parser.add_argument("--version", action="version", version=version("pytest-crossmath"))
     places = {"": parser.add_subparsers(required=True, metavar="COMMAND")}
     for words, command in COMMANDS.items():
@@ -112,7 +114,8 @@ def _parser() -> argparse.ArgumentParser:
             places[group] = about.add_subparsers(required=True, metavar="KIND")
         # The formatter keeps the lines of the example, so that they can be copied and run.
         one = places[group].add_parser(
-            name, help=command.HELP, epilog=f"example:\n{command.EXAMPLE}",
+            name, help=command.HELP, description=f"{command.HELP[0].upper()}{command.HELP[1:]}.",
+            epilog=f"example:\n{command.EXAMPLE}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )  # fmt: skip
         command.add_arguments(one)

@@ -148,7 +148,7 @@ def test_a_whole_checkpoint_passes(checkpoint: Path) -> None:
         ("config.json", None, "is not a checkpoint: it has neither config.json"),
         ("config.json", b"{", "config.json cannot be read"),
         ("config.json", b"[]", "config.json is not a JSON object"),
-        ("model.safetensors", None, r"holds no \*.safetensors"),
+        ("model.safetensors", None, r"has no \*.safetensors"),
         ("model.safetensors", b"", "is damaged"),
         ("model.safetensors", b"\x80\x02cpickle", "is damaged"),
         ("model.safetensors", WHOLE[:-1], "is damaged: its size, .* bytes"),
@@ -160,7 +160,7 @@ def test_a_whole_checkpoint_passes(checkpoint: Path) -> None:
         ("config.json", b"[" * 9**6, "config.json cannot be read"),
         (INDEX, b"[1]", f"{INDEX} is not a JSON object"),
         (INDEX, b'{"weight_map": [1]}', f"{INDEX} is damaged"),
-        (INDEX, b'{"weight_map": {"w": "b.safetensors"}}', "lacks b.safetensors, which .* names"),
+        (INDEX, b'{"weight_map": {"w": "b.safetensors"}}', "lacks b.safetensors, which .* lists"),
     ],
 )
 def test_damage_is_found_without_loading(
