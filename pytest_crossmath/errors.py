@@ -10,13 +10,13 @@
     ├── RecordError      a run record: which one, which line, what is wrong
     ├── ComparisonError  two runs that cannot be compared: what differs
     ├── SnapshotError    a snapshot of outcomes: which one, which line, what is wrong
-    └── NoResultError    what was asked for could not be measured, judged or written
+    └── NoResultError    what was requested could not be measured, judged or written
         ├── BackendError     inference failed: nothing was measured
         ├── FamilyError      a family of tasks failed: which one, doing what
         └── OutputError      a file could not be written at the end
 
 Each message is one line that says what is wrong, where, and what to do. All but the last kind
-are mistakes in what was asked: pytest ends with status 4, and a command with 2. The last kind
+are mistakes in the request: pytest ends with status 4, and a command with 2. The last kind
 are not: an item becomes an *error*, never a wrong answer, and if nothing worse is known pytest
 ends with status 6, and a command with 3.
 """
@@ -35,13 +35,13 @@ def setting(name: str) -> str:
 
 
 class CrossmathError(Exception):
-    """Base of all errors of this package; its text is one line for a person."""
+    """Base of all errors of this package; its text is one line for people."""
 
     def __str__(self) -> str:
         return self.with_flags("--crossmath-{}".format)
 
     def with_flags(self, flag: Callable[[str], str]) -> str:
-        """The text, with what `flag` makes of each setting that it names."""
+        """The text, with each setting that it names written as `flag` returns it."""
         return _SETTING.sub(lambda found: flag(found[1]), super().__str__())
 
 
@@ -58,7 +58,7 @@ class SuiteError(CrossmathError):
 
 
 class NoResultError(CrossmathError):
-    """What was asked for could not be measured, judged or written; the request itself was valid."""
+    """What was requested could not be measured, judged or written; the request itself was valid."""
 
 
 class FamilyError(NoResultError):
@@ -66,7 +66,7 @@ class FamilyError(NoResultError):
 
 
 class ModelError(CrossmathError):
-    """A model cannot be found or loaded: nothing was inferred."""
+    """A model cannot be found or loaded, so nothing was inferred."""
 
 
 class RecordError(CrossmathError):
@@ -82,7 +82,7 @@ class SnapshotError(CrossmathError):
 
 
 class OutputError(NoResultError):
-    """A file that was asked for could not be written at the end."""
+    """A file that was requested could not be written at the end."""
 
 
 class BackendError(NoResultError):

@@ -1,4 +1,4 @@
-"""Fields of our own files: a JSON object becomes a dataclass, or one line says what is wrong.
+"""Fields of our own files: JSON objects as dataclasses, with one-line errors.
 
 >>> from dataclasses import dataclass
 >>> @dataclass

@@ -72,24 +72,24 @@ def require_not_read(file: Path, read: Iterable[Path | None], what: str) -> None
 
 
 def require_apart(outputs: Iterable[tuple[str, Path]]) -> None:
-    """Raise `OptionError` where two outputs, each with what it is called, name one file."""
+    """Raise `OptionError` if two outputs, each with its name for messages, are the same file."""
     taken: dict[Path, str] = {}
     for what, file in outputs:
         other = taken.setdefault(file.resolve(), what)
         if other != what:
-            raise OptionError(f"{what} and {other} name one file, {file}: name another")
+            raise OptionError(f"{what} and {other} name the same file, {file}: choose another")
 
 
 def require_writable(file: Path, read: Iterable[Path | None], what: str) -> None:
-    """Raise `OptionError` for an output that could not be written at the end. Makes its folder.
+    """Raise `OptionError` for an output that could not be written at the end. Creates its folder.
 
-    `read` are the files that it must not go over, and `what` says which output it is.
+    `read` are the files that it must not overwrite, and `what` says which output it is.
     """
     require_not_read(file, read, what)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         is_new = not os.path.lexists(file)
-        # Opened and not asked: permissions do not say everything. What is there stays.
+        # Open it, since permissions do not reveal everything; appending keeps the old content.
         file.open("a").close()
         if is_new:
             file.unlink()
@@ -98,7 +98,7 @@ def require_writable(file: Path, read: Iterable[Path | None], what: str) -> None
 
 
 def write_output(file: Path, text: str, what: str) -> None:
-    """Write an output, over what was there. Raises `OutputError`; `what` says which it is."""
+    """Write an output, replacing any old one. Raises `OutputError`; `what` says which it is."""
     try:
         file.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:

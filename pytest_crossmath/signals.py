@@ -1,4 +1,4 @@
-"""Signals: an end by a scheduler is treated like Ctrl-C."""
+"""Signals: SIGTERM, as sent by a job scheduler, is treated like Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def interrupt_on_sigterm() -> Iterator[None]:
-    """Make SIGTERM a `KeyboardInterrupt`, so that what is done is kept.
+    """Turn SIGTERM into a `KeyboardInterrupt`, so that finished work is kept.
 
-    A handler that is already set stays, and nothing happens outside of the main thread, where
-    none can be set.
+    An existing handler is left alone, and nothing happens outside the main thread, where no
+    handler can be set.
     """
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what changed and the verdicts; 1 where a gate fails.
+    """Print what changed and the verdicts; returns 1 if a gate fails.
 
     Raises `CrossmathError` for records that cannot be read or compared, and `NoResultError` for a
     gate that nothing was measured for.
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _planned(keeper: Gatekeeper, new: Run, stopped: Iterable[str]) -> list[Result]:
-    """What the new run was going to ask: what it asked, or all where it was stopped early."""
+    """What the new run planned to ask: what it asked, and if it was stopped early, the rest."""
     planned = list(new.results)
     for model in stopped:
         planned += [
@@ -107,7 +107,7 @@ def _planned(keeper: Gatekeeper, new: Run, stopped: Iterable[str]) -> list[Resul
 
 
 def _forms(run: Run) -> dict[str, set[Form]]:
-    """The forms that were asked, by family; in older records of no family."""
+    """The forms that were run, by family; older records do not name a family."""
     found: dict[str, set[Form]] = {}
     for result in run.results:
         found.setdefault(result.family or "", set()).add(result.form)
@@ -118,6 +118,7 @@ def one_model(run: Run) -> tuple[Result, ...]:
     """The results of a run of one model. Raises `ComparisonError` for a run of several."""
     if len(run.models) != 1:
         raise ComparisonError(
-            f"{run.name} holds results of {len(run.models)} models: a repeated run is of one"
+            f"{run.name} holds results of {len(run.models)} models: calibrate needs runs of one"
+            " model"
         )
     return of_model(run.results, run.models[0])

@@ -132,7 +132,7 @@ def _style(family: ProvableFamily, text: str) -> str:
         return family.register_style(Path(text))
     if text not in family.styles:
         raise OptionError(
-            f"--style: there is no {text!r}; it takes {', '.join(family.styles)}, or NAME.toml"
+            f"--style: there is no style {text!r}; use {', '.join(family.styles)}, or NAME.toml"
         )
     return text
 

@@ -67,8 +67,8 @@ def load_learning_suite(name: str) -> Suite:
     if known is not None:
         raise OptionError(
             f"suite {suite.name}: {known} is a problem of a bundled suite, which is for testing: a"
-            " model that learnt it cannot be tested on it. Make problems to learn from with"
-            " crossmath generate"
+            " model that learnt it cannot be tested on it. Make training problems with crossmath"
+            " generate"
         )
     found = chain(
         verify_manifest(find_suite(name), suite.tasks),

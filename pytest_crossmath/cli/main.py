@@ -1,9 +1,9 @@
-"""The `crossmath` command: the jobs that are not tests.
+"""The `crossmath` command: everything that is not a test run.
 
 Each command is a module with `HELP`, `EXAMPLE`, `add_arguments(parser)` and `run(arguments)`,
-which gives the exit status: 0 when all is well, 1 when a check found something, 3 when
-something could not be measured, judged or written. A `CrossmathError` ends with 2, and its
-subclass `NoResultError` with 3.
+which returns the exit status: 0 if all is well, 1 if a check found something, 3 if something
+could not be measured, judged or written. A `CrossmathError` gives status 2, and its subclass
+`NoResultError` gives 3.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from pytest_crossmath.errors import CrossmathError, NoResultError
 from pytest_crossmath.signals import interrupt_on_sigterm
 
 NO_RESULT = 3
-"""Exit status where something could not be measured, judged or written, and nothing is worse."""
+"""Exit status if something could not be measured, judged or written, and nothing is worse."""
 
 
 class Command(Protocol):
-    """What the module of a command has."""
+    """What the module of a command must define."""
 
     HELP: str
     """One line for the list of commands."""
@@ -89,20 +89,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("crossmath: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # As `| head` does. What Python still has to write on its way out goes nowhere.
+        # The reader is gone, as with `| head`. Discard what Python still writes while it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
 def _flag(arguments: argparse.Namespace, setting: str) -> str:
-    """What a command calls a setting; one that it does not have is one of the run."""
+    """The flag for a setting in a command; a setting that the command lacks is one of pytest."""
     name = {"compare-fail": "fail"}.get(setting, setting)
     known = hasattr(arguments, name.replace("-", "_"))
     return f"--{name}" if known else f"--crossmath-{setting}"
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="crossmath", description="Tools of pytest-crossmath.")
+    parser = argparse.ArgumentParser(
+        prog="crossmath", description="Command-line tools of pytest-crossmath."
+    )
     parser.add_argument("--version", action="version", version=version("pytest-crossmath"))
     places = {"": parser.add_subparsers(required=True, metavar="COMMAND")}
     for words, command in COMMANDS.items():
@@ -112,7 +114,8 @@ def _parser() -> argparse.ArgumentParser:
             places[group] = about.add_subparsers(required=True, metavar="KIND")
         # The formatter keeps the lines of the example, so that they can be copied and run.
         one = places[group].add_parser(
-            name, help=command.HELP, epilog=f"example:\n{command.EXAMPLE}",
+            name, help=command.HELP, description=f"{command.HELP[0].upper()}{command.HELP[1:]}.",
+            epilog=f"example:\n{command.EXAMPLE}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )  # fmt: skip
         command.add_arguments(one)

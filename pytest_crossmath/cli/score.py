@@ -22,7 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--suite", required=True, metavar="SUITE", help="suite that the responses belong to"
     )
     parser.add_argument(
-        "--responses", type=Path, required=True, metavar="FILE", help="responses as JSON lines"
+        "--responses",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="run record, or responses as JSON lines",
     )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures to this file")
 

@@ -1,9 +1,9 @@
-"""Betting against a mean: evidence that may be looked at after every value.
+"""Betting against a mean: evidence that may be checked after every value.
 
-An *e-value* is what a gambler would own who started with 1 and bet, at fair odds, against a
-claim about a mean. Anyone who bets against the truth owns 20 or more at any time with a
-chance of at most 1 in 20, however often one looks. Nothing is assumed of the values except
-their bounds.
+An *e-value* is the wealth of a gambler who starts with 1 and bets, at fair odds, against a
+claim about a mean. If the claim is true, the chance that the wealth ever reaches 20 is at
+most 1 in 20, however often it is checked. Nothing is assumed about the values except their
+bounds.
 
 Source: Waudby-Smith and Ramdas (2024), J. R. Stat. Soc. B 86, "Estimating means of bounded
 random variables by betting"; Ville (1939).
@@ -12,9 +12,9 @@ random variables by betting"; Ville (1939).
 from __future__ import annotations
 
 _BETS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7)
-"""Shares of the largest allowed stake, each with an equal part of the gambler's money."""
+"""Fractions of the largest allowed stake; each gets an equal part of the gambler's money."""
 _LEAST = 1e-3
-"""Distance of a figure from the worst value below which a stake is not raised further."""
+"""Smallest distance between figure and worst value: the stake stops growing below it."""
 
 
 class Gambler:
@@ -23,7 +23,7 @@ class Gambler:
     def __init__(
         self, *, bound: float, above: float | None = None, below: float | None = None
     ) -> None:
-        """`bound` is the worst value that can come for such a bet."""
+        """`bound` is the worst possible value for this bet."""
         self._sign = 1 if above is not None else -1
         self._figure = above if above is not None else below or 0.0
         most = 1 / max(abs(self._figure - bound), _LEAST)

@@ -1,11 +1,11 @@
-"""Stopping early: a model is asked no more once its gates are decided.
+"""Stopping early: a model gets no more requests once its gates are decided.
 
-*Exact* is curtailment: it stops where the verdicts are those of the full run, whatever the
-answers to come, and in whatever order the samples are asked. *Sequential* stops where a test
-that may look at any time has decided, see `gating.sequential`.
+*Exact* is curtailment: it stops when no remaining response can change a verdict, in whatever
+order the samples are asked. *Sequential* stops when a test that may be evaluated at any time
+has decided, see `gating.sequential`.
 
-Under pytest-xdist only the controller sees all results. It leaves a file where the workers
-look before they ask.
+Under pytest-xdist only the controller sees all results. For each model that it stops, it
+leaves a file, which the workers check before each request.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from pytest_crossmath.gating.gatekeeper import Gatekeeper
 from pytest_crossmath.inference.result import Result, ResultId
 
 _PAUSE = 16
-"""Results between two looks at the gates."""
+"""Number of new results between two checks of the gates."""
 
 
 class EarlyStop:
-    """Whether each model is to be asked any more, for who sees all results."""
+    """Decides when to stop each model, in the process that sees all results."""
 
     def __init__(
         self, keeper: Gatekeeper, results: Mapping[ResultId, Result], how: str | None
     ) -> None:
-        """`results` is looked at again whenever it has grown."""
+        """`results` is read again whenever it has grown."""
         self._keeper = keeper
         self._results = results
         self._how = how
@@ -48,23 +48,23 @@ class EarlyStop:
         return model in self._over
 
     def tell(self, models: Iterable[str], folder: Path) -> None:
-        """Leave a file for each model that is over, for other processes."""
+        """Leave a file for each stopped model, for other processes."""
         for model in models:
             if self.is_over(model):
                 _flag(folder, model).touch()
 
     def lines(self) -> Iterator[str]:
-        """What was left out, for the report."""
+        """One line for each model that was stopped, for the report."""
         for model, asked in self._stopped().items():
             yield f"stopped early: the gates of {model} were decided after {asked} responses"
 
     def to_json(self) -> dict[str, Any]:
-        """How it stops, and for each model that was stopped after how many responses."""
+        """The rule, and for each model that was stopped, after how many responses."""
         stopped = self._stopped()
         return {"how": self._how, "models": stopped} if stopped else {}
 
     def _stopped(self) -> dict[str, int]:
-        """Models that were not asked everything, with their responses."""
+        """Models that did not get all their requests, with their number of responses."""
         return {
             model: asked
             for model in self._over
@@ -74,7 +74,7 @@ class EarlyStop:
 
 
 def was_told(model: str, folder: Path) -> bool:
-    """Whether another process has said that a model is over."""
+    """Whether another process has stopped a model."""
     return _flag(folder, model).exists()
 
 

@@ -1,7 +1,7 @@
 """A gate: one requirement on a run. Everything that depends on its kind is a method of its class.
 
-A new kind of gate is one subclass, listed in `kinds.GATES`. The smallest one has what it looks
-at, its tests and how sure they are::
+A new kind of gate is one subclass, listed in `kinds.GATES`. The smallest one says what it
+compares, how it is tested, and how large a breach a run can detect::
 
     class Loss(Gate):
         kind, option, prefix, example = "loss", "fail-under", "loss", "loss:image:5%"
@@ -37,7 +37,7 @@ _TEXT = Form(Modality.TEXT)
 
 
 class Word(StrEnum):
-    """What a gate says."""
+    """The verdict of a gate, in a word."""
 
     PASS = "pass"  # noqa: S105 - not a password
     FAIL = "fail"
@@ -46,26 +46,26 @@ class Word(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the rates that a figure is made of: solved shares with a sign, added up."""
+    """One term of a gate's figure: the share solved, added or subtracted."""
 
     sign: int
-    """1 or -1."""
+    """1 if the share is added, -1 if it is subtracted."""
     of_text: bool = False
-    """Whether it is the rate as text, and not in the gate's form."""
+    """Whether it is the share solved as text, instead of in the gate's own form."""
     in_base: bool = False
-    """Whether it comes from the run that is compared with."""
+    """Whether it comes from the baseline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figure of each problem."""
+    """One figure per problem."""
 
     values: Sequence[float]
-    """A solved share, a gap, a drop or a growth."""
+    """Shares solved, gaps, drops or growths of the gap."""
     problems: Sequence[str] = ()
-    """The problem of each value."""
+    """The problem that each value belongs to."""
     samples: int = 1
-    """Values are multiples of one in so many: of the samples that they are computed from."""
+    """Every value is a multiple of 1 / `samples`: a common multiple of the numbers of samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,36 +73,36 @@ class PValues:
     """One-sided p-values."""
 
     broken: float
-    """Against "the limit is kept": small where it is shown to be broken."""
+    """For the hypothesis "the limit is kept": small if the data show that it is broken."""
     kept: float
-    """Against "the limit is broken": small where it is shown to be kept."""
+    """For the hypothesis "the limit is broken": small if the data show that it is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gate(ABC):
-    """One requirement."""
+    """One requirement on a run."""
 
     form: Form
-    """The form that is looked at."""
+    """The form that it looks at."""
     limit: float
     """The limit, a fraction from 0 to 1."""
     family: str | None = None
-    """The family of problems that is looked at; None for all of them."""
+    """The family of problems that it looks at; None for all of them."""
 
     kind: ClassVar[str]
-    """Name of the kind in verdicts: what its figure is."""
+    """Name of the kind in verdicts, which says what its figure is."""
     option: ClassVar[str]
-    """The setting that takes it. Gates of one setting are corrected for each other."""
+    """The setting that takes it. Gates of the same setting are corrected for multiple testing."""
     prefix: ClassVar[str] = ""
-    """What stands before the form, without its colon."""
+    """What comes before the form, without the colon."""
     example: ClassVar[str]
-    """A gate of this kind as a user writes it."""
+    """A gate of this kind, as a user writes it."""
     sides: ClassVar[tuple[Side, ...]]
-    """What its figure is made of."""
+    """The terms of its figure."""
     higher_is_worse: ClassVar[bool] = True
-    """Whether the limit is broken from above."""
+    """Whether a figure above the limit breaks it, not one below."""
     most: ClassVar[float] = 1.0
-    """The largest value that a problem's figure can have."""
+    """The largest possible figure of one problem."""
 
     def __str__(self) -> str:
         prefix = f"{self.prefix}:" if self.prefix else ""
@@ -111,20 +111,20 @@ class Gate(ABC):
 
     @classmethod
     def needs_text(cls) -> bool:
-        """Whether the problems must be asked as text, too."""
+        """Whether the problems must be run as text, too."""
         return any(side.of_text for side in cls.sides)
 
     @classmethod
     def needs_baseline(cls) -> bool:
-        """Whether it compares with another run."""
+        """Whether it compares the run with a baseline."""
         return any(side.in_base for side in cls.sides)
 
     def form_of(self, side: Side) -> Form:
-        """The form whose rates are a side of the figure."""
+        """The form that a side of the figure is measured in."""
         return _TEXT if side.of_text else self.form
 
     def figures(self, tallies: Callable[[Side], Tallies]) -> Figures:
-        """The figure of each problem that was measured on all sides."""
+        """The figure of each problem that was measured on every side."""
         sides = [tallies(side) for side in self.sides]
         rates = [measured(side) for side in sides]
         common = [p for p in rates[-1] if all(p in rate for rate in rates)]
@@ -141,14 +141,14 @@ class Gate(ABC):
 
     @abstractmethod
     def p_values(self, found: Figures) -> PValues:
-        """How surely the limit is broken, and kept; of at least one figure."""
+        """The p-values of at least one figure."""
 
     def is_flawless(self, found: Figures) -> bool:
-        """Whether no outcome could be better: no test can show that nothing at all changes."""
+        """Whether no outcome could be better; such a run passes, though no test could prove it."""
         return max(found.values) <= 0
 
     def word(self, found: Figures, values: PValues) -> Word:
-        """What the gate says; of `values` that are corrected for several gates."""
+        """The verdict; `values` are already corrected for several gates."""
         if not found.values:
             return Word.INCONCLUSIVE
         is_broken = self.is_broken(fmean(found.values))
@@ -164,13 +164,13 @@ class Gate(ABC):
 
     @abstractmethod
     def detectable(self, values: Sequence[float]) -> float:
-        """How far the truth must lie beyond what is allowed for a FAIL with 80 % chance.
+        """How far beyond the limit the truth must lie for the gate to fail 80 % of the time.
 
         See `Verdict.detectable`.
         """
 
     def gamblers(self) -> tuple[Gambler, Gambler]:
-        """Who bets that the limit is broken, and who bets that it is kept, for an early stop."""
+        """For an early stop: one gambler bets that the limit is broken, one that it is kept."""
         return (
             Gambler(above=self.limit, bound=-self.most),
             Gambler(below=self.limit, bound=self.most),
@@ -183,5 +183,5 @@ class Gate(ABC):
 
     @classmethod
     def detects(cls, limit: float, detectable: float) -> str:
-        """The smallest figure that would most likely FAIL, for a table."""
+        """The smallest figure that would most likely fail, for a table."""
         return f"{cls.kind} {100 * (limit + detectable):+.1f}"

@@ -1,10 +1,10 @@
-"""The gates of one run: what is known of its plan, of the other run, and what follows.
+"""The gates of one run, with what they need: the run's plan and the baseline.
 
 ::
 
     keeper = Gatekeeper(gates, baseline=Baseline(read_record(path), model=None))
     keeper.check_asked(header)                # before anything is loaded
-    keeper.plan(requests)                     # what will be asked, so that gaps are seen
+    keeper.plan(requests)                     # so that missing results are noticed
     verdicts = keeper.verdicts(results)
 """
 
@@ -30,23 +30,23 @@ from pytest_crossmath.gating.verdicts import Evidence, Verdict, decided, judge
 from pytest_crossmath.inference.result import Result, ResultId
 from pytest_crossmath.inference.run import Run
 
-_ON_THE_WAY = "decided on the way, by the sequential test"
+_ON_THE_WAY = "decided early, by the sequential test"
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The run that is compared with."""
+    """The earlier run that a run is compared with."""
 
     run: Run
-    """It."""
+    """Its header and results."""
     model: str | None
-    """Which of its models; None for that of the same name, or the only one."""
+    """Which of its models; None for the one of the same name, or the only one."""
     file: Path | None = None
-    """Its record, where that may be read again."""
+    """Its record, if that can be read again."""
 
 
 class Gatekeeper:
-    """Gates, and what they need to be judged while a run goes on and when it ends."""
+    """Judges gates, both during a run and at its end."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Gatekeeper:
         sequential: bool = False,
         name: str = "this run",
     ) -> None:
-        """With `sequential`, gates may also be decided on the way, see `gating.sequential`.
+        """With `sequential`, gates may also be decided early, see `gating.sequential`.
 
         `name` is what messages call the run.
         """
@@ -69,9 +69,9 @@ class Gatekeeper:
         self._base: dict[str, tuple[Result, ...]] = {}
 
     def check_asked(self, header: Mapping[str, Any], models: Iterable[str]) -> None:
-        """Name the models that are judged, even if they have no result.
+        """Set the models to judge, including any that will have no results.
 
-        Raises `ComparisonError` where it is clear from the start that the runs cannot be compared.
+        Raises `ComparisonError` if the runs clearly cannot be compared.
         """
         self._models = tuple(models)
         if self.baseline is not None:
@@ -80,9 +80,9 @@ class Gatekeeper:
                 self.base_of(model)
 
     def plan(self, requests: Iterable[Result]) -> None:
-        """Name the requests that will be made, as results that are pending.
+        """Add the requests that will be made, as pending results.
 
-        Raises `ComparisonError` where the other run holds others.
+        Raises `ComparisonError` if the baseline has different ones.
         """
         self._planned.update((pending.id, pending) for pending in requests)
         if self.baseline is None:
@@ -92,11 +92,11 @@ class Gatekeeper:
             same_requests(self.baseline.run.name, self.base_of(model), self._name, planned)
 
     def planned(self, model: str) -> int:
-        """How many requests a model was going to get."""
+        """How many requests are planned for a model."""
         return sum(key[0] == model for key in self._planned)
 
     def verdicts(self, results: Mapping[ResultId, Result]) -> tuple[Verdict, ...]:
-        """What the gates say of the results so far."""
+        """The verdicts on the results so far."""
         evidence = self._evidence(results)
         verdicts = judge(self.gates, evidence)
         if not self._sequential:
@@ -110,11 +110,11 @@ class Gatekeeper:
         )
 
     def is_decided(self, model: str, results: Mapping[ResultId, Result]) -> bool:
-        """Whether no answer to come can change what the gates say of a model.
+        """Whether no outstanding response can change a verdict on a model.
 
-        Every gate is judged with all that is to come solved, and with all of it missed:
-        where both agree, so does whatever happens in between. A sequential test may have
-        decided before, with its error rate.
+        Every gate is judged with all outstanding responses solved, and with all of them
+        missed: if both verdicts agree, so do all in between. A sequential test may decide
+        earlier, with its error rate.
         """
         if not self.gates:
             return False
@@ -126,7 +126,7 @@ class Gatekeeper:
     def changes(
         self, results: Mapping[ResultId, Result]
     ) -> Iterator[tuple[str, str, list[Change]]]:
-        """For each model the one that it is compared with, and the problems that changed."""
+        """For each model, its counterpart in the baseline and the problems that changed."""
         if self.baseline is None:
             return
         for model in dict.fromkeys(result.model for result in results.values()):
@@ -135,7 +135,7 @@ class Gatekeeper:
             yield model, base[0].model if base else "", list(changes(base, here))
 
     def differences(self, header: Mapping[str, Any]) -> Iterator[str]:
-        """Settings, backends and versions that are others than in the other run."""
+        """Settings, backends and versions that differ from those of the baseline."""
         if self.baseline is not None:
             for model in header.get("models", {}):
                 there = pick_model(self.baseline.run, model, self.baseline.model)
@@ -153,9 +153,9 @@ class Gatekeeper:
         }
 
     def base_of(self, model: str) -> tuple[Result, ...]:
-        """The other run's results that a model is compared with; none where there is no run.
+        """The baseline's results that a model is compared with; none without a baseline.
 
-        Raises `ComparisonError` where it cannot be told which model's they are.
+        Raises `ComparisonError` if it is not clear which of its models they belong to.
         """
         if self.baseline is None:
             return ()

@@ -1,6 +1,6 @@
-"""The grammar of gates: what a run must show, as a user writes it.
+"""The grammar of gates: how a user writes a requirement on a run.
 
-A gate is ``[PREFIX:]FORM[@FAMILY]:LIMIT``, read from the right, since a style may have colons:
+A gate is ``[PREFIX:]FORM[@FAMILY]:LIMIT``, parsed from the right, since a style may contain colons:
 
 >>> gate = parse_gate("fail-under", "image:50%")
 >>> gate.kind, str(gate.form), gate.limit
@@ -24,9 +24,9 @@ _FRACTION = re.compile(r"[01]?\.\d{1,6}|0")
 
 
 def parse_gate(option: str, text: str) -> Gate:
-    """The gate that is the value of a setting, such as ``image/beige:50%`` or ``gap:image:3%``.
+    """The gate that a setting's value stands for, such as ``image/beige:50%`` or ``gap:image:3%``.
 
-    Raises `OptionError` that says what is wrong and what is taken.
+    Raises `OptionError`, which says what is wrong and what is accepted.
     """
     whole = f"{setting(option)}={text}"
     kinds = {kind.prefix: kind for kind in GATES if kind.option == option}
@@ -40,14 +40,14 @@ def parse_gate(option: str, text: str) -> Gate:
     form, at, family = what.strip().partition("@")
     looked_at = _form(whole, form.strip())
     if kind.needs_text() and looked_at.modality is Modality.TEXT:
-        raise OptionError(f"{whole}: the gap is measured to text; name image or image+text")
+        raise OptionError(f"{whole}: a gap is measured against text; write image or image+text")
     if at and not family.strip():
-        raise OptionError(f"{whole}: name a family of problems after the @, or leave it out")
+        raise OptionError(f"{whole}: write a family of problems after the @, or leave out the @")
     return kind(looked_at, _limit(whole, limit.strip()), family.strip() or None)
 
 
 def parse_shown(text: str) -> Gate:
-    """A gate from how it is shown, ``compare-fail image:5%``. Raises `OptionError`."""
+    """Parse a gate as it is displayed, ``compare-fail image:5%``. Raises `OptionError`."""
     option, _, value = text.partition(" ")
     return parse_gate(option, value)
 
@@ -59,27 +59,27 @@ def check_gates(
     styles: Sequence[str],
     forms: Mapping[str, Collection[Form]],
 ) -> None:
-    """Raise `OptionError` for a gate on something that is not asked.
+    """Raise `OptionError` for a gate on something that the run does not include.
 
-    `forms` are those of the problems, by family; none where nobody knows them.
+    `forms` has the forms of the problems, by family; it is empty if they are not known.
     """
     for gate in gates:
         whole = str(gate).replace(f"{gate.option} ", f"{setting(gate.option)}=", 1)
         for name in (gate.form.modality, *([Modality.TEXT] if gate.needs_text() else [])):
             if name not in modalities:
                 raise OptionError(
-                    f"{whole}: this run does not ask {name}:"
-                    f" add it to {setting('modality')}, or leave the gate out"
+                    f"{whole}: this run does not include {name}:"
+                    f" add it to {setting('modality')}, or remove the gate"
                 )
         if gate.form.style and gate.form.style not in styles:
             raise OptionError(
-                f"{whole}: this run does not ask style {gate.form.style}:"
-                f" it asks {', '.join(styles) or 'none'}"
+                f"{whole}: this run does not include style {gate.form.style}:"
+                f" its styles are {', '.join(styles) or 'none'}"
             )
         if gate.family is not None and forms and gate.family not in forms:
             raise OptionError(
-                f"{whole}: this run does not ask family {gate.family}:"
-                f" it asks {', '.join(forms) or 'none'}"
+                f"{whole}: this run does not include family {gate.family}:"
+                f" its families are {', '.join(forms) or 'none'}"
             )
         asked = [
             form for family, some in forms.items() if gate.family in {None, family} for form in some
@@ -90,14 +90,14 @@ def check_gates(
 
 
 def needs_baseline(gates: Iterable[Gate]) -> bool:
-    """Whether some gate compares with another run."""
+    """Whether any gate compares the run with a baseline."""
     return any(gate.needs_baseline() for gate in gates)
 
 
 def _form(whole: str, text: str) -> Form:
     name = text.partition("/")[0]
     if name not in list(Modality):
-        raise OptionError(f"{whole}: {name!r} is not a form; it takes {', '.join(Modality)}")
+        raise OptionError(f"{whole}: {name!r} is not a form; use one of {', '.join(Modality)}")
     try:
         return Form.parse(text)
     except ValueError:
@@ -105,7 +105,7 @@ def _form(whole: str, text: str) -> Form:
 
 
 def _limit(whole: str, text: str) -> float:
-    """A percentage with its sign, or a fraction from 0 to 1."""
+    """A percentage with its % sign, or a fraction from 0 to 1."""
     percent = _PERCENT.fullmatch(text)
     if percent and float(percent[1]) <= 100:
         return float(percent[1]) / 100

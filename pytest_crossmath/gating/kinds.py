@@ -1,9 +1,9 @@
 """The kinds of gate, a class for each.
 
-fail-under    the share of problems solved must not be under the limit
-max-gap       the gap to text must not be over the limit
-compare-fail  the drop since another run must not be over the limit; with ``gap:`` the growth of
-              the gap
+fail-under    the share of problems solved must not be below the limit
+max-gap       the gap to text must not be above the limit
+compare-fail  the drop since the baseline must not be above the limit; with ``gap:``, the growth
+              of the gap
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from pytest_crossmath.gating.stats import (
 )
 
 _MOST_SAMPLES = 5_000
-"""Common multiple of the samples of problems up to which a test of change is exact: beyond, where
-problems have very different numbers of samples, it would take long and gain nothing."""
+"""A test of change is exact up to this common multiple of the problems' numbers of samples. Above
+it, when these numbers are very different, an exact test would be slow and gain nothing."""
 
 
 class Share(Gate):
-    """The share of problems solved: an exact binomial test, or by problem for several samples."""
+    """The share of problems solved: an exact binomial test, or one of means for several samples."""
 
     kind = "share"
     option = "fail-under"
@@ -43,7 +43,7 @@ class Share(Gate):
     higher_is_worse = False
 
     def p_values(self, found: Figures) -> PValues:
-        """Of a share of whole problems, or of a mean of rates."""
+        """The p-values of a share of whole problems, or of a mean of rates."""
         if found.samples == 1:
             tails = proportion_tails(round(sum(found.values)), len(found.values), self.limit)
         else:
@@ -55,7 +55,7 @@ class Share(Gate):
         return min(found.values) == 1 or self.limit == 0
 
     def interval(self, found: Figures) -> Interval:
-        """Wilson's, or by problem for several samples."""
+        """Wilson's interval, or that of a mean of rates for several samples."""
         if found.samples == 1:
             return wilson(round(sum(found.values)), len(found.values))
         return rate_interval(found.values)
@@ -65,17 +65,17 @@ class Share(Gate):
         return self.limit - detectable_share(self.limit, len(values), alpha=ALPHA)
 
     def gamblers(self) -> tuple[Gambler, Gambler]:
-        """A share is broken from below."""
+        """A share breaks its limit from below."""
         return Gambler(below=self.limit, bound=1.0), Gambler(above=self.limit, bound=0.0)
 
     @classmethod
     def phrase(cls, figure: float, interval: Interval) -> str:
-        """In per cent."""
+        """As a percentage."""
         return f"{figure:.1%} {interval.in_percent}"
 
     @classmethod
     def detects(cls, limit: float, detectable: float) -> str:
-        """In per cent."""
+        """As a percentage."""
         return f"{limit - detectable:.0%} solved"
 
 
@@ -88,7 +88,7 @@ class Gap(Gate):
     sides = (Side(1, of_text=True), Side(-1))
 
     def p_values(self, found: Figures) -> PValues:
-        """Of a mean of differences."""
+        """The p-values of a mean of differences."""
         tails = mean_tails(found.values, self.limit, pseudo=GAP_PSEUDO)
         return PValues(broken=tails.above, kept=tails.below)
 
@@ -99,7 +99,7 @@ class Gap(Gate):
 
 
 class Drop(Gate):
-    """The drop in problems solved: McNemar's or a sign-flip test, and a drop over the limit."""
+    """The drop in problems solved: it must be significant (McNemar or sign flips) and too large."""
 
     kind = "drop"
     option = "compare-fail"
@@ -107,30 +107,30 @@ class Drop(Gate):
     sides: ClassVar[tuple[Side, ...]] = (Side(1, in_base=True), Side(-1))
 
     def p_values(self, found: Figures) -> PValues:
-        """It is broken where any loss is shown, since the drop must be over the limit as well."""
+        """`broken` tests for any loss at all, since the drop must be above the limit as well."""
         kept = mean_tails(found.values, self.limit, pseudo=GAP_PSEUDO).below
         if found.samples > _MOST_SAMPLES:
             return PValues(mean_tails(found.values, 0.0, pseudo=GAP_PSEUDO).above, kept)
         return PValues(sign_flip([round(value * found.samples) for value in found.values]), kept)
 
     def detectable(self, values: Sequence[float]) -> float:
-        """The true drop that is shown, and is measured above the limit."""
+        """The true drop that would be both significant and measured above the limit."""
         spread, n = _spread(values), len(values)
         shown = detectable(spread, n, alpha=ALPHA)
         return max(shown, self.limit + detectable(spread, n, alpha=0.5))
 
     def gamblers(self) -> tuple[Gambler, Gambler]:
-        """As in the full run, it fails on any loss that is shown and measured above the limit."""
+        """As in the full run, it fails on a significant loss that is measured above the limit."""
         return Gambler(above=0.0, bound=-self.most), Gambler(below=self.limit, bound=self.most)
 
     @classmethod
-    def detects(cls, limit: float, detectable: float) -> str:  # noqa: ARG003 - the drop holds it
+    def detects(cls, limit: float, detectable: float) -> str:  # noqa: ARG003 - the drop includes it
         """The drop itself."""
         return f"{cls.kind} {100 * detectable:+.1f}"
 
 
 class Growth(Drop):
-    """The growth of the gap to text since another run; tested as a drop is."""
+    """The growth of the gap to text since the baseline; tested like a drop."""
 
     kind = "growth"
     prefix = "gap"
@@ -154,7 +154,7 @@ def gate_options() -> tuple[str, ...]:
 
 
 def kind_named(kind: str) -> type[Gate]:
-    """The class of a kind; `Gate` itself for one that this version does not have."""
+    """The class of a kind; `Gate` itself for a kind that this version does not know."""
     return next((gate for gate in GATES if gate.kind == kind), Gate)
 
 

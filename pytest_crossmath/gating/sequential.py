@@ -1,12 +1,12 @@
 """A sequential test: gates decided during the run, in random order, with stated error rates.
 
-Problems are asked in an order drawn by a seed, and after each the evidence is an *e-value*,
-see `betting`: a gambler bets against "the limit is kept", another against "it is broken". A
-gate may be decided the moment one of them owns enough, however often one looks.
+Problems are asked in a seeded random order, and after each one the evidence is an *e-value*
+(see `betting`): one gambler bets against "the limit is kept", another against "it is broken".
+A gate is decided the moment one of them owns enough, however often this is checked.
 
 A gate that is decided this way is wrong with a chance of at most `ALPHA` in either direction;
-one that never is gets the verdict of the full run. Over all, a false alarm has a chance of at
-most `ALPHA` plus the 5 % of the full run.
+a gate that is never decided gets the verdict of the full run. Overall, the chance of a false
+alarm is at most `ALPHA` plus the 5 % of the full run.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ SEED = 2604
 
 
 def random_order(problem: str) -> bytes:
-    """Sorting by this puts problems into the random order, the same in every process."""
+    """Sort key that puts problems into the random order, the same in every process."""
     return hashlib.sha256(f"{SEED}/{problem}".encode()).digest()
 
 
 def sequential_words(gates: Sequence[Gate], evidence: Evidence) -> list[Word | None]:
-    """What each gate was decided to be so far; None where it was not.
+    """The verdict that each gate has reached so far; None if it is not decided yet.
 
     Looks at problems in the random order, up to the first that is not complete yet.
     """
@@ -40,7 +40,7 @@ def sequential_words(gates: Sequence[Gate], evidence: Evidence) -> list[Word | N
 
 
 def _decide(gate: Gate, values: Iterable[float], *, enough: float) -> Word | None:
-    """The first decision along the values."""
+    """The first decision as the values are added one by one."""
     breaks, keeps = gate.gamblers()
     total = 0.0
     for count, value in enumerate(values, start=1):

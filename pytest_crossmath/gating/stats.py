@@ -33,13 +33,13 @@ class Interval:
 
     @property
     def in_points(self) -> str:
-        """Of a difference, in whole points: ``(+15 to +28)``."""
-        # Of whole numbers, so that what rounds to nothing has one sign.
+        """The interval of a difference, in whole points: ``(+15 to +28)``."""
+        # Rounded to integers first, so that zero always has the same sign.
         return f"({round(100 * self.low):+d} to {round(100 * self.high):+d})"
 
     @property
     def in_percent(self) -> str:
-        """Of a share, in whole per cent: ``(97-100)``."""
+        """The interval of a share, in whole per cent: ``(97-100)``."""
         return f"({100 * self.low:.0f}-{100 * self.high:.0f})"
 
 

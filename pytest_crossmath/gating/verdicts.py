@@ -1,12 +1,12 @@
 """Verdicts: whether a run meets its gates, fails them, or cannot tell.
 
-A gate *fails* where the run shows, at 95 %, that its limit is broken; it *passes* where the
-run shows that the limit is kept; otherwise it is *inconclusive*: too few problems for this
-limit. The chance that a gate fails although nothing is wrong is at most 5 %, corrected for
+A gate *fails* if the run shows, at 95 %, that its limit is broken; it *passes* if the run
+shows that the limit is kept; otherwise it is *inconclusive*: there are too few problems for
+this limit. The chance that a gate fails although nothing is wrong is at most 5 %, corrected for
 several gates of one setting by Holm's method. `kinds` has the test of each kind of gate.
 
-Samples without a measurement are counted as solved and as missed in turn: where that makes
-a difference, the verdict is inconclusive.
+Samples without a measurement are counted first as solved and then as missed: if that makes a
+difference, the verdict is inconclusive.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from pytest_crossmath.tasks.score import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one gate says of one model. Figures are fractions from 0 to 1."""
+    """The verdict of one gate on one model. Figures are fractions from 0 to 1."""
 
     model: str
     """Name of the model."""
     gate: str
     """The gate as it was written."""
     kind: str
-    """Its kind: what the figure is, see `kinds.GATES`."""
+    """Its kind, which says what the figure is; see `kinds.GATES`."""
     word: Word
     """Pass, fail or inconclusive."""
     figure: float | None
@@ -49,10 +49,10 @@ class Verdict:
     problems: int
     """Problems with a measurement."""
     detectable: float | None
-    """How far beyond what is allowed the truth must lie for this run to fail with 80 % chance:
-    below the limit of a `fail-under`, above that of a `max-gap`; for a comparison, the drop."""
+    """How far beyond the limit the truth must lie for this run to fail 80 % of the time: below the
+    limit of a `fail-under`, above that of a `max-gap`; for a comparison, the drop itself."""
     notes: tuple[str, ...] = ()
-    """What a reader should know: missing measurements, truncated responses that decide."""
+    """What a reader should know: missing measurements, truncated responses that matter."""
 
     @property
     def is_judged(self) -> bool:
@@ -60,7 +60,7 @@ class Verdict:
         return self.figure is not None
 
     def to_json(self) -> dict[str, Any]:
-        """Builtin types only."""
+        """The fields, as builtin types only."""
         return asdict(self) | {"word": self.word.value, "notes": list(self.notes)}
 
     @classmethod
@@ -77,15 +77,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One model's results, and those of the run that it is compared with."""
+    """One model's results, and those of the baseline."""
 
     new: Sequence[Result]
     """The results that are judged."""
     base: Sequence[Result] = ()
-    """Those of the other run, of one model; empty where there is none."""
+    """The baseline's results, of one model; empty without a baseline."""
 
     def seen(self, gate: Gate, side: Side) -> Iterable[Result]:
-        """The results that one side of a gate's figure comes from, in any form."""
+        """The results that one side of a gate's figure is taken from, in any form."""
         results = self.base if side.in_base else self.new
         if gate.family is None:
             return results
@@ -99,9 +99,9 @@ class Evidence:
 
 
 def any_fails(verdicts: Iterable[Verdict], *, inconclusive_fails: bool) -> bool:
-    """Whether some verdict fails the run, which one that cannot tell may do too.
+    """Whether any verdict fails the run; `inconclusive_fails` says if an inconclusive one does.
 
-    One that nothing was measured for does not: nothing is known to be worse.
+    A gate that nothing was measured for does not fail it: nothing is known to be worse.
     """
     failing = {Word.FAIL, *([Word.INCONCLUSIVE] if inconclusive_fails else [])}
     return any(verdict.is_judged and verdict.word in failing for verdict in verdicts)
@@ -116,7 +116,7 @@ def judge(gates: Sequence[Gate], evidence: Mapping[str, Evidence]) -> tuple[Verd
 
 def _judge_model(gates: Sequence[Gate], model: str, evidence: Evidence) -> list[Verdict]:
     plain = _said(gates, evidence, frozenset())
-    # As if what was truncated or could not be parsed had been solved, here or there.
+    # The verdicts if truncated and unparsed responses were solved, in this run or the baseline.
     turned = [_said(gates, evidence, UNSETTLED)]
     if evidence.base:
         turned.append(_said(gates, evidence, UNSETTLED, in_base=True))
@@ -125,11 +125,13 @@ def _judge_model(gates: Sequence[Gate], model: str, evidence: Evidence) -> list[
         word, notes = plain[i], []
         missing = _missing(gate, evidence)
         if missing:
-            notes.append(f"{missing} samples have no measurement: they were counted both ways")
+            notes.append(
+                f"{missing} samples have no measurement: counted both as solved and as missed"
+            )
         others = {other[i] for other in turned} - {word}
         if others and not missing:
             notes.append(
-                "truncated and unparsed responses decide: counted as solved, it would be"
+                "truncated and unparsed responses decide: if they counted as solved, it would be"
                 f" {' or '.join(sorted(others))}"
             )
         verdicts.append(_verdict(model, gate, word, measured_figures(gate, evidence), notes))
@@ -137,30 +139,30 @@ def _judge_model(gates: Sequence[Gate], model: str, evidence: Evidence) -> list[
 
 
 def word_of(gate: Gate, values: Sequence[float], *, samples: int = 1) -> Word:
-    """What a gate alone says of one figure a problem: a solved share, a gap, a drop or a growth.
+    """The verdict of a single gate on one figure per problem: a share, a gap, a drop or a growth.
 
-    The values are multiples of one in `samples`.
+    The values are multiples of 1 / `samples`.
     """
     found = Figures(values, (), samples)
     return gate.word(found, _p_values(gate, found))
 
 
 def decided(gates: Sequence[Gate], evidence: Evidence) -> bool:
-    """Whether no gate depends on how the samples without a measurement would have come out.
+    """Whether no verdict depends on the outcomes of the samples without a measurement.
 
-    A gate never turns for the worse when one more sample is solved in this run's favour, so
-    it is enough to look at all of them solved and all of them missed.
+    One more sample in favour of this run never makes a verdict worse, so it is enough to
+    check the two extremes: all of them in its favour, and all of them against it.
     """
     return all(low is high for low, high in _extremes(gates, evidence, frozenset(), in_base=False))
 
 
 def measured_figures(gate: Gate, evidence: Evidence) -> Figures:
-    """The figures from what was measured, whatever is missing."""
+    """The figures of what was measured, leaving out what is missing."""
     return gate.figures(partial(evidence.tallies, gate))
 
 
 def whole_values(gate: Gate, evidence: Evidence, order: Callable[[str], Any]) -> Iterator[float]:
-    """The figures of problems in an order, up to the first that lacks a measurement."""
+    """The figures of problems in the given order, up to the first that lacks a measurement."""
     found = measured_figures(gate, evidence)
     value = dict(zip(found.problems, found.values, strict=True))
     missing = {
@@ -182,7 +184,7 @@ def _said(
     *,
     in_base: bool = False,
 ) -> list[Word]:
-    """What each gate says; it cannot tell where that hangs on samples without a measurement."""
+    """The verdict of each gate; inconclusive if it depends on samples without a measurement."""
     extremes = _extremes(gates, evidence, as_solved, in_base=in_base)
     return [low if low is high else Word.INCONCLUSIVE for low, high in extremes]
 
@@ -190,7 +192,7 @@ def _said(
 def _extremes(
     gates: Sequence[Gate], evidence: Evidence, as_solved: frozenset[Outcome], *, in_base: bool
 ) -> list[tuple[Word, Word]]:
-    """What each gate says if all samples without a measurement were against it, or for it."""
+    """The verdicts of each gate with all unmeasured samples against this run, and for it."""
     low, high = (
         _words(gates, evidence, as_solved, in_base=in_base, best=best) for best in (False, True)
     )
@@ -205,7 +207,7 @@ def _words(
     in_base: bool,
     best: bool,
 ) -> list[Word]:
-    """What the gates say with unknown samples all in favour of this run, or all against it."""
+    """The verdicts with all unmeasured samples in favour of this run, or all against it."""
 
     def tallies(gate: Gate, side: Side) -> Tallies:
         counted = as_solved if side.in_base == in_base else frozenset()
@@ -214,7 +216,7 @@ def _words(
             gate.form_of(side),
             solved=lambda r: r.outcome is Outcome.SOLVED or r.outcome in counted,
         )
-        # A sample that is solved raises the figure where its side is added.
+        # A solved sample raises the figure if its side is added, and lowers it otherwise.
         raises = side.sign > 0
         return settled(found, solved=raises == (best != gate.higher_is_worse))
 
@@ -235,7 +237,7 @@ def _p_values(gate: Gate, found: Figures) -> PValues:
 
 
 def _missing(gate: Gate, evidence: Evidence) -> int:
-    """Samples without a measurement that the gate would look at."""
+    """How many of the samples that the gate looks at have no measurement."""
     return sum(t.unknown for side in gate.sides for t in evidence.tallies(gate, side).values())
 
 

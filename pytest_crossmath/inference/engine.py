@@ -151,7 +151,7 @@ class Engine:
     def transcript(self, request: Request) -> str | None:
         """What the model writes when it is asked to copy a picture that it missed.
 
-        The first call transcribes all pictures missed so far in one go. None where the
+        The first call transcribes all pictures missed so far in one go. None if the
         backend failed.
         """
         if request.id not in self._transcripts:

@@ -37,7 +37,7 @@ class Result:
     response: str
     """The raw text; for an error, its message."""
     answer: tuple[str, ...] | None
-    """The values read from the response; None where no answer was found."""
+    """The values read from the response; None if no answer was found."""
     key: tuple[str, ...]
     """The right values."""
     right: tuple[bool, ...]
@@ -83,7 +83,9 @@ class Result:
         if result.outcome is Outcome.PENDING:
             raise ValueError("the field 'outcome': a pending request has no result")
         if min(result.sample, result.new_tokens) < 0 or not isfinite(result.seconds):
-            raise ValueError("the fields 'sample', 'new_tokens' and 'seconds' must be counts")
+            raise ValueError(
+                "the fields 'sample', 'new_tokens' and 'seconds' must not be negative or infinite"
+            )
         return result
 
 

@@ -23,7 +23,7 @@ class Transcript:
     modality: str
     """``image``."""
     style: str | None
-    """Image style; None where the style has no name."""
+    """Image style; None if the style has no name."""
     sample: int
     """Sample number, from 0."""
     cause: Cause

@@ -1,9 +1,9 @@
 """The calibrator: a model that is always right if the suite is sound.
 
-On text it parses the data and solves them. On an image it reads the pixels and
-solves what it saw, without a look at the text; with both it does both and answers
-only if they agree. It solves everything in every form, so that a gap it
-shows is a fault of the suite::
+Given text, it parses the data and solves them. Given an image, it reads the pixels and
+solves what it read, without using the text. Given both, it does both, and answers only
+if they agree. It must solve everything in every form, so any gap that it shows is a
+defect of the suite::
 
     pytest --crossmath-model=reference
 """
@@ -32,12 +32,12 @@ REFERENCE = "reference"
 
 
 class ReferenceBackend:
-    """The solver and the reader behind the interface of a model."""
+    """The solver and the reader, as a backend."""
 
     reads_images = True
 
     def suggest_batch_size(self, requests: Sequence[Request], settings: Settings) -> int:  # noqa: ARG002 - always the same
-        """One: there is nothing to share."""
+        """One: batches gain nothing."""
         return 1
 
     def generate(
@@ -60,7 +60,7 @@ class ReferenceBackend:
 
 
 class ReferenceScheme(Scheme):
-    """The calibrator, by its name."""
+    """The calibrator, known by its name."""
 
     kinds = (REFERENCE,)
     prefix = ""
@@ -70,15 +70,15 @@ class ReferenceScheme(Scheme):
     }
 
     def named(self, text: str) -> ModelSpec | None:
-        """The one name that it has."""
+        """The calibrator, if this is its name."""
         return ModelSpec(REFERENCE, REFERENCE, REFERENCE) if text == REFERENCE else None
 
     def check_suite(self, spec: ModelSpec, suite: Suite) -> None:
-        """It solves nothing but what can be proved."""
+        """Raise `OptionError` for tasks that cannot be proved, which it cannot solve."""
         if not suite.can_be_proved:
             raise OptionError(
-                f"model {spec.name} solves what can be proved, and suite {suite.name} holds"
-                f" {suite.plural}: name another model"
+                f"model {spec.name} solves only tasks that can be proved, and suite {suite.name}"
+                f" holds {suite.plural}: use a different model"
             )
 
     def load(self, spec: ModelSpec, settings: Settings) -> ReferenceBackend:  # noqa: ARG002 - nothing is generated
@@ -108,7 +108,7 @@ def _transcribe(request: Request) -> str:
 
 
 def _contents(request: Request) -> Iterator[Any]:
-    """What the parts of a prompt hold; None for one that cannot be read."""
+    """The content of each part of a prompt; None for a part that cannot be read."""
     family = _family(request)
     for picture in request.pictures:
         yield _read(family, picture)
@@ -124,7 +124,7 @@ def _family(request: Request) -> ProvableFamily:
     return provable(request.task.family, "the reference model")
 
 
-# A picture is asked about twice, as image and as image+text.
+# Each picture is used twice, as image and as image+text.
 @lru_cache(maxsize=4096)
 def _read(family: ProvableFamily, picture: Picture) -> Any:
     with picture.opened() as image:

@@ -1,13 +1,13 @@
-"""The backends: which one a model is written for, and what each does with it.
+"""The backends: finds the one that a model spec belongs to, and calls it.
 
 >>> parse_spec("llava")
 ModelSpec(name='llava', kind='hub', target='llava-hf/llava-1.5-7b-hf', revision=None)
 >>> parse_spec("tuned=hf:Qwen/Qwen2.5-VL-3B-Instruct@main").revision
 'main'
 
-They are listed by the name of their module, which has a `SCHEME`. None of these modules imports
-anything heavy before a model is loaded, so that a wrong name, a missing folder or a missing
-extra is reported at once.
+Backends are listed by the name of their module, which has a `SCHEME`. None of these modules
+imports anything heavy before a model is loaded, so that a wrong name, a missing folder or a
+missing extra is reported at once.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ BACKENDS = (
 """The module of each backend."""
 
 STANDARD_SUITE = "standard"
-"""The suite that most models are asked by default."""
+"""The default suite of most models."""
 
 _NAMED = re.compile(r"(?P<name>[\w.+-]+)=(?P<spec>.+)", re.DOTALL | re.ASCII)
 
@@ -43,8 +43,8 @@ _NAMED = re.compile(r"(?P<name>[\w.+-]+)=(?P<spec>.+)", re.DOTALL | re.ASCII)
 def parse_spec(text: str) -> ModelSpec:
     """What ``SPEC`` or ``NAME=SPEC`` stands for.
 
-    Raises `ModelError` for an unknown name (with the closest ones), and for a
-    directory or file that is not there.
+    Raises `ModelError` for an unknown name, listing the closest ones, and for a
+    directory or file that does not exist.
     """
     given = _NAMED.fullmatch(text.strip())
     name, spec = (given["name"], given["spec"]) if given else (None, text.strip())
@@ -53,17 +53,17 @@ def parse_spec(text: str) -> ModelSpec:
 
 
 def check_spec(spec: ModelSpec) -> None:
-    """Raise `ModelError` for whatever can be seen to be wrong without loading the model."""
+    """Raise `ModelError` for any mistake that can be found without loading the model."""
     _scheme(spec).check(spec)
 
 
 def check_suite(spec: ModelSpec, suite: Suite) -> None:
-    """Raise `OptionError` for a suite that a model cannot be asked."""
+    """Raise `OptionError` for a suite that the model cannot be run on."""
     _scheme(spec).check_suite(spec, suite)
 
 
 def default_suite(specs: Iterable[ModelSpec]) -> str:
-    """The bundled suite that models are asked together where the user names none."""
+    """The bundled suite on which these models are run if the user does not name one."""
     suites = {_scheme(spec).default_suite(spec) or STANDARD_SUITE for spec in specs}
     return suites.pop() if len(suites) == 1 else STANDARD_SUITE
 
@@ -74,30 +74,30 @@ def load_backend(spec: ModelSpec, settings: Settings) -> Backend:
 
 
 def identify(spec: ModelSpec, settings: Settings, digests: Digests, *, loaded: bool) -> str | None:
-    """A text equal for two models exactly if they answer alike; see `Scheme.identify`."""
+    """A text that is equal for two models exactly if they respond alike; see `Scheme.identify`."""
     return _scheme(spec).identify(spec, settings, digests, loaded=loaded)
 
 
 def weights_digest(spec: ModelSpec, digests: Digests) -> str | None:
-    """``sha256:…`` over a model's weights, an adapter's with its base.
+    """``sha256:…`` over a model's weights, for an adapter together with those of its base.
 
-    None where they are not on this machine.
+    None if they are not on this machine.
     """
     return _scheme(spec).weights_digest(spec, digests)
 
 
 def model_names() -> Mapping[str, str]:
-    """Models that have a name of their own, with what each stands for."""
+    """Models that are known by name, with what each name stands for."""
     return {name: what for scheme in _schemes() for name, what in scheme.names.items()}
 
 
 def usages() -> tuple[str, ...]:
-    """How models are written, beside their names."""
+    """How models that are not known by name are written."""
     return tuple(scheme.usage for scheme in _schemes() if scheme.usage)
 
 
 def path_prefixes() -> tuple[str, ...]:
-    """The prefixes that a file or folder follows."""
+    """The prefixes that are followed by a file or folder."""
     return tuple(scheme.prefix for scheme in _schemes() if scheme.takes_path)
 
 

@@ -5,8 +5,7 @@ Two layouts are read: a run record of this package, and lines made elsewhere::
     {"id": "mini-0001", "modality": "image", "text": "… <answer>4, 9</answer>"}
 
 with `style`, `sample` and `model` where they matter, and `transcript` instead of `text` for the
-copy of a picture. ``replay:FILE.jsonl#NAME``
-picks one model of a file that holds several.
+copy of a picture. ``replay:FILE.jsonl#NAME`` picks one model of a file that holds several.
 """
 
 from __future__ import annotations
@@ -42,23 +41,23 @@ class SavedResponse:
     """One line of a file of responses."""
 
     model: str | None
-    """Name of the model; None where the file names none."""
+    """Name of the model; None if the file does not name one."""
     id: RequestId
-    """What it answers. The form has no style without a picture, and where the file names none."""
+    """The request. Its form has a style if it has a picture and the file names the style."""
     response: Response
     """The response."""
 
 
 @dataclass(frozen=True)
 class ReplayBackend:
-    """Responses by what they answer."""
+    """Saved responses, by request."""
 
     file: Path
-    """Where they come from."""
+    """The file that they come from."""
     responses: Mapping[RequestId, Response]
     """The saved responses."""
     reads_images: bool = True
-    """Whatever was saved can be replayed."""
+    """Always true: any saved response can be replayed."""
 
     @classmethod
     def open(cls, target: str) -> ReplayBackend:
@@ -71,7 +70,7 @@ class ReplayBackend:
         file = Path(name)
         found = _by_model(file, *_stamp(file))
         if wanted and wanted not in found:
-            raise ModelError(f"{file} holds no responses of {wanted!r}, but of {_names(found)}")
+            raise ModelError(f"{file} holds no responses of {wanted!r}, only of {_names(found)}")
         if not wanted and len(found) > 1:
             raise ModelError(
                 f"{file} holds responses of {_names(found)}: pick one with replay:{file}#NAME"
@@ -82,7 +81,7 @@ class ReplayBackend:
         return cls(file, responses)
 
     def suggest_batch_size(self, requests: Sequence[Request], settings: Settings) -> int:  # noqa: ARG002 - always the same
-        """One: reading a response costs nothing, so nothing is gained by more."""
+        """One: larger batches gain nothing."""
         return 1
 
     def generate(
@@ -90,9 +89,9 @@ class ReplayBackend:
         requests: Sequence[Request],
         settings: Settings,  # noqa: ARG002 - nothing is generated
         *,
-        batch_size: int,  # noqa: ARG002 - nothing is worked on
+        batch_size: int,  # noqa: ARG002 - nothing is computed
     ) -> Iterator[tuple[int, Response | BackendError]]:
-        """The saved responses; an error for a request that was not saved."""
+        """The saved responses; an error for a request that has none."""
         for index, request in enumerate(requests):
             asked = request.id
             saved = self.responses.get(asked) or self.responses.get(
@@ -105,7 +104,7 @@ class ReplayBackend:
 
 
 class ReplayScheme(Scheme):
-    """A file of responses, one of its models where it holds several."""
+    """A file of responses, or those of one model in it."""
 
     kinds = ("replay",)
     prefix = "replay"
@@ -113,14 +112,14 @@ class ReplayScheme(Scheme):
     takes_path = True
 
     def parse(self, target: str) -> ModelSpec:
-        """A file that is there."""
+        """The file, which must exist. Raises `ModelError`."""
         file, _ = split_pick(target)
         if not os.path.isfile(file):
             raise ModelError(f"replay:{file}: there is no such file")
         return ModelSpec(Path(file).stem, "replay", target)
 
     def check(self, spec: ModelSpec) -> None:
-        """Read the file. Raises `ModelError` for whatever is wrong with it."""
+        """Read the file. Raises `ModelError` if anything is wrong with it."""
         ReplayBackend.open(spec.target)
 
     def default_suite(self, spec: ModelSpec) -> str | None:
@@ -142,7 +141,7 @@ SCHEME = ReplayScheme()
 
 
 def read_responses(file: Path) -> Iterator[SavedResponse]:
-    """The responses in a file, in its order; errors of a record are none.
+    """The responses in a file, in its order; errors in a run record are left out.
 
     Raises `ModelError` with file and line.
     """
@@ -160,13 +159,13 @@ def read_responses(file: Path) -> Iterator[SavedResponse]:
                 yield _parse(record)
         except _NOT_A_LINE as error:
             if number == len(lines) and isinstance(error, json.JSONDecodeError):
-                # Cut off, by a full disk or in copying: what is whole is used.
+                # Cut off, by a full disk or while copying: the complete lines are used.
                 return
             detail = f"the field {error} is missing" if isinstance(error, KeyError) else error
             raise ModelError(f"{file}:{number}: not a response line: {detail}") from None
 
 
-# It is checked before a run, and loaded in it: a file of gigabytes is read once.
+# Checking a file and loading it both read it, and it may have gigabytes: read it only once.
 @lru_cache(maxsize=4)
 def _by_model(file: Path, *_: int) -> Mapping[str | None, Mapping[RequestId, Response]]:
     found: dict[str | None, dict[RequestId, Response]] = {}
@@ -176,7 +175,7 @@ def _by_model(file: Path, *_: int) -> Mapping[str | None, Mapping[RequestId, Res
 
 
 def _stamp(file: Path) -> tuple[int, ...]:
-    """What changes with a file's content."""
+    """Values that change if the file's content does."""
     try:
         state = file.stat()
     except OSError:
@@ -186,7 +185,7 @@ def _stamp(file: Path) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Line:
-    """A line of either layout; in ours `id` is `problem`, and `text` is `response`."""
+    """A line of either layout; run records call `id` `problem`, and `text` `response`."""
 
     id: str
     modality: Modality
@@ -205,7 +204,7 @@ def _parse(record: Mapping[str, Any]) -> SavedResponse:
     if "response" in record:
         fields |= {"id": record["problem"], "text": record["response"]}
     else:
-        # A field of this name says what became of a response only in a record.
+        # Only in a run record is this field the outcome of the response.
         fields |= {"outcome": None}
         if transcribes:
             fields |= {"text": record["transcript"]}

@@ -1,4 +1,4 @@
-"""How a kind of model is written on a command line, and what is done with it.
+"""A kind of model: how it is written on the command line, checked, loaded and identified.
 
 A backend has a module with `SCHEME`, which `models/registry.py` lists. The smallest one that
 works, with the `Parrot` of `models/backend.py`::
@@ -14,8 +14,8 @@ works, with the `Parrot` of `models/backend.py`::
 
     SCHEME = ParrotScheme()
 
-so that ``--crossmath-model=parrot:hello`` runs. Nothing heavy is imported by such a module:
-that is for `load`.
+Now ``--crossmath-model=parrot:hello`` works. Such a module must not import anything heavy:
+leave that to `load`.
 """
 
 from __future__ import annotations
@@ -36,36 +36,36 @@ class Scheme(ABC):
     kinds: ClassVar[tuple[str, ...]]
     """The kinds of `ModelSpec` that it makes; no other scheme makes these."""
     prefix: ClassVar[str]
-    """What stands before the colon: ``hf``; empty where models are known by name alone."""
+    """What comes before the colon, such as ``hf``; empty if models are known only by name."""
     usage: ClassVar[str]
-    """How it is written, for messages: ``hf:ORG/NAME[@REVISION]``; empty where names say it."""
+    """How it is written, for messages: ``hf:ORG/NAME[@REVISION]``; empty if names are enough."""
     names: ClassVar[Mapping[str, str]] = {}
-    """Models that have a name of their own, with what each stands for."""
+    """Models that are known by name, with what each name stands for."""
     takes_path: ClassVar[bool] = False
     """Whether a file or folder comes after the colon."""
 
     def parse(self, target: str) -> ModelSpec:
         """The model that is written ``PREFIX:TARGET``, under its default name.
 
-        Raises `ModelError` where that cannot be. Asked only of a scheme with a prefix.
+        Raises `ModelError` if the target is invalid. Called only if the scheme has a prefix.
         """
         raise NotImplementedError
 
     def named(self, text: str) -> ModelSpec | None:  # noqa: ARG002 - most have no such names
-        """The model that is written without a prefix; None where it is not one of these.
+        """The model that is written without a prefix; None if the text is not one of these.
 
-        Raises `ModelError` where it is, and cannot be.
+        Raises `ModelError` if it is one of these, but cannot be used.
         """
         return None
 
-    def check(self, spec: ModelSpec) -> None:  # noqa: B027 - with most nothing can be wrong
-        """Raise `ModelError` for whatever can be seen to be wrong without loading the model."""
+    def check(self, spec: ModelSpec) -> None:  # noqa: B027 - most have nothing to check
+        """Raise `ModelError` for any mistake that can be found without loading the model."""
 
     def check_suite(self, spec: ModelSpec, suite: Suite) -> None:  # noqa: B027 - most take any
-        """Raise `OptionError` for a suite that such a model cannot be asked."""
+        """Raise `OptionError` for a suite that such a model cannot be run on."""
 
-    def default_suite(self, spec: ModelSpec) -> str | None:  # noqa: ARG002 - most know any suite
-        """The bundled suite that a model is asked where the user names none; None for any."""
+    def default_suite(self, spec: ModelSpec) -> str | None:  # noqa: ARG002 - most have none
+        """The bundled suite on which a model is run if the user does not name one; None for any."""
         return None
 
     @abstractmethod
@@ -80,13 +80,13 @@ class Scheme(ABC):
         *,
         loaded: bool,  # noqa: ARG002
     ) -> str | None:
-        """A text that is equal for two models exactly if they answer alike, for the cache.
+        """A text, for the cache, that is equal for two models exactly if they respond alike.
 
-        None where that cannot be said, or where it costs nothing to ask again: then responses
-        are not cached. It is asked again when the model is `loaded`.
+        None if that is not known, or if responses cost nothing: then they are not cached.
+        Called again once the model is `loaded`.
         """
         return None
 
     def weights_digest(self, spec: ModelSpec, digests: Digests) -> str | None:  # noqa: ARG002 - most have no weights here
-        """``sha256:…`` over the weights alone, for the record; None where they are not here."""
+        """``sha256:…`` over the weights alone, for the record; None if they are not here."""
         return None

@@ -1,6 +1,6 @@
-"""Models as they are named, and what can be seen of a checkpoint without loading it.
+"""Model specs, and what can be learnt about a checkpoint without loading it.
 
-Nothing here imports a backend; `registry.parse_spec` makes a `ModelSpec` of what a user types.
+Nothing here imports a backend; `registry.parse_spec` turns what a user types into a `ModelSpec`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A model that was asked for."""
+    """A model that the user asked for."""
 
     name: str
     """Its name in test ids, tables and records."""
@@ -67,26 +67,26 @@ class ModelSpec:
 
 
 def base_of_adapter(directory: Path) -> str:
-    """What the LoRA adapter in a directory sits on: a directory or a hub repository.
+    """The base of the LoRA adapter in a directory: a directory or a Hub repository.
 
-    Raises `ModelError` when the adapter does not say.
+    Raises `ModelError` if the adapter does not name one.
     """
     base = read_json(directory / ADAPTER_FILE).get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
-        raise ModelError(f"{directory / ADAPTER_FILE} names no base_model_name_or_path")
+        raise ModelError(f"{directory / ADAPTER_FILE} has no base_model_name_or_path")
     if base == POCKET:
         return str(pocket_directory())
     return ALIASES.get(base, base)
 
 
 def base_revision(directory: Path) -> str | None:
-    """The revision of its base that a LoRA adapter was made for, where it says so."""
+    """The revision of its base that a LoRA adapter was made for; None if it does not say."""
     revision = read_json(directory / ADAPTER_FILE).get("revision")
     return revision if isinstance(revision, str) and revision else None
 
 
 def is_pocket(spec: ModelSpec) -> bool:
-    """Whether this is the bundled model, or an adapter on it: they know no suite but `mini`."""
+    """Whether this is the bundled model, or an adapter on it: they can solve only suite `mini`."""
     place = Path(spec.target)
     if spec.kind == LOCAL and (place / ADAPTER_FILE).is_file():
         return base_of_adapter(place) == str(pocket_directory())
@@ -94,7 +94,7 @@ def is_pocket(spec: ModelSpec) -> bool:
 
 
 def pocket_directory() -> Path:
-    """Where the bundled model lies."""
+    """The folder of the bundled model."""
     return Path(__file__).parent / POCKET
 
 

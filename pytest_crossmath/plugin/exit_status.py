@@ -2,12 +2,12 @@
 
 0   all is well
 1   a gate failed, a problem regressed, or a user's own test failed
-6   nothing is known to be worse, but something that was asked for could not be measured, judged
+6   nothing is known to be worse, but something that was requested could not be measured, judged
     or written
 
-Every other status is pytest's own: 2 interrupted, 3 an error inside of pytest or a plugin, 4 a
-mistake in what was asked, 5 no tests. Its own 6 is for more warnings than --max-warnings allows,
-which it sets only where everything passed.
+Every other status is pytest's own: 2 interrupted, 3 an error inside pytest or a plugin, 4 a
+mistake in the request, 5 no tests. pytest's own 6 means more warnings than --max-warnings allows;
+it is set only if everything passed.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ import pytest
 from pytest_crossmath.errors import BackendError, ModelError
 
 NO_RESULT = 6
-"""Something that was asked for could not be measured, judged or written."""
+"""Something that was requested could not be measured, judged or written."""
 
 _UNMEASURED = "crossmath_unmeasured"
-"""Where a test report says that nothing was measured; it survives the way between processes."""
+"""Attribute of a test report: nothing was measured. It survives the transfer between processes."""
 
 
 class NoMeasurement(pytest.fail.Exception):  # type: ignore[misc,name-defined]
     """Ends a test as an error: nothing was measured, and nothing is scored as wrong."""
 
-    # Summaries show the name of the class: the same as for any other failure.
+    # Summaries show the name of the class: make it the same as for any other failure.
     __module__, __qualname__ = "builtins", "Failed"
 
 
-# A test may also ask the model itself.
+# A test may also call the model directly.
 NO_MEASUREMENT = (NoMeasurement, ModelError, BackendError)
 """Exceptions after which a test has no measurement."""
 
 
 def mark_unmeasured(report: pytest.TestReport) -> None:
-    """Say on a report that its failure is no more than a missing measurement."""
+    """Mark a failed report as only a missing measurement."""
     setattr(report, _UNMEASURED, True)
 
 
 def is_unmeasured(report: pytest.TestReport) -> bool:
-    """Whether a report says so."""
+    """Whether a report has this mark."""
     return bool(getattr(report, _UNMEASURED, False))
 
 
@@ -50,13 +50,13 @@ def exit_status(
 ) -> int:
     """The status of a run that pytest would end with `status`.
 
-    `failed` are the failures that pytest counted, and `unmeasured` those of them that are no
-    more than a missing measurement. `is_worse` says that a gate fails, `unknown` that something
-    was not judged or written, and `has_gates` that there was something to judge.
+    `failed` is the number of failures that pytest counted, and `unmeasured` how many of them are
+    only missing measurements. `is_worse` says whether a gate fails, `unknown` whether something
+    was not judged or written, and `has_gates` whether there were gates to judge.
     """
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         return NO_RESULT if has_gates else status
-    # A failure without a report is somebody else's.
+    # A failure without a report does not come from this plugin.
     is_only_unmeasured = status == pytest.ExitCode.TESTS_FAILED and failed == unmeasured > 0
     if not (is_only_unmeasured or status == pytest.ExitCode.OK):
         return status

@@ -1,7 +1,7 @@
 """The pytest plugin: the hooks that pytest finds first. The rest is in `session` and `fixtures`.
 
 Without a crossmath option, only `pytest_addoption` and `pytest_configure` do anything, and they
-import nothing but the option table of this package.
+import only the option table of this package.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "crossmath(model, problem, modality, style, difficulty, family): set by pytest-crossmath",
     )
-    # Otherwise syrupy would take our files for leftovers of the user's tests and delete them.
+    # Otherwise syrupy would mistake our files for leftovers of the user's tests and delete them.
     ignored = getattr(config.option, "ignore_file_extensions", None) or []
     config.option.ignore_file_extensions = [*ignored, SNAPSHOT_EXTENSION]
     if is_active(config):

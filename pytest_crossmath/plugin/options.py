@@ -1,7 +1,7 @@
-"""Options: their declaration, their ini twins, and the one place that reads them.
+"""Options: their declaration, their ini settings, and the one place that reads them.
 
 ``--crossmath-batch-size=8`` on a command line and ``crossmath_batch_size = 8``
-in an ini file are the same; the command line wins.
+in an ini file mean the same; the command line wins.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Option:
     is_path: bool = False
     """Whether its value may be a path, which in an ini file is relative to that file."""
     const: str | None = None
-    """Its value if it is given without one; None if it needs one."""
+    """Its value if it is given without one; None if it must have one."""
 
     @property
     def flag(self) -> str:
@@ -65,7 +65,7 @@ class Option:
 
     @property
     def ini(self) -> str:
-        """``crossmath_batch_size``: the ini twin, and where argparse puts the value."""
+        """``crossmath_batch_size``: its name in ini files, and where argparse puts the value."""
         return f"crossmath_{self.name.replace('-', '_')}"
 
     @property
@@ -79,8 +79,8 @@ class Option:
 MODEL = Option(
     "model", "[NAME=]SPEC", "model to evaluate: pocket (bundled), an alias such as llava, a"
     " checkpoint or LoRA directory, hf:ORG/NAME[@REVISION], openai:NAME@URL or"
-    " replay:FILE.jsonl; `crossmath models` lists them all; repeatable (default: none, and the"
-    " plugin does nothing)",
+    " replay:FILE.jsonl; `crossmath models` lists them all; repeatable (default: none; the plugin"
+    " then does nothing)",
     repeatable=True, is_path=True)  # fmt: skip
 
 OPTIONS = (
@@ -104,7 +104,7 @@ OPTIONS = (
     Option("device", "DEVICE", "auto, cpu, cuda, cuda:1, mps, or sharded: spread over all GPUs"
            " (default: auto)"),
     Option("attention", "NAME", f"{', '.join(ATTENTIONS)} (default: the model's own)"),
-    Option("thinking", None, "open a thinking block, if the chat template can (default: off)"),
+    Option("thinking", None, "turn on thinking, if the chat template supports it (default: off)"),
     Option("trust-remote-code", None, "run Python code from a checkpoint: read it first (default:"
            " off)"),
     Option("record", "FILE", "new file for the run record (default: one under .crossmath/runs)",
@@ -113,37 +113,38 @@ OPTIONS = (
         Option(writer.name, "FILE", f"{writer.help} (default: not written)", is_path=True)
         for writer in WRITERS
     ),
-    Option("timeout", "SECONDS", "longest silence of a server; a response may take twice as long,"
-           " with all retries (default: 600)"),
+    Option("timeout", "SECONDS", "how long a server may be silent; a response, with all retries,"
+           " may take twice as long (default: 600)"),
     Option("api-key-env", "NAME", "environment variable with a server's API key (default:"
            " OPENAI_API_KEY)"),
-    Option("fail-under", "GATE", "gate: fail if a smaller share is solved, such as image:50% or"
-           " image/beige:50%; repeatable (default: none)", repeatable=True),
-    Option("max-gap", "GATE", "gate: fail if the gap to text is larger, such as image:20%;"
-           " repeatable (default: none)", repeatable=True),
+    Option("fail-under", "GATE", "gate: fail if less than this share is solved, such as image:50%"
+           " or image/beige:50%; repeatable (default: none)", repeatable=True),
+    Option("max-gap", "GATE", "gate: fail if the gap to text is larger than this, such as"
+           " image:20%; repeatable (default: none)", repeatable=True),
     Option("compare", "RUN.jsonl", "record of an earlier run to compare with; RUN.jsonl#NAME picks"
            " one of its models (default: none)", is_path=True),
-    Option("compare-fail", "GATE", "gate: fail if more was lost since that run, such as image:5%,"
-           " or if the gap grew more, such as gap:image:3%; repeatable (default: none)",
-           repeatable=True),
-    Option("inconclusive", "pass|fail", "what a gate that cannot tell does (default: pass)"),
-    Option("stop-early", "HOW", "stop running a model when its gates are decided: exact, or"
+    Option("compare-fail", "GATE", "gate: fail if more than this was lost since that run, such as"
+           " image:5%, or if the gap grew by more, such as gap:image:3%; repeatable (default:"
+           " none)", repeatable=True),
+    Option("inconclusive", "pass|fail", "whether a gate that cannot tell passes or fails (default:"
+           " pass)"),
+    Option("stop-early", "HOW", "stop running a model as soon as its gates are decided: exact, or"
            " sequential, in random order (default: off; exact without =HOW)", const="exact"),
-    Option("diagnose", None, "ask what was in the pictures that a model missed: misread, or read"
-           " right and reasoned wrong? (default: off)"),
+    Option("diagnose", None, "have the model copy each picture that it missed: did it misread the"
+           " picture, or read it right and reason wrong? (default: off)"),
     Option("cache", "MODE", "responses of earlier runs: on (use and save), off, or refresh (save"
            " only) (default: on)"),
-    Option("strict", None, "a missed problem fails (default: off)"),
+    Option("strict", None, "treat a missed problem as a failure (default: off)"),
 )  # fmt: skip
 """Every option, in the order of the help."""
 
 
 SNAPSHOT_EXTENSION = "outcomes"
-"""How the names of snapshot files end."""
+"""Extension of snapshot files."""
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Declare every option with its ini twin."""
+    """Declare every option, on the command line and in ini files."""
     group = parser.getgroup("crossmath", "vision-language models (pytest-crossmath)")
     for option in OPTIONS:
         if option.metavar is None:
@@ -157,7 +158,12 @@ def add_options(parser: pytest.Parser) -> None:
                 option.flag, dest=option.ini, action=action, metavar=option.metavar,
                 help=option.help.replace("%", "%%"), **alone,
             )  # fmt: skip
-        parser.addini(option.ini, f"ini twin of {option.flag}", type=option.ini_type, default=None)
+        parser.addini(
+            option.ini,
+            f"same as {option.flag} on the command line",
+            type=option.ini_type,
+            default=None,
+        )
 
 
 def is_active(config: pytest.Config) -> bool:
@@ -241,7 +247,7 @@ def parse_models(texts: Sequence[str]) -> tuple[ModelSpec, ...]:
     for i, spec in enumerate(specs):
         if spec.name in (other.name for other in specs[:i]):
             raise OptionError(
-                f"two models are called {spec.name!r}: name one with --crossmath-model=NAME=SPEC"
+                f"two models are called {spec.name!r}: rename one with --crossmath-model=NAME=SPEC"
             )
         check_spec(spec)
     return tuple(specs)
@@ -292,20 +298,20 @@ def parse_stop_early(text: str | None, gates: Sequence[Gate]) -> str | None:
 
 
 def _first_given(config: pytest.Config) -> str | None:
-    """The first flag of ours on the command line."""
+    """The first of our flags on the command line."""
     given = (o.flag for o in OPTIONS if config.getoption(o.ini, default=None))
     return next(given, None)
 
 
 def _value(config: pytest.Config, option: Option) -> Any:
-    """The value of an option: None, a text, a list of texts for a repeatable one, or a bool."""
+    """The value of an option: None, a string, a list of strings if it is repeatable, or a bool."""
     value = config.getoption(option.ini, default=None)
     if value is not None:
         return value
     value = config.getini(option.ini)
     if option.metavar is None or value is None:
         return value
-    # A pyproject.toml may hold lists where ini files have texts, and numbers.
+    # A pyproject.toml may have lists and numbers where ini files have strings.
     if option.repeatable:
         return [_from_ini_file(config, option, str(text)) for text in value]
     text = ",".join(map(str, value)) if isinstance(value, list) else str(value)

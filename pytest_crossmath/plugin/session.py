@@ -1,14 +1,14 @@
-"""A run in one process: what it is asked, and what pytest tells it.
+"""A run in one process, connected to pytest.
 
-Which of three roles a process has is picked once, when pytest is configured. Each is a pytest
+Each process has one of three roles, chosen when pytest is configured. Each role is a pytest
 plugin with the hooks that it needs:
 
     Local        has an asker and a collector: all in one process
-    Worker       has an asker and an outbox: a worker of pytest-xdist, which sends what it gets
+    Worker       has an asker and an outbox: a worker of pytest-xdist, which sends its results
     Controller   has a collector and an inbox: the process that started the workers
 
-Results travel on the test reports, the only thing that survives a worker that dies, and the
-last ones on what a worker says when it leaves.
+Results travel on the test reports, the only thing that survives if a worker dies; the last
+ones travel with the message that a worker sends when it exits.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ PROBLEM_PROPERTY = "crossmath_problem"
 """Property of a test: the id of its problem."""
 
 _PARAMETERS = ("model", "problem", "modality")
-"""What a test that asks a model is parametrized with."""
+"""The parameters of a test that asks a model."""
 
 SNAPSHOT_PROPERTY = "crossmath_snapshot"
-"""Property of a test: what became of its outcome since the snapshot, a `SnapshotChange`."""
+"""Property of a test: how its outcome changed since the snapshot, a `SnapshotChange`."""
 
 
 def start(config: pytest.Config, run: RunConfig) -> Session:
@@ -86,7 +86,7 @@ def start(config: pytest.Config, run: RunConfig) -> Session:
     if hasattr(config, "workerinput"):
         return Worker(config, run)
     distributes = config.getoption("dist", "no") != "no" and config.getoption("tx", None)
-    # Where pytest only collects, xdist starts no workers.
+    # With --collect-only, xdist starts no workers.
     if distributes and not config.option.collectonly:
         return Controller(config, run)
     return Local(config, run)
@@ -94,7 +94,7 @@ def start(config: pytest.Config, run: RunConfig) -> Session:
 
 @contextmanager
 def usage_errors() -> Iterator[None]:
-    """A user's mistake in pytest's own form: one line and exit status 4."""
+    """Report a user's mistake in pytest's own way: one line and exit status 4."""
     try:
         yield
     except CrossmathError as error:
@@ -102,7 +102,7 @@ def usage_errors() -> Iterator[None]:
 
 
 class Session:
-    """What all roles have: what is asked, and how it looks on the way."""
+    """What all roles have: the plan, the progress display and the snapshots."""
 
     def __init__(self, config: pytest.Config, run: RunConfig) -> None:
         self.run = run
@@ -145,7 +145,7 @@ class AskerRole(Session):
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Put the problems into random order where a sequential test looks at them on the way."""
+        """Put the problems into random order if a sequential test is used."""
         if self.run.stop_early == "sequential":
             places = [place for place, item in enumerate(items) if _asks_a_model(item)]
             asking = sorted((items[place] for place in places), key=self._random_order)
@@ -161,14 +161,14 @@ class AskerRole(Session):
                 self.plan_items(session.items)
 
     def plan_items(self, items: Sequence[pytest.Item]) -> list[tuple[str, Request]]:
-        """Tell the asker the requests that the items will make together. Gives them."""
+        """Pass the requests of the items to the asker, grouped by stretch, and return them."""
         scopes = self.stretches(items)
         asked = list(self.requests_of(items))
         self.asker.plan((model, scopes.get(item.nodeid), request) for item, model, request in asked)
         return [(model, request) for _, model, request in asked]
 
     def stretches(self, items: Sequence[pytest.Item]) -> Scopes:
-        """What runs together, by test id; nothing where all does."""
+        """The stretch of each test, by test id; empty if all tests run together."""
         raise NotImplementedError
 
     def requests_of(
@@ -179,17 +179,17 @@ class AskerRole(Session):
             if _asks_a_model(item):
                 params = item.callspec.params  # type: ignore[attr-defined]  # parametrized by us
                 model, task, asked = (params.get(f"crossmath_{name}") for name in _PARAMETERS)
-                # One of a test's own fails that test, when it asks.
+                # If a test names another model itself, only that test fails, when it asks.
                 if model in self.plan.models:
                     yield item, model, self.plan.request(task, asked)
 
     def ask(self, item: pytest.Item, engine: Engine, request: Request) -> Scored:
-        """The scored response to a request; ends the test as an error when there is none."""
+        """The scored response to a request; ends the test as an error if there is none."""
         try:
             settled = self.asker.ask(engine.name, request)
         except ModelError as error:
             if len(self.plan.models) == 1 and all(map(_asks_a_model, item.session.items)):
-                # The items left would only say the same.
+                # The remaining items would only repeat the message.
                 self.stop(item.session, str(error))
             raise NoMeasurement(str(error), pytrace=False) from None
         finally:
@@ -207,7 +207,7 @@ class AskerRole(Session):
         return settled
 
     def stop(self, session: pytest.Session, reason: str) -> None:
-        """Run no more items: none of them can be measured."""
+        """Run no more items, since none of them can be measured."""
         raise NotImplementedError
 
     def is_regressed(self, item: pytest.Item, model: str, request: Request, score: Score) -> bool:
@@ -225,14 +225,14 @@ class AskerRole(Session):
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Mark the report of a test that ended because nothing was measured."""
         report = yield
-        # The model too: a test may ask it itself.
+        # Also the model's own errors: a test may call it directly.
         if call.excinfo and isinstance(call.excinfo.value, NO_MEASUREMENT):
             mark_unmeasured(report)
         self.attach(report)
         return report
 
     def attach(self, report: pytest.TestReport) -> None:
-        """Put something on the report of a test."""
+        """Attach results to the report of a test; nothing by default."""
 
     def _random_order(self, item: pytest.Item) -> tuple[str, bytes]:
         params = item.callspec.params  # type: ignore[attr-defined]  # parametrized by us
@@ -240,19 +240,19 @@ class AskerRole(Session):
 
 
 class CollectorRole(Session):
-    """The part of a role that sees all results, and says what follows from them."""
+    """The part of a role that gets all results, judges the gates and reports."""
 
     collector: Collector
     report: Report | None = None
-    """What the run says when it has ended; None before, and where nothing was answered."""
+    """The report of the finished run; None before, and if there are no results."""
     unmeasured = 0
-    """Failures that pytest counted and that are no more than a missing measurement."""
+    """How many of the failures that pytest counted are only missing measurements."""
     unknown: Sequence[str] = ()
-    """Why the exit status is `NO_RESULT`, in words; nothing where it is not."""
+    """Why the exit status is `NO_RESULT`, in words; empty if it is not."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """See that what is asked for can be written, and start the clock."""
+        """Check that the requested files can be written, and start the clock."""
         if not session.config.option.collectonly:
             with usage_errors():
                 self.collector.start()
@@ -261,13 +261,13 @@ class CollectorRole(Session):
 
     @pytest.hookimpl(wrapper=True)  # around what pytest writes
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None]:
-        """Take what a test's report carries."""
+        """Take the results that a test's report carries."""
         self.progress.clear()
         yield
         self.receive(report)
 
     def receive(self, report: pytest.TestReport) -> None:
-        """Count what became of its snapshot, and whether it is a missing measurement."""
+        """Count changes since the snapshot, and missing measurements."""
         # What pytest counts: see `pytest.Session.testsfailed`.
         self.unmeasured += report.failed and is_unmeasured(report)
         if self.snapshots is not None and report.when == "call":
@@ -277,13 +277,13 @@ class CollectorRole(Session):
                 self.snapshots.count(*(str(said[name]) for name in named))
 
     def plan_results(self, requests: Sequence[tuple[str, Request]]) -> None:
-        """Tell progress and gates what will be asked. Raises `ComparisonError`."""
+        """Pass the requests to the progress display and the gates. Raises `ComparisonError`."""
         self.progress.plan(requests)
         self.collector.plan(requests)
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # inside of the terminal's, which ends the run
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
-        """Judge the gates, write what was asked for, and have the last word on the status."""
+        """Judge the gates, write the requested files, and set the final exit status."""
         self.progress.clear()
         note = None
         if self.snapshots is not None:
@@ -291,11 +291,11 @@ class CollectorRole(Session):
             note = SnapshotNote(list(self.snapshots.lines()), self.snapshots.to_json())
         self.report = self.collector.finish(note, self.troubles())
         yield
-        # syrupy adds to it what it was before.
+        # Only now: syrupy combines its own status with the one that it was given.
         self._set_exit_status(session)
 
     def _set_exit_status(self, session: pytest.Session) -> None:
-        """Tell worse from broken; pytest's own summary has been decided by now."""
+        """Set a status that tells worse from broken; by now pytest has set its own."""
         if session.config.option.collectonly or has_unused_snapshots(session.config):
             return
         status = exit_status(
@@ -340,13 +340,13 @@ class Local(AskerRole, CollectorRole):
         )  # fmt: skip
 
     def plan_items(self, items: Sequence[pytest.Item]) -> list[tuple[str, Request]]:
-        """Tell progress and gates too."""
+        """Pass the requests to the progress display and the gates, too."""
         asked = super().plan_items(items)
         self.plan_results(asked)
         return asked
 
     def stretches(self, items: Sequence[pytest.Item]) -> Scopes:  # noqa: ARG002 - no need to look
-        """Nothing: all runs together."""
+        """Empty: all tests run together."""
         return {}
 
     def stop(self, session: pytest.Session, reason: str) -> None:
@@ -354,7 +354,7 @@ class Local(AskerRole, CollectorRole):
         session.shouldfail = reason
 
     def troubles(self) -> list[str]:
-        """Those of its own cache."""
+        """What went wrong with its own cache."""
         return self.asker.close()
 
 
@@ -371,18 +371,18 @@ class Worker(AskerRole):
         )
 
     def stretches(self, items: Sequence[pytest.Item]) -> Scopes:
-        """As the controller hands them out."""
+        """The stretches, as the controller hands them out."""
         ids = [item.nodeid for item in items]
         return self.plan.stretches(ids, self._input["workercount"])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
-        """Skip what is left of a run that was stopped."""
+        """Skip the remaining items of a run that was stopped."""
         if self._stopped_for is not None:
-            pytest.skip(f"not asked: {self._stopped_for}")
+            pytest.skip(f"not run: {self._stopped_for}")
 
-    def stop(self, session: pytest.Session, reason: str) -> None:  # noqa: ARG002 - it goes on
-        """Skip the items left. To end the session would look like an interrupt to xdist."""
+    def stop(self, session: pytest.Session, reason: str) -> None:  # noqa: ARG002 - it continues
+        """Skip the remaining items. Ending the session would look like an interrupt to xdist."""
         self._stopped_for = reason
 
     def _is_over(self, model: str) -> bool:
@@ -390,10 +390,10 @@ class Worker(AskerRole):
         return stops and was_told(model, Path(self._input[FLAGS]))
 
     def attach(self, report: pytest.TestReport) -> None:
-        """Put what arrived since the last report on this one."""
+        """Attach the results that have arrived since the last report."""
         self.outbox.attach(report)
 
-    @pytest.hookimpl(tryfirst=True)  # before xdist sends the last word
+    @pytest.hookimpl(tryfirst=True)  # before xdist sends the last message
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Send the results that no report carried."""
         last = self.outbox.last_word(self.asker.close())
@@ -401,7 +401,7 @@ class Worker(AskerRole):
 
 
 class Controller(CollectorRole):
-    """The process that started the workers of pytest-xdist. It collects no tests."""
+    """The process that started the workers of pytest-xdist. It does not collect tests."""
 
     def __init__(self, config: pytest.Config, run: RunConfig) -> None:
         super().__init__(config, run)
@@ -410,31 +410,31 @@ class Controller(CollectorRole):
         self.inbox = Inbox(self.collector.add)
 
     def receive(self, report: pytest.TestReport) -> None:
-        """Take the results too, and say which models are not to be asked any more."""
+        """Take the results, too, and publish which models have been stopped."""
         self.inbox.take(report)
         super().receive(report)
         self.collector.publish_stops()
 
     def troubles(self) -> list[str]:
-        """Those that the workers told of."""
+        """What went wrong with the caches of the workers."""
         return list(self.inbox.troubles)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
-        """Hand out stretches, unless the user chose another distribution."""
+        """Hand out stretches, unless the user chose a different distribution."""
         if config.getvalue("dist") != "load":
             return None
         return make_scheduler(config, log, self._handed_out)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Give a worker its GPU, and the folder that says what is not to be asked any more."""
+        """Give a worker its GPU, and the folder that shows which models have been stopped."""
         node.workerinput[GPU] = self._gpus.take(node.gateway.id)
         node.workerinput[FLAGS] = str(self.collector.flags())
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take the last word of a worker."""
+        """Take the last message of a worker."""
         self._gpus.release(node.gateway.id)
         self.inbox.take_last_word(getattr(node, "workeroutput", {}))
 
@@ -447,7 +447,7 @@ class Controller(CollectorRole):
 
     @cached_property
     def _gpus(self) -> GpuAssignment:
-        # Where the user names a device, workers share it.
+        # If the user names a device, the workers share it.
         by_hand = self.run.settings.device not in {"auto", "cuda"}
         return GpuAssignment([] if by_hand else visible_gpus())
 
@@ -457,7 +457,7 @@ class Controller(CollectorRole):
 
 
 def _asks_a_model(item: pytest.Item) -> bool:
-    """Whether a test asks a model, with what we parametrized it with."""
+    """Whether a test asks a model, with parameters that this plugin set."""
     if SCORED_FIXTURE not in getattr(item, "fixturenames", ()):
         return False
     params = item.callspec.params if hasattr(item, "callspec") else {}
@@ -470,10 +470,10 @@ def _digests(config: pytest.Config) -> Digests:
 
 
 def _snapshots(config: pytest.Config, run: RunConfig) -> Snapshots | None:
-    """The snapshots; None without syrupy, and where nothing runs. Raises `SnapshotError`."""
+    """The snapshots; None if syrupy is off, or if nothing runs. Raises `SnapshotError`."""
     if not hasattr(config.option, "update_snapshots") or config.option.collectonly:
         return None
-    # Not above: syrupy is imported only where it is on.
+    # Imported here, so that syrupy is imported only if it is switched on.
     from pytest_crossmath.plugin.snapshots import Snapshots
 
     models = [spec.name for spec in run.models]

@@ -1,4 +1,4 @@
-"""The options that pick a suite, and what of it is asked."""
+"""The options that choose a suite, and which part of it is run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def chosen_suite(values: Mapping[str, Any], models: Sequence[ModelSpec], root: P
 
 
 def chosen_modalities(text: str | None, suite: Suite) -> tuple[Modality, ...]:
-    """The modalities that are asked for; of questions all that the suite offers, by default."""
+    """The requested modalities; for questions, the default is all that the suite has."""
     if suite.can_be_proved:
         return parse_modalities(text)
     if text is None:
@@ -36,11 +36,11 @@ def chosen_modalities(text: str | None, suite: Suite) -> tuple[Modality, ...]:
 
 
 def check_asked(suite: Suite, models: Sequence[ModelSpec], *, diagnose: bool) -> None:
-    """Raise `OptionError` for what a suite, or a model, is not for."""
+    """Raise `OptionError` if the suite cannot be diagnosed, or a model cannot be run on it."""
     if diagnose and not suite.can_be_proved:
         raise OptionError(
-            f"--crossmath-diagnose compares copies of a picture, and suite {suite.name} holds"
-            f" {suite.plural}: leave it out"
+            f"--crossmath-diagnose needs pictures that can be copied as text, and suite"
+            f" {suite.name} holds {suite.plural}: remove the option"
         )
     for spec in models:
         check_suite(spec, suite)
@@ -49,7 +49,7 @@ def check_asked(suite: Suite, models: Sequence[ModelSpec], *, diagnose: bool) ->
 def chosen_styles(
     text: str | None, suite: Suite, modalities: Sequence[Modality]
 ) -> tuple[str, ...]:
-    """The styles that are asked for. Raises `CrossmathError`."""
+    """The requested styles. Raises `CrossmathError`."""
     if not any(modality.shows_image for modality in modalities):
         return ()
     if not suite.styles and suite.can_be_proved:
@@ -60,8 +60,7 @@ def chosen_styles(
     offered = tuple(dict.fromkeys(form.style for form in forms if form.style is not None))
     if text not in {None, "", "all"} and not offered:
         raise OptionError(
-            f"suite {suite.name} has no styles as {', '.join(modalities)}: leave"
-            " --crossmath-style out"
+            f"suite {suite.name} has no styles in {', '.join(modalities)}: remove --crossmath-style"
         )
     everything = text == "all" or not suite.can_be_proved
     chosen = offered if everything else offered[:1]

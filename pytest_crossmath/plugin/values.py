@@ -20,7 +20,7 @@ ATTENTIONS = (
     "eager", "sdpa", "flex_attention", "flash_attention_2", "flash_attention_3",
     "flash_attention_4",
 )  # fmt: skip
-"""Attention implementations by transformers' names. Kernels from the Hub are code: not accepted."""
+"""Attention implementations by transformers' names. Kernels from the Hub are code: refused."""
 
 
 def parse_modalities(text: str | None) -> tuple[Modality, ...]:
@@ -70,7 +70,9 @@ def parse_seconds(name: str, text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds <= 86_400:
-        raise OptionError(f"--crossmath-{name} must be seconds, above 0 to 86400, not {text!r}")
+        raise OptionError(
+            f"--crossmath-{name} must be a number of seconds above 0, at most 86400, not {text!r}"
+        )
     return seconds
 
 

@@ -14,13 +14,13 @@ WORDS = {Word.PASS: "pass", Word.FAIL: "FAIL", Word.INCONCLUSIVE: "cannot tell"}
 """Verdicts as a reader sees them."""
 
 NOT_MEASURED = "not measured"
-"""What a reader sees of a gate that nothing was measured for."""
+"""What a reader sees for a gate that nothing was measured for."""
 
 DETECTS = "detects from"
 """Header of the column with the smallest change that a run would most likely detect."""
 
 SHOWN = 12
-"""Problems that a list has where nobody asked for all."""
+"""Length of a list of problems, unless all are requested."""
 
 
 def gate_table(verdicts: Sequence[Verdict]) -> Iterator[str]:
@@ -64,8 +64,8 @@ def loud(verdicts: Iterable[Verdict], *, inconclusive_fails: bool) -> Iterator[s
 def change_lines(
     model: str, base: str, changes: Iterable[Change], *, shown: int | None = SHOWN
 ) -> Iterator[str]:
-    """The problems that one model lost and gained since the other run; `shown` of them, or all."""
-    beside = f"{model} (there: {base})" if base != model else model
+    """The problems that one model lost and gained since the baseline; `shown` of them, or all."""
+    beside = f"{model} (baseline: {base})" if base != model else model
     for change in changes:
         yield (
             f"{beside}, {change.form}: {len(change.regressed)} regressed,"
@@ -92,7 +92,7 @@ def measured(verdict: Verdict) -> str:
 
 
 def detects(verdict: Verdict) -> str:
-    """The smallest true breach that this run would most likely have failed."""
+    """The smallest true change that this run would most likely have detected."""
     if verdict.detectable is None:
         return ""
     return kind_named(verdict.kind).detects(verdict.limit, verdict.detectable)

@@ -148,7 +148,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """What is relied on in the first line of a record; all of it may be missing."""
+    """The fields of a record's first line that are used; all of them may be missing."""
 
     suite: dict[str, Any] | None = None
     models: dict[str, dict[str, Any]] | None = None
@@ -160,24 +160,24 @@ class _Header:
 
 @dataclass(frozen=True, slots=True)
 class _Summary:
-    """What is relied on in the last line."""
+    """The fields of the last line that are used."""
 
     gates: list[dict[str, Any]] | None = None
     stopped_early: dict[str, Any] | None = None
 
 
 def _checked_header(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A first line whose fields can be relied on. Raises `ValueError` or `KeyError`."""
+    """The first line, with its fields checked. Raises `ValueError` or `KeyError`."""
     if fields["type"] != "run":
-        raise ValueError("the first line of a run record says what was run")
+        raise ValueError("the first line does not say what was run")
     if fields["schema"] != SCHEMA:
-        raise ValueError(f"schema {fields['schema']!r} is not known, only {SCHEMA}")
+        raise ValueError(f"schema {fields['schema']!r} is not supported, only {SCHEMA}")
     parse_fields(_Header, fields)
     return fields
 
 
 def _checked_summary(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A last line whose fields can be relied on. Raises `ValueError`."""
+    """The last line, with its fields checked. Raises `ValueError`."""
     parse_fields(_Summary, fields)
     return fields
 

@@ -1,4 +1,4 @@
-"""A run that has ended, with its figures: the one value that every writer takes.
+"""A finished run with its figures: the one value that every writer takes.
 
 A live run builds one when it ends, and `report_of` builds one from a record, so terminal, page,
 Markdown and annotations show the same for both.
@@ -39,7 +39,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A run that has ended."""
+    """A finished run with its figures."""
 
     run: Run
     """What was asked, and every result; the texts of responses may be missing."""

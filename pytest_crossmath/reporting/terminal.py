@@ -25,7 +25,7 @@ CAUSES = {
     Cause.READ_RIGHT: "copied the grid correctly, then reasoned wrongly",
     Cause.MISREAD: "copied a different grid and solved that one",
     Cause.BOTH: "copied a different grid and did not solve it either",
-    Cause.NO_GRID: "copied nothing that is a grid",
+    Cause.NO_GRID: "the copy is not a grid",
 }
 """What each cause means, in the words of the reports."""
 

@@ -1,4 +1,4 @@
-"""What a run writes at its end beside its record: a table of formats.
+"""The formats in which a run can write its report at its end.
 
 A format is a module with `write`, and a line in `WRITERS`; the option, the check that its file
 can be written, and the writing follow from that. The smallest module that works::
@@ -6,7 +6,7 @@ can be written, and the writing follow from that. The smallest module that works
     def write(document):
         return f"{len(document.report.run.results)} responses"
 
-Importing this imports nothing else of the package, so that options can be declared from it.
+This module imports nothing else of the package, so that options can be declared from it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Writer:
     """A format in which a report is written."""
 
     name: str
-    """The setting with its file."""
+    """The setting that names its file."""
     help: str
-    """What is written, in one sentence."""
+    """What is written, for the help."""
     module: str
     """The module with `write(document) -> str`."""
 
@@ -55,13 +55,13 @@ WRITERS = (
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a writer is given."""
+    """What a writer receives."""
 
     report: Report
     """The report; its results are without the texts of responses, see `Report.with_texts`."""
     suite: Suite | None = None
-    """The suite that was run; None where it is not here."""
+    """The suite that was run; None if it is not available."""
     earlier: Callable[[], Sequence[Report]] = tuple
-    """Reads the reports of the runs that it is shown next to, with the texts of responses."""
+    """Reads the reports of earlier runs to show next to it, with the texts of responses."""
     notes: Sequence[str] = ()
-    """What a reader should know, a line each."""
+    """What a reader should know, one line each."""

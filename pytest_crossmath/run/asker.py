@@ -1,4 +1,4 @@
-"""The asker: the engines of one process, with what they need to answer.
+"""The asker: sends the requests of one process to its models, each with its own engine.
 
 ::
 
@@ -39,10 +39,10 @@ class Asker:
         is_over: Callable[[str], bool],
         loading: Callable[[str], AbstractContextManager[object]] = lambda _: nullcontext(),
     ) -> None:
-        """`keep` takes every line of the record the moment it is there.
+        """`keep` is called with each line of the record as soon as it exists.
 
-        `is_over` says which model is not to be asked any more, and `loading` is held while one
-        is loaded. The cache lies below `root`.
+        `is_over` says whether a model has been stopped, and `loading` is entered while one is
+        loaded. The cache is below `root`.
         """
         self._config = config
         self._digests = digests
@@ -57,7 +57,7 @@ class Asker:
         return self._engines[model]
 
     def plan(self, requests: Iterable[tuple[str, str | None, Request]]) -> None:
-        """Name the requests that will be made, each with its model and what runs together."""
+        """Announce the requests that will be made, each with its model and its stretch."""
         together: dict[tuple[str, str | None], list[Request]] = {}
         for model, stretch, request in requests:
             together.setdefault((model, stretch), []).append(request)
@@ -65,9 +65,9 @@ class Asker:
             self._engines[model].plan(some)
 
     def ask(self, model: str, request: Request) -> Scored | Failure | None:
-        """The scored response to a request; None where the model is not to be asked any more.
+        """The scored response to a request; None if the model has been stopped.
 
-        Raises `ModelError` when the model cannot be loaded.
+        Raises `ModelError` if the model cannot be loaded.
         """
         engine = self._engines[model]
         if not engine.is_settled(request) and self._is_over(model):
@@ -78,12 +78,12 @@ class Asker:
         return settled
 
     def close(self) -> list[str]:
-        """Close the cache. Gives what went wrong with it, in lines."""
+        """Close the cache, and return what went wrong with it, as lines."""
         self._store.close()
         return [self._store.trouble] if self._store.trouble else []
 
     def _diagnose(self, engine: Engine, scored: Scored) -> None:
-        """Ask what was seen in a picture that was missed, and keep why it was."""
+        """Ask what the model saw in a picture that it missed, and keep the cause."""
         said = engine.transcript(scored.request)
         if said is not None:
             cause = diagnose(scored.request.task, scored.score.answer or (), said)

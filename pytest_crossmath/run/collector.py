@@ -1,4 +1,4 @@
-"""The collector: every result of a run, its record and its gates, and the report at its end.
+"""The collector: gathers all results of a run, writes its record, and judges its gates.
 
 ::
 
@@ -35,17 +35,17 @@ from pytest_crossmath.run.outputs import check_files, write_files
 from pytest_crossmath.tasks.request import Request
 
 THIS_RUN = "this run"
-"""What messages call a run that has no record."""
+"""What messages call a run without a record."""
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotNote:
-    """What became of outcomes since their snapshot, for record and report."""
+    """How outcomes changed since their snapshot, for record and report."""
 
     lines: Sequence[str] = ()
-    """In lines, for a person."""
+    """The changes as lines, for people."""
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """By model, for the record."""
+    """The number of each change, by model, for the record."""
 
 
 class Collector:
@@ -59,9 +59,9 @@ class Collector:
         *,
         arrived: Callable[[Result], None] = lambda _: None,
     ) -> None:
-        """`arrived` is called with every result that is new. The record lies below `root`.
+        """`arrived` is called with every new result. The record is below `root`.
 
-        Raises `ComparisonError` where the run cannot be compared as asked.
+        Raises `ComparisonError` if the run cannot be compared with the baseline.
         """
         self._config = config
         self._root = root
@@ -81,17 +81,17 @@ class Collector:
         self.is_worse = False
         """Whether a gate fails the run."""
         self.unknown: tuple[str, ...] = ()
-        """What could not be judged or written though it was asked for, in words."""
+        """What was requested but could not be judged or written, in words."""
 
     def plan(self, requests: Iterable[tuple[str, Request]]) -> None:
-        """Tell the gates what will be asked. Raises `ComparisonError`."""
+        """Pass the requests to the gates. Raises `ComparisonError`."""
         if self._config.gates or self._config.baseline:
             self._keeper.plan(pending(model, request) for model, request in requests)
 
     def start(self) -> None:
         """Start the clock, and check that the requested files can be written.
 
-        Raises `OptionError` where it cannot.
+        Raises `OptionError` if one cannot.
         """
         self._started = time.perf_counter()
         if self._config.record is not None:
@@ -99,9 +99,9 @@ class Collector:
         check_files(self._config)
 
     def add(self, line: Result | Transcript) -> None:
-        """Take a line into the record, once: a request may be made again after a crash.
+        """Add a line to the record, but only once: after a crash, a request may be repeated.
 
-        A measurement replaces an error, as where a test is run again.
+        A measurement replaces an error, as when a test is rerun.
         """
         known: dict[ResultId, Any] = (
             self._results if isinstance(line, Result) else self._transcripts
@@ -111,32 +111,32 @@ class Collector:
             isinstance(line, Result) and isinstance(before, Result) and replaces(before, line)
         ):
             return
-        # The text is in the record: a long run's would fill the memory.
+        # The text is in the record; the texts of a long run would fill the memory.
         known[line.id] = replace(line, response="")
         self._open_record().append(line)
         if isinstance(line, Result):
             self._arrived(line)
 
     def is_over(self, model: str) -> bool:
-        """Whether a model is not to be asked any more."""
+        """Whether a model has been stopped."""
         return self._stopping.is_over(model)
 
     def flags(self) -> Path:
-        """A folder where other processes see which models are not to be asked any more."""
+        """A folder that shows other processes which models have been stopped."""
         self._flags = self._flags or tempfile.TemporaryDirectory(prefix="crossmath-")
         return Path(self._flags.name)
 
     def publish_stops(self) -> None:
-        """Say in that folder which models these are by now."""
+        """Update that folder."""
         if self._flags is not None:
             self._stopping.tell((spec.name for spec in self._config.models), self.flags())
 
     def finish(
         self, snapshots: SnapshotNote | None = None, troubles: Iterable[str] = ()
     ) -> Report | None:
-        """Judge the gates, close the record with the figures, and write what was asked for.
+        """Judge the gates, close the record with the figures, and write the requested files.
 
-        `troubles` are what went wrong with the cache. None where nothing was answered.
+        `troubles` says what went wrong with the cache. Returns None if there are no results.
         """
         if self._flags is not None:
             self._flags.cleanup()

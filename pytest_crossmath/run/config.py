@@ -1,4 +1,4 @@
-"""What a run is asked to do, checked: the one value that everything else is made of."""
+"""The configuration of a run, checked: everything else is built from this one value."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from pytest_crossmath.tasks.task import Modality
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """What a run is asked to do, checked."""
+    """The checked configuration of a run."""
 
     models: tuple[ModelSpec, ...]
-    """The models, each under a name of its own."""
+    """The models, each with a different name."""
     suite: Suite
     """The loaded suite, cut to the limit."""
     is_cut: bool
     """Whether a limit was given."""
     modalities: tuple[Modality, ...]
-    """Forms in the order they are asked."""
+    """The modalities, in the order in which they are run."""
     styles: tuple[str, ...]
-    """Image styles; empty where no form has an image."""
+    """Image styles; empty if no form has an image."""
     samples: int
     """Samples per problem and form."""
     instruction: str | None
-    """What is asked of the model; None for our own words."""
+    """The user's own instruction; None for the built-in one."""
     settings: Settings
     """How to generate."""
     record: Path | None
@@ -41,14 +41,14 @@ class RunConfig:
     cache: str
     """``on``, ``off`` or ``refresh``."""
     strict: bool
-    """Whether a missed problem fails."""
+    """Whether a missed problem is a failure."""
     diagnose: bool
     """Whether a model is asked what it saw in a picture that it missed."""
     gates: tuple[Gate, ...]
-    """What the run must show."""
+    """The requirements on the run."""
     baseline: Baseline | None
-    """The run that it is compared with."""
+    """The run that it is compared with, if any."""
     inconclusive: str
-    """What a gate that cannot tell does: ``pass`` or ``fail``."""
+    """Whether a gate that cannot tell passes or fails: ``pass`` or ``fail``."""
     stop_early: str | None
-    """When to ask no more: ``exact`` or ``sequential``; None to ask everything."""
+    """The rule for stopping early, ``exact`` or ``sequential``; None to run everything."""

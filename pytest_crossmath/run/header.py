@@ -1,4 +1,4 @@
-"""What a run is asked, as the first line of its record, and in words."""
+"""The header of a run: what was run and how, the first line of its record."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def record_header(config: RunConfig, digests: Digests) -> Mapping[str, Any]:
 
 
 def planned_header(config: RunConfig) -> Mapping[str, Any]:
-    """The part of the record's header that says what is asked, and how."""
+    """The part of the header that does not depend on the models."""
     suite = config.suite
     return {
         "suite": {

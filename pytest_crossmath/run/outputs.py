@@ -1,4 +1,4 @@
-"""The files that a run writes at its end, beside its record: one for each writer asked for."""
+"""The files that a run writes at its end, next to its record: one for each requested format."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pytest_crossmath.run.config import RunConfig
 
 
 def check_files(config: RunConfig) -> None:
-    """Raise `OptionError` for a file that could not be written at the end. Makes folders."""
+    """Raise `OptionError` for a file that could not be written at the end. Creates folders."""
     read = [config.suite.file, config.baseline.file if config.baseline else None]
-    # Whatever kind of model it is: what is not a file is passed over.
+    # This covers all kinds of model, since a target that is not a file is ignored.
     read += [Path(split_pick(spec.target)[0]) for spec in config.models]
     outputs = [(setting(writer.name), path) for writer, path in _files(config)]
     require_apart([*([(setting("record"), config.record)] if config.record else []), *outputs])
@@ -25,7 +25,7 @@ def check_files(config: RunConfig) -> None:
 
 
 def write_files(report: Report, config: RunConfig) -> list[str]:
-    """Write what was asked for. Gives a line for each failure."""
+    """Write the requested files. Returns one line for each failure."""
     baseline = config.baseline.file if config.baseline else None
     document = Document(
         report,

@@ -1,4 +1,4 @@
-"""The plan of a run: every request that it may make, built once, and what runs together.
+"""The plan of a run: every request that it may make, built once, and which of them run together.
 
 ::
 
@@ -27,7 +27,7 @@ _STRETCHES_PER_WORKER = 4
 
 @dataclass(frozen=True, slots=True)
 class FormSample:
-    """How a task is asked once: the value behind `crossmath_modality`."""
+    """How a task is put to a model once: the value behind `crossmath_modality`."""
 
     form: Form
     """Text, picture or both, and the image style."""
@@ -37,7 +37,7 @@ class FormSample:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run asks, in a fixed order that is the same in every process."""
+    """The requests of a run, in a fixed order that is the same in every process."""
 
     models: tuple[str, ...]
     """Names of the models."""
@@ -48,11 +48,11 @@ class Plan:
     instruction: str | None
     """The user's own instruction; None for the built-in one."""
     _requests: dict[RequestId, Request] = field(default_factory=dict, repr=False, compare=False)
-    """Each request that somebody needed: of many tests, few may be selected."""
+    """The requests made so far: of many tests, only a few may be selected."""
 
     @classmethod
     def of(cls, config: RunConfig) -> Plan:
-        """The plan of what was asked."""
+        """The plan for a configuration."""
         models = tuple(spec.name for spec in config.models)
         return cls(models, config.suite.tasks, tuple(_forms(config)), config.instruction)
 
@@ -74,7 +74,7 @@ class Plan:
                     yield f"{task.id}-{id}", task, form
 
     def find(self, test_ids: Iterable[str]) -> Iterator[tuple[str, Request]]:
-        """Model and request of those tests that are built in."""
+        """The model and request of each test that is built in."""
         known = {
             f"{model}-{id}": (model, task, form)
             for id, task, form in self.entries()
@@ -86,7 +86,7 @@ class Plan:
                 yield model, self.request(task, form)
 
     def request(self, task: Task, asked: FormSample) -> Request:
-        """The request for a problem in a form, made once; also for one that a test made itself."""
+        """The request for a problem in a form, made once; a test may have built the problem itself."""
         id = RequestId(task.id, asked.form, asked.sample)
         known = self._requests.get(id)
         if known is None or known.task is not task:
@@ -97,7 +97,7 @@ class Plan:
         return known
 
     def stretches(self, test_ids: Sequence[str], workers: int) -> Scopes:
-        """The stretch of every test: what goes to one worker together."""
+        """The stretch of every test: a stretch goes to one worker as a whole."""
         problems = [task.id for task in self.tasks]
         return stretches(test_ids, models=self.models, problems=problems, workers=workers)
 
@@ -105,7 +105,7 @@ class Plan:
 def stretches(
     ids: Sequence[str], *, models: Iterable[str], problems: Iterable[str], workers: int
 ) -> Scopes:
-    """The stretch of every test; a test that asks no model is a stretch of its own."""
+    """The stretch of every test; a test that does not ask a model is a stretch by itself."""
     find_model, find_problem = _finder(models), _finder(problems)
     asked: dict[str, tuple[str, str]] = {}
     for id in ids:
@@ -136,12 +136,12 @@ def _forms(config: RunConfig) -> Iterator[tuple[str, FormSample]]:
 
 
 def _parameters(test_id: str) -> str:
-    """What stands in the brackets of a test id; empty without any."""
+    """The text in the brackets of a test id; empty without brackets."""
     return test_id.partition("[")[2].removesuffix("]")
 
 
 def _finder(names: Iterable[str]) -> Callable[[str], str | None]:
-    """Finds which of `names` stands between the hyphens of a test's parameters."""
+    """A function that finds which of `names` a test's parameters contain, between hyphens."""
     known = set(names)
     longest = max((name.count("-") for name in known), default=0) + 1
 

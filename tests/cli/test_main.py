@@ -40,7 +40,7 @@ def test_generate_makes_a_suite(tmp_path: Path) -> None:
     [
         (["--count", "0"], "--count must be from 1 to "),
         (["--count", str(10**30)], "--count must be from 1 to "),
-        (["--style", "pink"], "--style: there is no 'pink'; it takes original"),
+        (["--style", "pink"], "--style: there is no style 'pink'; use original"),
         (["--style", "pink.toml"], "the style pink.toml cannot be read"),
         (["--name", "my suite"], "the field '--name (default: the folder)' must be a non-empty"),
         (["--name", "../../e"], "the field '--name (default: the folder)' must be a non-empty"),

@@ -46,7 +46,7 @@ def test_accepted(option: str, text: str, gate: Gate) -> None:
     ("kind", "text", "message"),
     [
         ("fail-under", "0.5", "write a form and a limit, such as image:50%"),
-        ("fail-under", "imag:0.5", "'imag' is not a form; it takes text, image, image"),
+        ("fail-under", "imag:0.5", "'imag' is not a form; use one of text, image, image"),
         ("fail-under", "image:5", "'5' is not a limit; write a percentage, such as 5%"),
         ("fail-under", "image:1", "'1' is not a limit"),
         ("fail-under", "image:101%", "'101%' is not a limit"),
@@ -56,11 +56,11 @@ def test_accepted(option: str, text: str, gate: Gate) -> None:
         ("fail-under", "gap:image:3%", "'gap:image' is not a form"),
         ("fail-under", "text/beige:5%", "an image style comes after image/"),
         ("fail-under", "image/:5%", "an image style comes after image/"),
-        ("max-gap", "text:5%", "the gap is measured to text; name image or image"),
-        ("compare-fail", "gap:text:5%", "the gap is measured to text"),
+        ("max-gap", "text:5%", "a gap is measured against text; write image or image"),
+        ("compare-fail", "gap:text:5%", "a gap is measured against text"),
         ("compare-fail", "image", "such as image:5% or gap:image:3%"),
         ("compare-fail", "gap:image", "such as image:5% or gap:image:3%"),
-        ("fail-under", "image@:5%", "name a family of problems after the @"),
+        ("fail-under", "image@:5%", "write a family of problems after the @"),
     ],
 )
 def test_refused(kind: str, text: str, message: str) -> None:
@@ -88,11 +88,15 @@ def test_a_gate_is_written_as_it_is_read(text: str) -> None:
 @pytest.mark.parametrize(
     ("option", "text", "message"),
     [
-        ("fail-under", "image+text:5%", r"this run does not ask image\+text"),
-        ("max-gap", "image:5%", "this run does not ask text"),
-        ("compare-fail", "gap:image:5%", "this run does not ask text"),
-        ("fail-under", "image/sepia:5%", "does not ask style sepia: it asks beige"),
-        ("fail-under", "image@mazes:5%", "does not ask family mazes: it asks crossmath, charts"),
+        ("fail-under", "image+text:5%", r"this run does not include image\+text"),
+        ("max-gap", "image:5%", "this run does not include text"),
+        ("compare-fail", "gap:image:5%", "this run does not include text"),
+        ("fail-under", "image/sepia:5%", "does not include style sepia: its styles are beige"),
+        (
+            "fail-under",
+            "image@mazes:5%",
+            "does not include family mazes: its families are crossmath, charts",
+        ),
         ("fail-under", "image/beige@charts:5%", "the suite has no image/beige of family charts"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Gates decided on the way: when, in which order, and how often wrongly."""
+"""Gates decided early: when, in which order, and how often wrongly."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def test_what_has_no_measurement_is_counted_both_ways() -> None:
     assert clear.word is Word.PASS
     open_ = verdict("fail-under", "image:50%", Evidence(results(image="1" * 50 + "e" * 50)))
     assert open_.word is Word.INCONCLUSIVE
-    assert open_.notes == ("50 samples have no measurement: they were counted both ways",)
+    assert open_.notes == ("50 samples have no measurement: counted both as solved and as missed",)
     nothing = verdict("fail-under", "image:50%", Evidence(results(image="e" * 9)))
     assert (nothing.word, nothing.figure) == (Word.INCONCLUSIVE, None)
     assert "no problem has a measurement" in nothing.notes
@@ -137,7 +137,7 @@ def test_truncated_responses_that_decide_are_told() -> None:
     found = verdict("fail-under", "image:50%", Evidence(results(image="1" * 40 + "t" * 60)))
     assert found.word is Word.FAIL
     assert found.notes == (
-        "truncated and unparsed responses decide: counted as solved, it would be pass",
+        "truncated and unparsed responses decide: if they counted as solved, it would be pass",
     )
     alike = verdict("fail-under", "image:50%", Evidence(results(image="1" * 20 + "0" * 79 + "u")))
     assert (alike.word, alike.notes) == (Word.FAIL, ())
@@ -149,7 +149,7 @@ def test_truncated_responses_of_the_other_run_are_told_too() -> None:
     found = verdict("compare-fail", "image:5%", Evidence(new, base))
     assert found.word is Word.PASS
     assert found.notes == (
-        "truncated and unparsed responses decide: counted as solved, it would be fail",
+        "truncated and unparsed responses decide: if they counted as solved, it would be fail",
     )
 
 

@@ -66,7 +66,7 @@ def test_the_gap_is_split_by_cause(
             "  read right      1   25%  copied the grid correctly, then reasoned wrongly",
             "  misread         1   25%  copied a different grid and solved that one",
             "  both            1   25%  copied a different grid and did not solve it either",
-            "  no grid         1   25%  copied nothing that is a grid",
+            "  no grid         1   25%  the copy is not a grid",
         ]
     )
     lines = record(pytester)

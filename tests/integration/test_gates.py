@@ -86,8 +86,8 @@ def test_a_run_is_compared_with_an_earlier_one(
     )  # fmt: skip
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     lines = [
-        "tuned (there: base-responses), text: 0 regressed, 0 improved",
-        "tuned (there: base-responses), image: 10 regressed, 0 improved",
+        "tuned (baseline: base-responses), text: 0 regressed, 0 improved",
+        "tuned (baseline: base-responses), image: 10 regressed, 0 improved",
         "  regressed: mini-0001, mini-0002, *",
         "compare-fail image:5%*FAIL*drop +25.0 (*",
         "compare-fail gap:image:5%*FAIL*growth +25.0 (*",
@@ -180,7 +180,7 @@ def test_interrupted_runs_decide_nothing_that_is_open(
         (["--crossmath-compare=missing.jsonl"], "*missing.jsonl cannot be read*"),
         (["--crossmath-compare=base.jsonl#other"], "*has no results of 'other': base-responses*"),
         (["--crossmath-compare=prompt.txt"], "*prompt.txt:1: not a line of a run record*"),
-        (["--crossmath-compare-fail=image+text:5%"], "*this run does not ask image+text*"),
+        (["--crossmath-compare-fail=image+text:5%"], "*this run does not include image+text*"),
         (["--crossmath-stop-early", "crossmath::x"], "*write --crossmath-stop-early=exact"),
         (["--crossmath-inconclusive=maybe"], "*cannot be 'maybe'*"),
     ],

@@ -253,14 +253,17 @@ def test_reports_show_questions(
     [
         (
             ["--crossmath-diagnose"],
-            "--crossmath-diagnose compares copies of a picture, and suite own",
+            "--crossmath-diagnose needs pictures that can be copied as text, and suite own",
         ),
         (
             ["--crossmath-model=reference"],
-            "model reference solves what can be proved, and suite",
+            "model reference solves only tasks that can be proved, and suite",
         ),
-        (["--crossmath-style=photo"], "suite own has no styles as text, image, image+text: leave"),
-        (["--crossmath-fail-under=image/photo:5%"], "does not ask style photo: it asks none"),
+        (["--crossmath-style=photo"], "suite own has no styles in text, image, image+text: remove"),
+        (
+            ["--crossmath-fail-under=image/photo:5%"],
+            "does not include style photo: its styles are none",
+        ),
     ],
 )
 def test_what_makes_sense_of_grids_alone(

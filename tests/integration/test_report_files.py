@@ -98,7 +98,9 @@ def test_two_options_that_name_one_file_are_told_before_anything_is_asked(
     flags = f"--crossmath-{other}=./one.txt", "--crossmath-markdown=one.txt"
     done = run(pytester, replay, *flags)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines(["ERROR: *--crossmath-* and --crossmath-* name one file, *one.txt*"])
+    done.stderr.fnmatch_lines(
+        ["ERROR: *--crossmath-* and --crossmath-* name the same file, *one.txt*"]
+    )
 
 
 @pytest.mark.parametrize("read", ["problems.jsonl", "old.jsonl", "m.jsonl"])

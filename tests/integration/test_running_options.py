@@ -1,4 +1,4 @@
-"""Options and their ini twins in whole runs."""
+"""Options and their ini settings in whole runs."""
 
 from __future__ import annotations
 

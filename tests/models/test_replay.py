@@ -80,7 +80,7 @@ def test_one_of_several_models_is_picked(tmp_path: Path) -> None:
     assert said(ReplayBackend.open(f"{file}#y"), TEXT)[0].text == "b"
     with pytest.raises(ModelError, match=r"responses of x, y: pick one with replay:.*#NAME"):
         ReplayBackend.open(file)
-    with pytest.raises(ModelError, match="no responses of 'z', but of x, y"):
+    with pytest.raises(ModelError, match="no responses of 'z', only of x, y"):
         ReplayBackend.open(f"{file}#z")
 
 

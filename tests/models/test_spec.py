@@ -102,17 +102,17 @@ def test_an_equals_sign_in_a_path_names_nothing(tmp_path: Path) -> None:
         ("hf:a/b@v 1", "no revision after the @"),
         ("hf:a/b@--upload-pack", "no revision after the @"),
         ("replay:missing.jsonl", "replay:missing.jsonl: there is no such file"),
-        ("openai:m@host:8000/v1", "a server is named as openai:NAME@http://HOST:PORT/v1"),
-        ("openai:@http://host/v1", "a server is named as"),
-        ("openai:m@", "a server is named as"),
-        ("openai:m@http://", "URL of a server cannot be understood"),
-        ("openai:m@http:///v1", "URL of a server cannot be understood"),
-        ("openai:m@http://host:port/v1", "URL of a server cannot be understood"),
-        ("openai:m@http://ho st/v1", "URL of a server cannot be understood"),
-        ("openai:m@http://me:secret@host/v1", "API key stays in the environment"),
-        ("openai:m@https://host/v1?key=secret", "API key stays in the environment"),
-        ("openai:m@https://me:secret@host:x/v1", "URL of a server cannot be understood"),
-        ("openai:m@me:secret@host/v1", "a server is named as"),
+        ("openai:m@host:8000/v1", "a model on a server is written openai:NAME@http://HOST:PORT/v1"),
+        ("openai:@http://host/v1", "a model on a server is written"),
+        ("openai:m@", "a model on a server is written"),
+        ("openai:m@http://", "URL of a server is invalid"),
+        ("openai:m@http:///v1", "URL of a server is invalid"),
+        ("openai:m@http://host:port/v1", "URL of a server is invalid"),
+        ("openai:m@http://ho st/v1", "URL of a server is invalid"),
+        ("openai:m@http://me:secret@host/v1", "API key belongs in the environment"),
+        ("openai:m@https://host/v1?key=secret", "API key belongs in the environment"),
+        ("openai:m@https://me:secret@host:x/v1", "URL of a server is invalid"),
+        ("openai:m@me:secret@host/v1", "a model on a server is written"),
     ],
 )
 def test_refused(text: str, message: str) -> None:
@@ -148,7 +148,7 @@ def test_a_whole_checkpoint_passes(checkpoint: Path) -> None:
         ("config.json", None, "is not a checkpoint: it has neither config.json"),
         ("config.json", b"{", "config.json cannot be read"),
         ("config.json", b"[]", "config.json is not a JSON object"),
-        ("model.safetensors", None, r"holds no \*.safetensors"),
+        ("model.safetensors", None, r"has no \*.safetensors"),
         ("model.safetensors", b"", "is damaged"),
         ("model.safetensors", b"\x80\x02cpickle", "is damaged"),
         ("model.safetensors", WHOLE[:-1], "is damaged: its size, .* bytes"),
@@ -160,7 +160,7 @@ def test_a_whole_checkpoint_passes(checkpoint: Path) -> None:
         ("config.json", b"[" * 9**6, "config.json cannot be read"),
         (INDEX, b"[1]", f"{INDEX} is not a JSON object"),
         (INDEX, b'{"weight_map": [1]}', f"{INDEX} is damaged"),
-        (INDEX, b'{"weight_map": {"w": "b.safetensors"}}', "lacks b.safetensors, which .* names"),
+        (INDEX, b'{"weight_map": {"w": "b.safetensors"}}', "lacks b.safetensors, which .* lists"),
     ],
 )
 def test_damage_is_found_without_loading(
@@ -193,7 +193,7 @@ def test_an_adapter_needs_its_base(checkpoint: Path) -> None:
     """An adapter whose base is missing, or that does not name one, is reported."""
     (checkpoint / "config.json").unlink()
     for content, message in (
-        ({}, "names no base_model_name_or_path"),
+        ({}, "has no base_model_name_or_path"),
         ({"base_model_name_or_path": "/no/such/base"}, "base model /no/such/base does not exist"),
     ):
         (checkpoint / "adapter_config.json").write_text(json.dumps(content))

@@ -38,9 +38,13 @@ def test_modalities(text: str | None, expected: tuple[str, ...]) -> None:
         (values.parse_attention, "flash", r"cannot be 'flash'\. .*It takes: eager, sdpa"),
         (values.parse_attention, "spda", r"Did you mean 'sdpa'\?"),
         (values.parse_attention, "kernels-community/flash-attn", "--crossmath-attention cannot"),
-        (partial(values.parse_seconds, "timeout"), "0", "must be seconds, above 0 to 86400"),
+        (
+            partial(values.parse_seconds, "timeout"),
+            "0",
+            "must be a number of seconds above 0, at most 86400",
+        ),
         (partial(values.parse_seconds, "timeout"), "soon", "not 'soon'"),
-        (partial(values.parse_seconds, "timeout"), "inf", "must be seconds"),
+        (partial(values.parse_seconds, "timeout"), "inf", "must be a number of seconds"),
         (partial(values.parse_variable, "api-key-env"), "sk-1", "must be the name of an env"),
         (values.parse_temperature, "hot", "must be a number from 0 to 10, not 'hot'"),
         (values.parse_temperature, "-1", "must be a number from 0 to 10"),
@@ -87,7 +91,7 @@ def test_two_models_of_one_name_are_refused() -> None:
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
 def test_every_option_has_an_ini_twin(option: Option, pytestconfig: pytest.Config) -> None:
-    """Each flag is declared together with its ini twin of the same name."""
+    """Each flag is declared together with the ini setting of the same name."""
     assert option.flag == f"--crossmath-{option.name}"
     assert pytestconfig.getoption(option.ini) is None
     pytestconfig.getini(option.ini)

@@ -48,7 +48,7 @@ def _check_weights(directory: Path) -> None:
     _check_index(directory)
     if not files:
         raise ModelError(
-            f"{directory} holds no *.safetensors: other weight formats are not read because"
+            f"{directory} has no *.safetensors files: other weight formats are not read because"
             " loading them can run code; save with save_pretrained(safe_serialization=True)"
         )
     for file in files:
@@ -66,7 +66,7 @@ def _check_index(directory: Path) -> None:
     except (KeyError, TypeError, AttributeError):
         raise ModelError(f"{file} is damaged: it has no map of weights to files") from None
     if missing:
-        raise ModelError(f"{directory} lacks {missing}, which {file.name} names")
+        raise ModelError(f"{directory} lacks {missing}, which {file.name} lists")
 
 
 def _check_safetensors(file: Path) -> None:

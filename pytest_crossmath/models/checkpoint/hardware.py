@@ -1,4 +1,4 @@
-"""What a model runs on, found out without importing torch where that is possible."""
+"""The hardware that a model runs on, found without importing torch if possible."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 _DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd", "/dev/dri")
-"""One of these is there on a Linux machine whose GPU can be used: NVIDIA's, its twin in WSL,
-and AMD's and Intel's."""
+"""At least one of these exists on a Linux machine with a usable GPU: NVIDIA's, its counterpart in
+WSL, AMD's and Intel's."""
 
 
 def hardware(device: str) -> str:
-    """The device with its kind: another GPU rounds differently and has another default dtype."""
+    """The device with its kind: a different GPU rounds differently, and may have another dtype."""
     if device.startswith("cpu") or _has_no_accelerator():
         return f"{device} cpu"
     import torch
@@ -25,9 +25,9 @@ def hardware(device: str) -> str:
 
 
 def _has_no_accelerator() -> bool:
-    """Whether it is sure that torch would find nothing but the CPU.
+    """Whether torch would certainly find only the CPU.
 
-    A rerun that is answered from the cache need not wait for torch to be imported.
+    With this, a rerun that is served from the cache does not wait for torch to be imported.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -35,7 +35,7 @@ def _has_no_accelerator() -> bool:
 
 
 def _is_cpu_build() -> bool:
-    """Whether the installed torch was built without support of any GPU."""
+    """Whether the installed torch was built without support for any GPU."""
     found = importlib.util.find_spec("torch")
     if found is None or found.origin is None:
         return False

@@ -1,4 +1,4 @@
-"""Checkpoints as a kind of model: what is checked before torch is imported, and what they are."""
+"""Checkpoints as a kind of model: checked before torch is imported, loaded and identified."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CheckpointScheme(Scheme):
     prefix = "hf"
     usage = "a directory (./DIR), hf:ORG/NAME[@REVISION]"
     names: ClassVar[Mapping[str, str]] = {
-        POCKET: "bundled with pytest-crossmath: tiny and real",
+        POCKET: "the tiny model that is bundled with pytest-crossmath",
         **dict(sorted(ALIASES.items())),
     }
 
@@ -46,12 +46,12 @@ class CheckpointScheme(Scheme):
         """A repository of the Hub."""
         repository, at, revision = target.partition("@")
         if not HUB_ID.fullmatch(repository):
-            raise ModelError(f"hf:{target} is not a repository of the Hub: write hf:ORG/NAME")
+            raise ModelError(f"hf:{target} is not a Hub repository: write hf:ORG/NAME")
         if at and not _REVISION.fullmatch(revision):
             raise ModelError(
                 f"hf:{target} has no revision after the @: write a branch, a tag or a commit"
             )
-        # The revision is part of the name, so that two of them can stand side by side.
+        # The revision is part of the name, so that two revisions can be shown side by side.
         return ModelSpec(target.split("/", 1)[1], HUB, repository, revision or None)
 
     def named(self, text: str) -> ModelSpec | None:
@@ -65,21 +65,19 @@ class CheckpointScheme(Scheme):
                 raise ModelError(f"{text} is a file; a model is a checkpoint directory")
             return ModelSpec(Path(text).resolve().name, LOCAL, text)
         if HUB_ID.fullmatch(text) and not text.startswith("."):
-            raise ModelError(
-                f"there is no directory {text}; for a repository of the Hub write hf:{text}"
-            )
+            raise ModelError(f"there is no directory {text}; for a Hub repository write hf:{text}")
         if "/" in text or text.startswith("."):
             raise ModelError(f"there is no directory {text}")
         return None
 
     def check(self, spec: ModelSpec) -> None:
-        """Raise `ModelError` for a missing package, and for what is wrong with a folder."""
+        """Raise `ModelError` for a missing package, and for any defect of a folder."""
         require(spec, "torch", "transformers", "accelerate")
         if spec.kind == LOCAL:
             check_directory(spec, Path(spec.target))
 
     def default_suite(self, spec: ModelSpec) -> str | None:
-        """The bundled model, and an adapter on it, know no suite but one."""
+        """The one suite that the bundled model, or an adapter on it, can solve; else None."""
         return _POCKET_SUITE if is_pocket(spec) else None
 
     def load(self, spec: ModelSpec, settings: Settings) -> Backend:
@@ -93,8 +91,8 @@ class CheckpointScheme(Scheme):
     ) -> str | None:
         """The fingerprint of its files, with dtype, device and attention.
 
-        None for a model of the Hub before it is loaded: nobody knows yet which commit its branch
-        stands for.
+        None for a Hub model before it is loaded: until then it is not known which commit its
+        branch stands for.
         """
         if spec.kind == HUB and not loaded:
             return None

@@ -1,4 +1,4 @@
-"""Where a server is: ``NAME@URL``, and which URLs are taken."""
+"""The address of a model on a server, ``NAME@URL``, and which URLs are accepted."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _SERVER = re.compile(r"(?P<model>.+?)@(?P<url>https?:/.*)", re.DOTALL | re.IGNOR
 
 
 def split_server(target: str) -> tuple[str, str | None]:
-    """Name and base URL of a model on a server, ``NAME@URL``; no URL where none is named.
+    """Name and base URL of a model on a server, ``NAME@URL``; None for the URL if there is none.
 
     >>> split_server("org/model@http://127.0.0.1:8000/v1")
     ('org/model', 'http://127.0.0.1:8000/v1')
 
-    Raises `ModelError` for what is no such thing.
+    Raises `ModelError` if the text is malformed.
     """
     found = _SERVER.fullmatch(target)
     if found:
@@ -25,14 +25,14 @@ def split_server(target: str) -> tuple[str, str | None]:
         return found["model"], found["url"]
     _, at, place = target.rpartition("@")
     if at and (not place or re.search(r"[:/]", place)):
-        raise ModelError(f"a server is named as {USAGE}")
+        raise ModelError(f"a model on a server is written {USAGE}")
     return target, None
 
 
 def check_url(url: str) -> None:
-    """Raise `ModelError` for what is no base URL of a server, or may hold a secret.
+    """Raise `ModelError` for a URL that is not a server's base URL, or that may contain a secret.
 
-    The message does not repeat the URL, which may hold one wherever it is wrong.
+    The message does not repeat the URL, since any part of an invalid URL may be the secret.
     """
     try:
         parts = urlsplit(url)
@@ -40,10 +40,10 @@ def check_url(url: str) -> None:
     except ValueError:
         usable = False
     if not usable or not url.isprintable() or " " in url:
-        raise ModelError(f"the URL of a server cannot be understood: write {USAGE}")
+        raise ModelError(f"the URL of a server is invalid: write {USAGE}")
     if parts.username is not None or parts.query or parts.fragment:
         # URLs are written to records.
         raise ModelError(
-            "the URL of a server ends with its path, and an API key stays in the environment:"
+            "the URL of a server must end with its path, and an API key belongs in the environment:"
             f" write {USAGE}"
         )

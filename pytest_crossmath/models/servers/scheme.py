@@ -12,7 +12,7 @@ from pytest_crossmath.models.spec import ModelSpec, require
 
 
 class ServerScheme(Scheme):
-    """A model by its name on a server; without a URL the hosted API, or ``OPENAI_BASE_URL``."""
+    """A model on a server; without a URL, that is the hosted API or ``OPENAI_BASE_URL``."""
 
     kinds = ("openai",)
     prefix = "openai"
@@ -24,11 +24,11 @@ class ServerScheme(Scheme):
         return ModelSpec(model.rstrip("/").rpartition("/")[2] or model, "openai", target)
 
     def check(self, spec: ModelSpec) -> None:
-        """Raise `ModelError` where the client is not installed."""
+        """Raise `ModelError` if the client is not installed."""
         require(spec, "openai", extra="openai")
 
     def load(self, spec: ModelSpec, settings: Settings) -> Backend:
-        """A client that the server has answered. Raises `ModelError`."""
+        """A client for the server, which must respond. Raises `ModelError`."""
         from pytest_crossmath.models.servers.openai_api import OpenAIBackend
 
         return OpenAIBackend.connect(spec.target, settings)
@@ -39,11 +39,11 @@ class ServerScheme(Scheme):
         settings: Settings,
         digests: Digests,  # noqa: ARG002 - nothing is hashed
         *,
-        loaded: bool,  # noqa: ARG002 - it says the same before
+        loaded: bool,  # noqa: ARG002 - loading changes nothing
     ) -> str | None:
         """What the server says it serves.
 
-        Other weights under the same name, path and URL cannot be told apart.
+        Different weights under the same name, path and URL cannot be told apart.
         """
         from pytest_crossmath.models.servers.openai_api import describe_server
 

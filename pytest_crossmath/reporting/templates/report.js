@@ -17,7 +17,7 @@ const element = (tag, className, text) => {
   return made;
 };
 
-// What a filter looks at, for a result.
+// The value of a result that each filter compares.
 const value = {
   run: (r) => data.runs[r.run],
   model: (r) => data.models[r.model],
@@ -32,7 +32,7 @@ const value = {
 for (const name of names) {
   const values = [...new Set(data.results.map(value[name]))].filter(Boolean);
   const label = form.querySelector(`[data-filter=${name}]`);
-  // One value needs no filter; a change is one even where it is the only kind.
+  // A single value does not need a filter, except for change and cause: most results have none.
   if (values.length < (name === "change" || name === "cause" ? 1 : 2)) label.hidden = true;
   const select = form.elements[name];
   select.append(new Option("all", ""));
@@ -67,7 +67,7 @@ const showMore = () => {
     + (shown < found.length ? `, the first ${shown} shown` : "");
 };
 
-// The form of a result, as problems name what they show in it.
+// The form of a result, written like the keys of what a problem shows.
 const formOf = (r) => value.modality(r) + (value.style(r) ? `/${value.style(r)}` : "");
 
 const card = (r) => {
