@@ -86,7 +86,7 @@ class Plan:
                 yield model, self.request(task, form)
 
     def request(self, task: Task, asked: FormSample) -> Request:
-        """The request for a problem in a form, made once; a test may have built the problem itself."""
+        """The request for a problem in a form, made once; a test may have built the problem."""
         id = RequestId(task.id, asked.form, asked.sample)
         known = self._requests.get(id)
         if known is None or known.task is not task:
