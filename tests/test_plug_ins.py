@@ -12,18 +12,31 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import pytest_crossmath
+from pytest_crossmath.gating.gates import parse_gate
+from pytest_crossmath.gating.kinds import GATES
+from pytest_crossmath.models.registry import BACKENDS
+from pytest_crossmath.plugin.options import OPTIONS
+from pytest_crossmath.reporting.writers import WRITERS
+from pytest_crossmath.tasks.family import FAMILIES
 
 PACKAGE = Path(pytest_crossmath.__file__).parent
 
 PARROT = """
-from pytest_crossmath.models.backend import Response
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pytest_crossmath.errors import BackendError
+from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.scheme import Scheme
 from pytest_crossmath.models.spec import ModelSpec
+from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.score import Finish
 """
 
@@ -98,4 +111,20 @@ def test_a_gate(run: tuple[Path, str]) -> None:
 
 def test_a_report_format(run: tuple[Path, str]) -> None:
     """It has an option, and its file is written."""
-    assert (run[0] / "counted.txt").read_text(encoding="utf-8") == "90 responses"
+    lines = (run[0] / "counted.txt").read_text(encoding="utf-8").splitlines()
+    length = len("<answer>1</answer>")
+    assert set(lines) == {f"mini-{number:04},{length}" for number in range(1, 31)}
+    assert len(lines) == 90
+
+
+def test_the_lists_hold_what_they_name() -> None:
+    """A module without what is expected of it is found here, and not at the end of a run."""
+    assert len({kind for module in BACKENDS for kind in import_module(module).SCHEME.kinds}) == 5
+    for writer in WRITERS:
+        assert callable(import_module(writer.module).write)
+    for name, module in FAMILIES.items():
+        assert import_module(module).FAMILY.name == name
+    options = {option.name for option in OPTIONS}
+    assert options >= {gate.option for gate in GATES} | {writer.name for writer in WRITERS}
+    for gate in GATES:
+        assert parse_gate(gate.option, gate.example).kind == gate.kind

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--family",
         default="crossmath",
         metavar="NAME",
-        help="family of the problems: crossmath, or one that another package adds"
+        help="family of the problems: crossmath, or another one that can be proved"
         " (default: crossmath)",
     )
     parser.add_argument(

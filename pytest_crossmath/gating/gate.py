@@ -7,12 +7,16 @@ compares, how it is tested, and how large a breach a run can detect::
         kind, option, prefix, example = "loss", "fail-under", "loss", "loss:image:5%"
         sides = (Side(1, of_text=True), Side(-1))
 
-        def p_values(self, found):
+        def p_values(self, found: Figures) -> PValues:
             tails = mean_tails(found.values, self.limit, pseudo=GAP_PSEUDO)
             return PValues(broken=tails.above, kept=tails.below)
 
-        def detectable(self, values):
+        def detectable(self, values: Sequence[float]) -> float:
             return detectable(0.5, len(values), alpha=ALPHA)
+
+A figure is made of shares of problems *solved*; other outcomes are not available here. The
+example is a difference, from -1 to 1. A figure with a different range, or in per cent, also
+overrides `interval`, `phrase`, `detects` and `gamblers`, as `kinds.Share` does.
 """
 
 from __future__ import annotations

@@ -5,13 +5,16 @@ A backend answers requests. A minimal working example::
     class Parrot:
         reads_images = True
 
-        def suggest_batch_size(self, requests, settings):
+        def suggest_batch_size(self, requests: Sequence[Request], settings: Settings) -> int:
             return 1
 
-        def generate(self, requests, settings, *, batch_size):
-            for index, request in enumerate(requests):
+        def generate(
+            self, requests: Sequence[Request], settings: Settings, *, batch_size: int
+        ) -> Iterator[tuple[int, Response | BackendError]]:
+            for index in range(len(requests)):
                 yield index, Response("<answer>1</answer>", Finish.STOP, new_tokens=3, seconds=0.0)
 
+`models/scheme.py` continues the example: how such a model is named on the command line.
 It yields each `Response` with the index of its request as soon as it is available, in
 any order, so that finished responses are saved even if a later one fails. It must not
 hide a failure in a response: an empty text is a response from the model, not an error.

@@ -6,10 +6,10 @@ works, with the `Parrot` of `models/backend.py`::
     class ParrotScheme(Scheme):
         kinds, prefix, usage = ("parrot",), "parrot", "parrot:WORD"
 
-        def parse(self, target):
+        def parse(self, target: str) -> ModelSpec:
             return ModelSpec(target, "parrot", target)
 
-        def load(self, spec, settings):
+        def load(self, spec: ModelSpec, settings: Settings) -> Parrot:
             return Parrot()
 
     SCHEME = ParrotScheme()

@@ -258,7 +258,9 @@ def parse_gates(values: Mapping[str, Any]) -> tuple[Gate, ...]:
     from pytest_crossmath.gating.gates import parse_gate
     from pytest_crossmath.gating.kinds import gate_options
 
-    gates = (parse_gate(option, text) for option in gate_options() for text in values[option] or ())
+    gates = (
+        parse_gate(option, text) for option in gate_options() for text in values.get(option) or ()
+    )
     return tuple(dict.fromkeys(gates))
 
 

@@ -1,11 +1,16 @@
-"""The formats in which a run can write its report at its end.
+r"""The formats in which a run can write its report at its end.
 
 A format is a module with `write`, and a line in `WRITERS`; the option, the check that its file
 can be written, and the writing follow from that. The smallest module that works::
 
-    def write(document):
-        return f"{len(document.report.run.results)} responses"
+    from pytest_crossmath.reporting.writers import Document
 
+    def write(document: Document) -> str:
+        results = document.report.with_texts().run.results
+        return "".join(f"{result.problem},{len(result.response)}\n" for result in results)
+
+Results come in the order in which they arrived. Without `with_texts`, the texts of responses
+are empty: a long run's would fill the memory.
 This module imports nothing else of the package, so that options can be declared from it.
 """
 
