@@ -15,10 +15,10 @@
         ├── FamilyError      a family of tasks failed: which one, doing what
         └── OutputError      a file could not be written at the end
 
-Each message is one line that says what is wrong, where, and what to do. All but the last kind
-are mistakes in the request: pytest ends with status 4, and a command with 2. The last kind
-are not: an item becomes an *error*, never a wrong answer, and if nothing worse is known pytest
-ends with status 6, and a command with 3.
+Each message is one line that says what is wrong, where, and what to do. Before anything runs,
+pytest ends with status 4 for any of them. Later, what could not be measured makes an item an
+*error*, never a wrong answer; if nothing worse is known, the status is then 6. A command ends
+with 3 for the last kind, and with 2 for the others.
 """
 
 from __future__ import annotations

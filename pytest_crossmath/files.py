@@ -73,9 +73,9 @@ def require_not_read(file: Path, read: Iterable[Path | None], what: str) -> None
 
 def require_apart(outputs: Iterable[tuple[str, Path]]) -> None:
     """Raise `OptionError` if two outputs, each with its name for messages, are the same file."""
-    taken: dict[Path, str] = {}
+    names: dict[Path, str] = {}
     for what, file in outputs:
-        other = taken.setdefault(file.resolve(), what)
+        other = names.setdefault(file.resolve(), what)
         if other != what:
             raise OptionError(f"{what} and {other} name the same file, {file}: choose another")
 

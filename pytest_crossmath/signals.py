@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -20,8 +21,14 @@ def interrupt_on_sigterm() -> Iterator[None]:
         yield
         return
 
+    owner = os.getpid()
+
     def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+        if os.getpid() == owner:
+            raise KeyboardInterrupt
+        # A child that was forked, by a user's test for one: it ends as it would without us.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, interrupt)
     try:

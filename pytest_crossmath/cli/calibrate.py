@@ -8,11 +8,17 @@ from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
-from pytest_crossmath.cli.compare import one_model
 from pytest_crossmath.cli.output import check_json, print_lines, write_json
-from pytest_crossmath.errors import NoResultError, OptionError
+from pytest_crossmath.errors import ComparisonError, NoResultError, OptionError
 from pytest_crossmath.gating.calibration import Churn, calibrate
-from pytest_crossmath.gating.comparison import check_comparable, differences, same_requests
+from pytest_crossmath.gating.comparison import (
+    check_comparable,
+    differences,
+    of_model,
+    same_requests,
+)
+from pytest_crossmath.inference.result import Result
+from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.record import read_record
 
 HELP = "measure how much repeated runs of one model differ"
@@ -37,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError("calibrate needs two or more runs of one model")
     runs = [read_record(path) for path in arguments.runs]
     check_json(arguments.json, read=arguments.runs)
-    results = [one_model(run) for run in runs]
+    results = [_one_model(run) for run in runs]
     told: dict[str, None] = {}
     for (one, first), (other, second) in pairwise(zip(runs, results, strict=True)):
         check_comparable(one, other)
@@ -67,3 +73,13 @@ def _table(churns: tuple[Churn, ...]) -> Iterator[str]:
     yield from tabulate(rows, headers=headers, disable_numparse=True).splitlines()
     yield "churn: share of problems whose outcome differs between two runs"
     yield "widest difference, noise: in points; by chance, 1 drop in 20 exceeds the noise"
+
+
+def _one_model(run: Run) -> tuple[Result, ...]:
+    """The results of a run of one model. Raises `ComparisonError` for a run of several."""
+    if len(run.models) != 1:
+        raise ComparisonError(
+            f"{run.name} holds results of {len(run.models)} models: calibrate needs runs of one"
+            " model"
+        )
+    return of_model(run.results, run.models[0])

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.cli.output import check_json, print_lines, write_json
-from pytest_crossmath.errors import ComparisonError, NoResultError
+from pytest_crossmath.errors import NoResultError
 from pytest_crossmath.files import split_pick
-from pytest_crossmath.gating.comparison import check_comparable, of_model
+from pytest_crossmath.gating.comparison import check_comparable
 from pytest_crossmath.gating.gatekeeper import Baseline, Gatekeeper
 from pytest_crossmath.gating.gates import check_gates, parse_gate
 from pytest_crossmath.gating.verdicts import any_fails
@@ -112,13 +112,3 @@ def _forms(run: Run) -> dict[str, set[Form]]:
     for result in run.results:
         found.setdefault(result.family or "", set()).add(result.form)
     return found
-
-
-def one_model(run: Run) -> tuple[Result, ...]:
-    """The results of a run of one model. Raises `ComparisonError` for a run of several."""
-    if len(run.models) != 1:
-        raise ComparisonError(
-            f"{run.name} holds results of {len(run.models)} models: calibrate needs runs of one"
-            " model"
-        )
-    return of_model(run.results, run.models[0])

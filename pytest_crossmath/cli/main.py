@@ -9,6 +9,7 @@ could not be measured, judged or written. A `CrossmathError` gives status 2, and
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import sys
@@ -81,17 +82,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Command = parsed.command
     try:
         with interrupt_on_sigterm():
-            return command.run(parsed)
+            status = command.run(parsed)
+        sys.stdout.flush()
     except CrossmathError as error:
         print(f"crossmath: {error.with_flags(partial(_flag, parsed))}", file=sys.stderr)
         return NO_RESULT if isinstance(error, NoResultError) else 2
     except KeyboardInterrupt:
         print("crossmath: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader is gone, as with `| head`. Discard what Python still writes while it exits.
+    except OSError as error:
+        if error.errno not in {errno.EPIPE, errno.ENOSPC}:
+            raise
+        # The reader is gone, as with `| head`, or the disk is full. Discard what Python still
+        # writes while it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        if error.errno == errno.ENOSPC:
+            print(f"crossmath: the output was not written: {error}", file=sys.stderr)
+        return NO_RESULT
+    return status
 
 
 def _flag(arguments: argparse.Namespace, setting: str) -> str:

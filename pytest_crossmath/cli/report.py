@@ -61,10 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         if (file := vars(arguments)[name]) is not None
     ]
     if not outputs:
-        raise OptionError(
-            "nothing to write: add -o FILE.html, --markdown FILE, --json OUT or"
-            " --model-card README.md"
-        )
+        flags = (f"--{writer.name}" for writer in WRITERS)
+        raise OptionError(f"nothing to write: add {', '.join(flags)}, --json or --model-card")
     runs = [read_record(path) for path in arguments.runs]
     suite, lines = suite_of(runs, arguments.suite) if asked else (None, [])
     require_apart(outputs)

@@ -20,12 +20,10 @@ _LEAST = 1e-3
 class Gambler:
     """Bets that a mean is above, or below, a figure."""
 
-    def __init__(
-        self, *, bound: float, above: float | None = None, below: float | None = None
-    ) -> None:
-        """`bound` is the worst possible value for this bet."""
-        self._sign = 1 if above is not None else -1
-        self._figure = above if above is not None else below or 0.0
+    def __init__(self, figure: float, *, sign: int, bound: float) -> None:
+        """A `sign` of 1 bets above, -1 below; `bound` is the worst possible value for this bet."""
+        self._sign = sign
+        self._figure = figure
         most = 1 / max(abs(self._figure - bound), _LEAST)
         self._stakes = [share * most for share in _BETS]
         self._money = [1 / len(_BETS)] * len(_BETS)

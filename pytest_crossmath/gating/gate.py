@@ -93,7 +93,7 @@ class Gate(ABC):
     family: str | None = None
     """The family of problems that it looks at; None for all of them."""
 
-    kind: ClassVar[str]
+    kind: ClassVar[str] = "figure"
     """Name of the kind in verdicts, which says what its figure is."""
     option: ClassVar[str]
     """The setting that takes it. Gates of the same setting are corrected for multiple testing."""
@@ -176,8 +176,8 @@ class Gate(ABC):
     def gamblers(self) -> tuple[Gambler, Gambler]:
         """For an early stop: one gambler bets that the limit is broken, one that it is kept."""
         return (
-            Gambler(above=self.limit, bound=-self.most),
-            Gambler(below=self.limit, bound=self.most),
+            Gambler(self.limit, sign=1, bound=-self.most),
+            Gambler(self.limit, sign=-1, bound=self.most),
         )
 
     @classmethod

@@ -66,7 +66,7 @@ class Share(Gate):
 
     def gamblers(self) -> tuple[Gambler, Gambler]:
         """A share breaks its limit from below."""
-        return Gambler(below=self.limit, bound=1.0), Gambler(above=self.limit, bound=0.0)
+        return Gambler(self.limit, sign=-1, bound=1.0), Gambler(self.limit, sign=1, bound=0.0)
 
     @classmethod
     def phrase(cls, figure: float, interval: Interval) -> str:
@@ -121,7 +121,7 @@ class Drop(Gate):
 
     def gamblers(self) -> tuple[Gambler, Gambler]:
         """As in the full run, it fails on a significant loss that is measured above the limit."""
-        return Gambler(above=0.0, bound=-self.most), Gambler(below=self.limit, bound=self.most)
+        return Gambler(0.0, sign=1, bound=-self.most), Gambler(self.limit, sign=-1, bound=self.most)
 
     @classmethod
     def detects(cls, limit: float, detectable: float) -> str:  # noqa: ARG003 - the drop includes it

@@ -73,7 +73,7 @@ class Engine:
         load: Callable[[], Backend],
         settings: Settings,
         cache: ModelCache | None = None,
-        on_result: Callable[[Result], None] = lambda _: None,
+        on_result: Callable[[Result], object] = lambda _: None,
     ) -> None:
         """`on_result` is called with every result as soon as it arrives."""
         self.name = name

@@ -106,9 +106,13 @@ def _parse(spec: str) -> ModelSpec:
     for scheme in _schemes():
         if target and prefix and scheme.prefix == prefix:
             return scheme.parse(target)
-    for scheme in _schemes():
+    # A name of ours first, whatever folders there are; then whatever else is there.
+    for scheme in sorted(_schemes(), key=lambda scheme: spec not in scheme.names):
         if (found := scheme.named(spec)) is not None:
             return found
+    for scheme in _schemes():
+        if (message := scheme.missing(spec)) is not None:
+            raise ModelError(message)
     close = difflib.get_close_matches(spec.casefold(), list(model_names()), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
     raise ModelError(

@@ -58,6 +58,10 @@ class Scheme(ABC):
         """
         return None
 
+    def missing(self, text: str) -> str | None:  # noqa: ARG002 - most have nothing to look for
+        """What to say of a text that no scheme knows, if it looks like one of these; else None."""
+        return None
+
     def check(self, spec: ModelSpec) -> None:  # noqa: B027 - most have nothing to check
         """Raise `ModelError` for any mistake that can be found without loading the model."""
 
@@ -75,10 +79,10 @@ class Scheme(ABC):
     def identify(
         self,
         spec: ModelSpec,  # noqa: ARG002 - not cached
-        settings: Settings,  # noqa: ARG002
-        digests: Digests,  # noqa: ARG002
+        settings: Settings,  # noqa: ARG002 - not cached
+        digests: Digests,  # noqa: ARG002 - not cached
         *,
-        loaded: bool,  # noqa: ARG002
+        loaded: bool,  # noqa: ARG002 - not cached
     ) -> str | None:
         """A text, for the cache, that is equal for two models exactly if they respond alike.
 

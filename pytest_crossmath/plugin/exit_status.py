@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_crossmath.errors import BackendError, ModelError
+from pytest_crossmath.errors import ModelError, NoResultError
 
 NO_RESULT = 6
 """Something that was requested could not be measured, judged or written."""
@@ -31,7 +31,7 @@ class NoMeasurement(pytest.fail.Exception):  # type: ignore[misc,name-defined]
 
 
 # A test may also call the model directly.
-NO_MEASUREMENT = (NoMeasurement, ModelError, BackendError)
+NO_MEASUREMENT = (NoMeasurement, ModelError, NoResultError)
 """Exceptions after which a test has no measurement."""
 
 

@@ -38,6 +38,7 @@ from pytest_crossmath.plugin.exit_status import (
     mark_unmeasured,
 )
 from pytest_crossmath.plugin.items import (
+    TEST,
     BuiltinModule,
     has_unused_snapshots,
     hide_from_syrupy,
@@ -285,29 +286,39 @@ class CollectorRole(Session):
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
         """Judge the gates, write the requested files, and set the final exit status."""
         self.progress.clear()
+        unwritten: list[str] = []
         note = None
         if self.snapshots is not None:
-            self.snapshots.finish()
+            try:
+                self.snapshots.finish()
+            except OSError as error:
+                unwritten.append(f"snapshots were not written: {error}")
             note = SnapshotNote(list(self.snapshots.lines()), self.snapshots.to_json())
         self.report = self.collector.finish(note, self.troubles())
-        yield
+        try:
+            yield
+        except OSError as error:
+            # syrupy, or another plugin that writes a file at the end.
+            unwritten.append(f"a file was not written: {error}")
         # Only now: syrupy combines its own status with the one that it was given.
-        self._set_exit_status(session)
+        self._set_exit_status(session, unwritten)
 
-    def _set_exit_status(self, session: pytest.Session) -> None:
+    def _set_exit_status(self, session: pytest.Session, unwritten: Sequence[str]) -> None:
         """Set a status that tells worse from broken; by now pytest has set its own."""
         if session.config.option.collectonly or has_unused_snapshots(session.config):
             return
-        status = exit_status(
+        # More than the failures where a test expects to fail, fewer where it was skipped.
+        missing = max(self.unmeasured, self.collector.errors)
+        unknown = [*self.collector.unknown, *unwritten]
+        if missing:
+            unknown.insert(0, f"{missing} measurement{'s' if missing > 1 else ''} missing")
+        session.exitstatus = exit_status(
             session.exitstatus, failed=session.testsfailed, unmeasured=self.unmeasured,
-            is_worse=self.collector.is_worse, unknown=bool(self.collector.unknown),
+            is_worse=self.collector.is_worse, unknown=bool(unknown),
             has_gates=bool(self.run.gates),
         )  # fmt: skip
-        if status == NO_RESULT:
-            plural = "" if self.unmeasured == 1 else "s"
-            tests = [f"{self.unmeasured} test{plural} without a measurement"]
-            self.unknown = [*(tests if self.unmeasured else []), *self.collector.unknown]
-        session.exitstatus = status
+        if session.exitstatus == NO_RESULT:
+            self.unknown = unknown
 
     def troubles(self) -> list[str]:
         """What went wrong with the cache, in lines."""
@@ -442,8 +453,10 @@ class Controller(CollectorRole):
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
         """A worker died while it ran a test: nothing was measured there."""
         for model, request in self.plan.find([crashitem]):
-            mark_unmeasured(report)
-            self.collector.add(failed(model, request, "the worker died"))
+            is_new = self.collector.add(failed(model, request, "the worker died"))
+            # A test of the user's own may have had its response, and failed for its own reasons.
+            if is_new or crashitem.startswith(TEST):
+                mark_unmeasured(report)
 
     @cached_property
     def _gpus(self) -> GpuAssignment:
@@ -452,7 +465,8 @@ class Controller(CollectorRole):
         return GpuAssignment([] if by_hand else visible_gpus())
 
     def _handed_out(self, ids: Sequence[str], workers: int) -> Scopes:
-        self.plan_results(list(self.plan.find(ids)))
+        with usage_errors():
+            self.plan_results(list(self.plan.find(ids)))
         return self.plan.stretches(ids, workers)
 
 

@@ -63,7 +63,7 @@ class Outbox:
 class Inbox:
     """In the controller: what arrives from the workers."""
 
-    def __init__(self, add: Callable[[Result | Transcript], None]) -> None:
+    def __init__(self, add: Callable[[Result | Transcript], object]) -> None:
         """`add` is called with every line of the record."""
         self._add = add
         self.troubles: dict[str, None] = {}

@@ -45,7 +45,10 @@ _SPARK = 40
 
 
 def write(document: Document) -> str:
-    """The page of a run, next to the runs that it is compared with. Raises `RecordError`."""
+    """The page of a run, next to the runs that it is compared with.
+
+    Raises `RecordError`, and `FamilyError` for a problem that cannot be shown.
+    """
     reports = [*document.earlier(), document.report.with_texts()]
     return page(reports, document.suite, document.notes)
 

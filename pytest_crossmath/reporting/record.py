@@ -13,7 +13,7 @@ import platform
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -148,22 +148,23 @@ def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """The fields of a record's first line that are used; all of them may be missing."""
+    """The fields of the first line that readers rely on; each may be missing."""
 
-    suite: dict[str, Any] | None = None
-    models: dict[str, dict[str, Any]] | None = None
-    settings: dict[str, Any] | None = None
-    versions: dict[str, Any] | None = None
-    modalities: list[str] | None = None
-    styles: list[str] | None = None
+    suite: dict[str, Any] = field(default_factory=dict)
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, Any] = field(default_factory=dict)
+    modalities: list[str] = field(default_factory=list)
+    styles: list[str] = field(default_factory=list)
+    samples: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class _Summary:
-    """The fields of the last line that are used."""
+    """The fields of the last line that readers rely on; each may be missing."""
 
-    gates: list[dict[str, Any]] | None = None
-    stopped_early: dict[str, Any] | None = None
+    gates: list[dict[str, Any]] = field(default_factory=list)
+    stopped_early: dict[str, Any] = field(default_factory=dict)
 
 
 def _checked_header(fields: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -35,7 +35,7 @@ class Asker:
         root: Path,
         digests: Digests,
         *,
-        keep: Callable[[Result | Transcript], None],
+        keep: Callable[[Result | Transcript], object],
         is_over: Callable[[str], bool],
         loading: Callable[[str], AbstractContextManager[object]] = lambda _: nullcontext(),
     ) -> None:

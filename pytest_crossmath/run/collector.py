@@ -33,6 +33,7 @@ from pytest_crossmath.run.config import RunConfig
 from pytest_crossmath.run.header import planned_header, record_header
 from pytest_crossmath.run.outputs import check_files, write_files
 from pytest_crossmath.tasks.request import Request
+from pytest_crossmath.tasks.score import Outcome
 
 THIS_RUN = "this run"
 """What messages call a run without a record."""
@@ -98,10 +99,10 @@ class Collector:
             check_writable(self._config.record)
         check_files(self._config)
 
-    def add(self, line: Result | Transcript) -> None:
+    def add(self, line: Result | Transcript) -> bool:
         """Add a line to the record, but only once: after a crash, a request may be repeated.
 
-        A measurement replaces an error, as when a test is rerun.
+        A measurement replaces an error, as when a test is rerun. Returns whether it was added.
         """
         known: dict[ResultId, Any] = (
             self._results if isinstance(line, Result) else self._transcripts
@@ -110,12 +111,18 @@ class Collector:
         if before is not None and not (
             isinstance(line, Result) and isinstance(before, Result) and replaces(before, line)
         ):
-            return
+            return False
         # The text is in the record; the texts of a long run would fill the memory.
         known[line.id] = replace(line, response="")
         self._open_record().append(line)
         if isinstance(line, Result):
             self._arrived(line)
+        return True
+
+    @property
+    def errors(self) -> int:
+        """How many requests have no measurement."""
+        return sum(result.outcome is Outcome.ERROR for result in self._results.values())
 
     def is_over(self, model: str) -> bool:
         """Whether a model has been stopped."""

@@ -1,4 +1,4 @@
-"""The plan of a run: every request that it may make, built once, and which of them run together.
+"""The plan of a run: the requests that it may make, each built once, and what runs together.
 
 ::
 

@@ -12,6 +12,7 @@ from pytest_crossmath.gating.gate import Word
 from pytest_crossmath.gating.gates import parse_gate
 from pytest_crossmath.gating.kinds import Drop
 from pytest_crossmath.gating.verdicts import Evidence, Verdict, decided, judge
+from pytest_crossmath.reporting.gates import detects, measured
 from pytest_crossmath.tasks.task import Form
 from tests.gating.made_up import results
 
@@ -217,3 +218,12 @@ def test_a_gate_never_turns_for_the_worse_when_more_is_solved(limit: float, prob
     for (lost, gained), here in words.items():
         assert words.get((lost - 1, gained), here) >= here
         assert words.get((lost, gained + 1), here) >= here
+
+
+def test_a_kind_of_a_later_version_is_shown() -> None:
+    """A record may hold a verdict of a kind that this version does not have."""
+    evidence = Evidence(results(text="1" * 30, image="0" * 30))
+    fields = verdict("max-gap", "image:5%", evidence).to_json() | {"kind": "consistency"}
+    later = Verdict.from_json(fields)
+    assert measured(later).startswith("figure +100.0 (")
+    assert detects(later).startswith("figure +")

@@ -22,9 +22,6 @@ GATE = ("--crossmath-fail-under=text:50%",)
 BREAKS = """
 import pytest
 
-from pytest_crossmath.cli.main import main
-from tests.integration.workers import HERE, TWO, WORKERS, WORKERS_NIGHTLY
-
 @pytest.fixture
 def breaks():
     yield
@@ -205,7 +202,7 @@ def test_a_worker_that_dies(pytester: pytest.Pytester, replay: Callable[..., str
         "--crossmath-limit=3", "-n2",
     )  # fmt: skip
     assert result.ret == 6
-    result.stdout.fnmatch_lines(["crossmath: nothing is known to be worse, but: 1 test without*"])
+    result.stdout.fnmatch_lines(["crossmath: nothing is known to be worse, but: 1 measurement*"])
 
 
 def test_a_run_that_a_scheduler_ends(pytester: pytest.Pytester, replay: Callable[..., str]) -> None:
@@ -284,3 +281,63 @@ def test_a_command_that_a_scheduler_ends(tmp_path: Path) -> None:
     _, said = run.communicate(timeout=60)
     assert run.returncode == 130
     assert said.endswith("crossmath: interrupted\n")
+
+
+@WORKERS_NIGHTLY
+def test_a_test_that_expects_to_fail(
+    pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
+) -> None:
+    """A missing measurement is missing, whatever the user's test makes of it."""
+    pytester.makepyfile("import pytest\n@pytest.mark.xfail\ndef test_it(crossmath_score): assert 0")
+    result = pytester.runpytest(
+        "test_a_test_that_expects_to_fail.py", f"--crossmath-model={replay(text='1-')}",
+        "--crossmath-modality=text", "--crossmath-limit=2", *workers,
+    )  # fmt: skip
+    result.assert_outcomes(xfailed=2)
+    assert result.ret == 6
+
+
+def test_a_crash_after_a_measurement_is_the_tests_own(
+    pytester: pytest.Pytester, replay: Callable[..., str]
+) -> None:
+    """A user's test that had its response, and then kills its worker, fails for its own reasons."""
+    pytester.makepyfile("import os\ndef test_it(crossmath_score): os._exit(1)")
+    result = pytester.runpytest_subprocess(
+        "test_a_crash_after_a_measurement_is_the_tests_own.py",
+        f"--crossmath-model={replay(text='1')}", "--crossmath-modality=text",
+        "--crossmath-limit=1", "-n2",
+    )  # fmt: skip
+    assert result.ret == 1
+
+
+def test_a_snapshot_that_cannot_be_written(
+    pytester: pytest.Pytester, replay: Callable[..., str]
+) -> None:
+    """Syrupy writes at the end: its error is a line, and the table is there."""
+    pytester.makeconftest(
+        "import shutil, pathlib\n"
+        "def pytest_runtest_teardown():\n"
+        "    folder = pathlib.Path('__snapshots__/crossmath/mini')\n"
+        "    if folder.is_dir():\n"
+        "        shutil.rmtree(folder)\n"
+        "        folder.write_text('')\n"
+    )
+    result = pytester.runpytest(
+        "crossmath", f"--crossmath-model={replay(text='1')}", "--crossmath-modality=text",
+        "--crossmath-limit=1", "--snapshot-update",
+    )  # fmt: skip
+    assert result.ret == 6
+    result.stdout.fnmatch_lines(["crossmath: nothing is known to be worse, but: a file was not*"])
+    assert "crossmath: modality gap" in result.stdout.str()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_a_command_whose_output_is_lost() -> None:
+    """As with `crossmath models > /dev/full`."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest_crossmath.cli.main", "models"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 3
+    assert done.stderr.startswith("crossmath: the output was not written: ")

@@ -244,3 +244,13 @@ def test_the_digest_follows_the_weights(checkpoint: Path, tmp_path: Path) -> Non
     assert weights_digest(parse_spec(str(moved)), Digests()) == before
     (moved / "model.safetensors").write_bytes(WHOLE[:-1] + b"5")
     assert weights_digest(parse_spec(str(moved)), Digests()) != before
+
+
+def test_our_own_names_win_over_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder called `reference` or `llava` is written ./reference."""
+    monkeypatch.chdir(tmp_path)
+    for name, kind in (("reference", "reference"), ("llava", "hub"), ("pocket", "local")):
+        (tmp_path / name).mkdir()
+        assert parse_spec(name).kind == kind
+        assert parse_spec(name).target != name or kind == "reference"
+        assert parse_spec(f"./{name}").target == f"./{name}"

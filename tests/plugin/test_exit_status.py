@@ -38,4 +38,8 @@ def test_worse_is_told_from_broken(
         unknown="unknown" in known, has_gates="gates" in known,
     )  # fmt: skip
     assert status == after
+
+
+def test_no_result_is_a_status_of_its_own() -> None:
+    """Other tools rely on the number."""
     assert NO_RESULT == 6

@@ -193,6 +193,10 @@ def test_a_sample_counts_once(tmp_path: Path) -> None:
         (1, "{}", ":1: not a line of a run record: the field 'type' is missing"),
         (1, '{"type": "result"}', ":1: not a line of a run record"),
         (1, '{"type": "run", "schema": 99}', ":1: not a line of a run record: schema 99"),
+        *(
+            (1, f'{{"type": "run", "schema": 1, "{name}": null}}', f"the field '{name}'")
+            for name in ("suite", "models", "settings", "versions", "modalities", "styles")
+        ),
         (1, '{"type": "run", "schema": 1, "suite": 5}', ":1: not a line of a run record"),
         (
             1,

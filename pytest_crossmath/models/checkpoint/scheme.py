@@ -64,11 +64,13 @@ class CheckpointScheme(Scheme):
             if not Path(text).is_dir():
                 raise ModelError(f"{text} is a file; a model is a checkpoint directory")
             return ModelSpec(Path(text).resolve().name, LOCAL, text)
-        if HUB_ID.fullmatch(text) and not text.startswith("."):
-            raise ModelError(f"there is no directory {text}; for a Hub repository write hf:{text}")
-        if "/" in text or text.startswith("."):
-            raise ModelError(f"there is no directory {text}")
         return None
+
+    def missing(self, text: str) -> str | None:
+        """A directory, or a repository without its prefix."""
+        if HUB_ID.fullmatch(text) and not text.startswith("."):
+            return f"there is no directory {text}; for a Hub repository write hf:{text}"
+        return f"there is no directory {text}" if "/" in text or text.startswith(".") else None
 
     def check(self, spec: ModelSpec) -> None:
         """Raise `ModelError` for a missing package, and for any defect of a folder."""
