@@ -286,22 +286,14 @@ class CollectorRole(Session):
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
         """Judge the gates, write the requested files, and set the final exit status."""
         self.progress.clear()
-        unwritten: list[str] = []
         note = None
         if self.snapshots is not None:
-            try:
-                self.snapshots.finish()
-            except OSError as error:
-                unwritten.append(f"snapshots were not written: {error}")
+            self.snapshots.finish()
             note = SnapshotNote(list(self.snapshots.lines()), self.snapshots.to_json())
         self.report = self.collector.finish(note, self.troubles())
-        try:
-            yield
-        except OSError as error:
-            # syrupy, or another plugin that writes a file at the end.
-            unwritten.append(f"a file was not written: {error}")
-        # Only now: syrupy combines its own status with the one that it was given.
-        self._set_exit_status(session, unwritten)
+        yield
+        # Only now: syrupy writes, and combines its own status with the one that it was given.
+        self._set_exit_status(session, self.unwritten())
 
     def _set_exit_status(self, session: pytest.Session, unwritten: Sequence[str]) -> None:
         """Set a status that tells worse from broken; by now pytest has set its own."""
@@ -323,6 +315,10 @@ class CollectorRole(Session):
     def troubles(self) -> list[str]:
         """What went wrong with the cache, in lines."""
         raise NotImplementedError
+
+    def unwritten(self) -> list[str]:
+        """Why snapshots could not be written, in lines."""
+        return self.snapshots.unwritten if self.snapshots is not None else []
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the report."""
@@ -404,10 +400,11 @@ class Worker(AskerRole):
         """Attach the results that have arrived since the last report."""
         self.outbox.attach(report)
 
-    @pytest.hookimpl(tryfirst=True)  # before xdist sends the last message
+    @pytest.hookimpl(trylast=True)  # after syrupy has written; xdist sends it later still
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Send the results that no report carried."""
-        last = self.outbox.last_word(self.asker.close())
+        """Send the results that no report carried, and what went wrong."""
+        unwritten = self.snapshots.unwritten if self.snapshots is not None else []
+        last = self.outbox.last_word(self.asker.close(), unwritten)
         session.config.workeroutput.update(last)  # type: ignore[attr-defined]  # set by xdist
 
 
@@ -429,6 +426,10 @@ class Controller(CollectorRole):
     def troubles(self) -> list[str]:
         """What went wrong with the caches of the workers."""
         return list(self.inbox.troubles)
+
+    def unwritten(self) -> list[str]:
+        """Those of the workers, too."""
+        return list(dict.fromkeys([*super().unwritten(), *self.inbox.unwritten]))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,8 @@ class OutcomeExtension(AbstractSyrupyExtension):
     ) -> None:
         """Write some lines of a file and leave the others unchanged."""
         fresh = dict(parse_line(str(snapshot.data)) for snapshot in snapshot_collection)
-        _rewrite(Path(snapshot_collection.location), lambda entries: {**entries, **fresh})
+        with _noting_failures():
+            _rewrite(Path(snapshot_collection.location), lambda entries: {**entries, **fresh})
 
     def delete_snapshots(self, *, snapshot_location: str, snapshot_names: set[str]) -> None:
         """Remove lines from a file, and the file itself with its last line."""
@@ -173,6 +174,7 @@ class Snapshots:
             config.rootpath / config.option.snapshot_dirname / FOLDER / _file_name(suite.name)
         )
         _entries.cache_clear()
+        _unwritten.clear()
         self._entries = {model: read_snapshot(self._file(model)) for model in models}
         self._counts: dict[str, Counter[SnapshotChange]] = {}
         self._ran: dict[str, set[str]] = {}
@@ -219,11 +221,17 @@ class Snapshots:
         self._counts.setdefault(model, Counter())[SnapshotChange(what)] += 1
         self._ran.setdefault(model, set()).add(problem)
 
+    @property
+    def unwritten(self) -> list[str]:
+        """Why snapshots could not be written, in lines."""
+        return list(_unwritten)
+
     def finish(self) -> None:
         """If an update was requested, remove unused lines, as syrupy does for other snapshots."""
         for model in filter(self._is_cleaned, self._counts):
             if gone := self._unused(model):
-                _rewrite(self._file(model), partial(_without, gone=gone))
+                with _noting_failures():
+                    _rewrite(self._file(model), partial(_without, gone=gone))
                 cleanup_snapshot_write_sidecars(self._file(model))
 
     def lines(self) -> Iterator[str]:
@@ -294,6 +302,19 @@ def _rewrite(file: Path, edit: Callable[[Entries], Entries]) -> None:
         _, temporary = snapshot_write_sidecar_paths(file)
         temporary.write_text(format_snapshot(entries), encoding="utf-8", newline="\n")
         replace_atomic(temporary, file)
+
+
+# syrupy writes at the very end, from a class method, and an error there would end pytest's summary.
+_unwritten: dict[str, None] = {}
+
+
+@contextmanager
+def _noting_failures() -> Iterator[None]:
+    """Note why a file could not be written, for the end of the run."""
+    try:
+        yield
+    except OSError as error:
+        _unwritten[f"a snapshot was not written: {error}"] = None
 
 
 def _without(entries: Entries, gone: frozenset[RequestId]) -> Entries:

@@ -33,6 +33,9 @@ _RESULTS = "crossmath_results"
 _TROUBLES = "crossmath_troubles"
 """Field of worker output: what went wrong with the cache of the worker."""
 
+_UNWRITTEN = "crossmath_unwritten"
+"""The key of a worker's final output for snapshots that it could not write."""
+
 
 class Outbox:
     """In a worker: the lines of the record that wait to be sent to the controller."""
@@ -50,9 +53,11 @@ class Outbox:
         if self._fresh:
             setattr(report, _RESULTS, self._take())
 
-    def last_word(self, troubles: Sequence[str]) -> dict[str, Any]:
-        """The lines that no report has carried, for the output of the worker."""
-        return {_RESULTS: self._take(), _TROUBLES: list(troubles)}
+    def last_word(self, troubles: Sequence[str], unwritten: Sequence[str]) -> dict[str, Any]:
+        """The lines that no report has carried, and what went wrong, for the worker's output."""
+        return {
+            _RESULTS: self._take(), _TROUBLES: list(troubles), _UNWRITTEN: list(unwritten),
+        }  # fmt: skip
 
     def _take(self) -> list[dict[str, Any]]:
         fresh = [line.to_json() for line in self._fresh]
@@ -68,6 +73,8 @@ class Inbox:
         self._add = add
         self.troubles: dict[str, None] = {}
         """What went wrong with the workers' caches, without duplicates."""
+        self.unwritten: dict[str, None] = {}
+        """Why workers could not write snapshots, without duplicates."""
 
     def take(self, report: pytest.TestReport) -> None:
         """Take the lines that a report carries."""
@@ -77,6 +84,7 @@ class Inbox:
         """Take the final output of a worker."""
         self._take(said.get(_RESULTS, ()))
         self.troubles.update(dict.fromkeys(said.get(_TROUBLES, ())))
+        self.unwritten.update(dict.fromkeys(said.get(_UNWRITTEN, ())))
 
     def _take(self, lines: Iterable[Mapping[str, Any]]) -> None:
         for fields in lines:

@@ -310,24 +310,23 @@ def test_a_crash_after_a_measurement_is_the_tests_own(
     assert result.ret == 1
 
 
+@WORKERS_NIGHTLY
 def test_a_snapshot_that_cannot_be_written(
-    pytester: pytest.Pytester, replay: Callable[..., str]
+    pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
 ) -> None:
     """Syrupy writes at the end: its error is a line, and the table is there."""
     pytester.makeconftest(
-        "import shutil, pathlib\n"
-        "def pytest_runtest_teardown():\n"
-        "    folder = pathlib.Path('__snapshots__/crossmath/mini')\n"
-        "    if folder.is_dir():\n"
-        "        shutil.rmtree(folder)\n"
-        "        folder.write_text('')\n"
+        "import errno\n"
+        "import pytest_crossmath.plugin.snapshots as snapshots\n"
+        "def full(*paths): raise OSError(errno.ENOSPC, 'No space left on device')\n"
+        "snapshots.replace_atomic = full\n"
     )
-    result = pytester.runpytest(
+    result = pytester.runpytest_subprocess(
         "crossmath", f"--crossmath-model={replay(text='1')}", "--crossmath-modality=text",
-        "--crossmath-limit=1", "--snapshot-update",
+        "--crossmath-limit=1", "--snapshot-update", *workers,
     )  # fmt: skip
     assert result.ret == 6
-    result.stdout.fnmatch_lines(["crossmath: nothing is known to be worse, but: a file was not*"])
+    result.stdout.fnmatch_lines(["crossmath: nothing is known to be worse, but: a snapshot was*"])
     assert "crossmath: modality gap" in result.stdout.str()
 
 
