@@ -100,7 +100,9 @@ def require_writable(file: Path, read: Iterable[Path | None], what: str) -> None
 def write_output(file: Path, text: str, what: str) -> None:
     """Write an output, replacing any old one. Raises `OutputError`; `what` says which it is."""
     try:
-        file.write_text(text, encoding="utf-8", newline="\n")
+        # A model's name or response may hold half of a surrogate pair, which is not UTF-8.
+        plain = text.encode("utf-8", "replace").decode("utf-8")
+        file.write_text(plain, encoding="utf-8", newline="\n")
     except OSError as error:
         raise OutputError(f"{what}: not written: {error}") from None
 

@@ -33,6 +33,7 @@ from pytest_crossmath.cli import (
 )
 from pytest_crossmath.errors import CrossmathError, NoResultError
 from pytest_crossmath.signals import interrupt_on_sigterm
+from pytest_crossmath.text import without_controls
 
 NO_RESULT = 3
 """Exit status if something could not be measured, judged or written, and nothing is worse."""
@@ -85,7 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = command.run(parsed)
         sys.stdout.flush()
     except CrossmathError as error:
-        print(f"crossmath: {error.with_flags(partial(_flag, parsed))}", file=sys.stderr)
+        message = without_controls(error.with_flags(partial(_flag, parsed)))
+        print(f"crossmath: {message}", file=sys.stderr)
         return NO_RESULT if isinstance(error, NoResultError) else 2
     except KeyboardInterrupt:
         print("crossmath: interrupted", file=sys.stderr)

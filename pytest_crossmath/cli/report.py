@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.cli.output import print_lines, write_json
-from pytest_crossmath.errors import OptionError, SuiteError
+from pytest_crossmath.errors import OptionError, OutputError, SuiteError
 from pytest_crossmath.files import relative, require_apart, require_writable, write_output
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.model_card import write_card
 from pytest_crossmath.reporting.record import read_record
 from pytest_crossmath.reporting.report import side_by_side
 from pytest_crossmath.reporting.summary import summarize_run
-from pytest_crossmath.reporting.writers import WRITERS, Document
+from pytest_crossmath.reporting.writers import WRITERS, Document, Writer
 from pytest_crossmath.tasks.suite import Suite, load_suite
 
 HELP = "turn run records into an HTML page"
@@ -68,21 +70,41 @@ def run(arguments: argparse.Namespace) -> int:
     require_apart(outputs)
     for what, file in outputs:
         require_writable(file, [*arguments.runs, suite.file if suite else None], what)
+    carded = _one_model(runs, arguments.model) if arguments.model_card else None
+    unwritten: list[OutputError] = []
+
+    def attempt(write: Callable[[], str | None]) -> None:
+        """Write one output; the others are written even if it fails."""
+        try:
+            if line := write():
+                lines.append(line)
+        except OutputError as error:
+            unwritten.append(error)
+
     if asked:
         (*earlier, report), notes = side_by_side(runs)
         document = Document(
             report, suite, lambda: [one.with_texts() for one in earlier], [*lines, *notes]
         )
         for writer, file in asked.items():
-            write_output(file, writer.write(document), f"--{writer.name}")
-            lines = [*lines, f"report: {relative(file)}"]
-    if arguments.model_card:
-        run, model = _one_model(runs, arguments.model)
-        count = write_card(arguments.model_card, run, model)
-        lines.append(f"model card: {relative(arguments.model_card)}, {count} figures of {model}")
+            attempt(partial(_write_report, writer, file, document))
+    if carded is not None:
+        attempt(partial(_write_card, arguments.model_card, *carded))
+    attempt(partial(write_json, arguments.json, {"runs": [_figures(run) for run in runs]}))
     print_lines(lines)
-    write_json(arguments.json, {"runs": [_figures(run) for run in runs]})
+    if unwritten:
+        raise unwritten[0]
     return 0
+
+
+def _write_report(writer: Writer, file: Path, document: Document) -> str:
+    write_output(file, writer.write(document), f"--{writer.name}")
+    return f"report: {relative(file)}"
+
+
+def _write_card(file: Path, run: Run, model: str) -> str:
+    count = write_card(file, run, model)
+    return f"model card: {relative(file)}, {count} figures of {model}"
 
 
 def _one_model(runs: list[Run], wanted: str | None) -> tuple[Run, str]:

@@ -19,8 +19,8 @@ from pytest_crossmath.gating.gate import Gate
 from pytest_crossmath.gating.kinds import GATES
 from pytest_crossmath.tasks.task import Form, Modality
 
-_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)\s*%")
-_FRACTION = re.compile(r"[01]?\.\d{1,6}|0")
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
+_FRACTION = re.compile(r"[01]?\.[0-9]{1,6}|0")
 
 
 def parse_gate(option: str, text: str) -> Gate:

@@ -82,7 +82,10 @@ class Result:
             raise ValueError(f"the field 'modality': {result.modality!r:.40} is not a modality")
         if result.outcome is Outcome.PENDING:
             raise ValueError("the field 'outcome': a pending request has no result")
-        if min(result.sample, result.new_tokens) < 0 or not isfinite(result.seconds):
+        if result.outcome is Outcome.SOLVED and not all(result.right):
+            raise ValueError("the fields 'outcome' and 'right' contradict each other")
+        numbers = (result.sample, result.new_tokens, result.seconds)
+        if not all(isfinite(number) and number >= 0 for number in numbers):
             raise ValueError(
                 "the fields 'sample', 'new_tokens' and 'seconds' must not be negative or infinite"
             )

@@ -47,7 +47,7 @@ def parse_spec(text: str) -> ModelSpec:
     directory or file that does not exist.
     """
     given = _NAMED.fullmatch(text.strip())
-    name, spec = (given["name"], given["spec"]) if given else (None, text.strip())
+    name, spec = (given["name"], given["spec"].strip()) if given else (None, text.strip())
     found = _parse(spec)
     return replace(found, name=name or re.sub(r"[^\w.+-]+", "-", found.name, flags=re.ASCII))
 

@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,7 @@ def read_responses(file: Path) -> Iterator[SavedResponse]:
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            record = parse_fields(dict[str, Any], json.loads(line))
             kind = record.get("type", "result")
             if kind in {"result", "transcript"} and record.get("outcome") != Outcome.ERROR:
                 yield _parse(record)
@@ -209,6 +210,11 @@ def _parse(record: Mapping[str, Any]) -> SavedResponse:
         if transcribes:
             fields |= {"text": record["transcript"]}
     line = parse_fields(_Line, fields)
+    numbers = (line.sample, line.new_tokens, line.seconds)
+    if not all(isfinite(number) and number >= 0 for number in numbers):
+        raise ValueError(
+            "the fields 'sample', 'new_tokens' and 'seconds' must not be negative or infinite"
+        )
     finish = _FINISH.get(line.outcome, Finish.STOP) if line.outcome else Finish.STOP
     response = Response(line.text, finish, int(line.new_tokens), line.seconds)
     form = Form(line.modality, line.style if line.modality.shows_image else None)

@@ -62,6 +62,7 @@ from pytest_crossmath.run.plan import FormSample, Plan, Scopes
 from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.score import Score
 from pytest_crossmath.tasks.task import Task
+from pytest_crossmath.text import without_controls
 
 if TYPE_CHECKING:
     from pytest_crossmath.plugin.snapshots import Snapshots
@@ -99,7 +100,7 @@ def usage_errors() -> Iterator[None]:
     try:
         yield
     except CrossmathError as error:
-        raise pytest.UsageError(f"crossmath: {error}") from None
+        raise pytest.UsageError(f"crossmath: {without_controls(str(error))}") from None
 
 
 class Session:

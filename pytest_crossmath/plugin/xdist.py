@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.transcript import Transcript, parse_line
@@ -110,12 +110,22 @@ def make_scheduler(
             return self._scopes[nodeid]
 
         def remove_node(self, node: Any) -> str | None:
-            crashed: str | None = super().remove_node(node)
-            if crashed is not None:
-                # xdist would give the test that killed this worker to the next one.
-                for unit in (self.workqueue, *self.assigned_work.values()):
-                    if crashed in unit.get(self._scopes[crashed], {}):
-                        unit[self._scopes[crashed]][crashed] = True
+            workload = self.assigned_work[node]
+            pending: list[str] = [
+                id for unit in workload.values() for id, is_done in unit.items() if not is_done
+            ]
+            if not pending:
+                return cast("str | None", super().remove_node(node))
+            # xdist would give the test that killed this worker to the next one. It would also hand
+            # out again what is done, and wait for ever for a report on it.
+            crashed = pending[0]
+            workload[self._scopes[crashed]][crashed] = True
+            del self.assigned_work[node]
+            self.workqueue.update(
+                {scope: unit for scope, unit in workload.items() if not all(unit.values())}
+            )
+            for other in self.assigned_work:
+                self._reschedule(other)
             return crashed
 
     # xdist orders scopes by size by default. The stretches of several models would alternate,

@@ -87,7 +87,7 @@ def read_record(path: Path, *, texts: bool = False) -> Run:
             fields = json.loads(line)
             kind = fields["type"]
             if kind == "run" or header is None:
-                header = _checked_header(fields)
+                header = _checked_header(fields, header)
             elif kind == "summary":
                 summary = _checked_summary(fields)
             elif kind == "result":
@@ -147,16 +147,26 @@ def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Suite:
+    """The fields of a header's suite that readers rely on."""
+
+    name: str | None = None
+    digest: str | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class _Header:
     """The fields of the first line that readers rely on; each may be missing."""
 
-    suite: dict[str, Any] = field(default_factory=dict)
+    suite: _Suite = field(default_factory=_Suite)
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, Any] = field(default_factory=dict)
     modalities: list[str] = field(default_factory=list)
     styles: list[str] = field(default_factory=list)
-    samples: int = 1
+    samples: int | None = None
+    instruction: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +177,12 @@ class _Summary:
     stopped_early: dict[str, Any] = field(default_factory=dict)
 
 
-def _checked_header(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+def _checked_header(
+    fields: Mapping[str, Any], before: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
     """The first line, with its fields checked. Raises `ValueError` or `KeyError`."""
+    if before is not None:
+        raise ValueError("another run begins here: keep each record in a file of its own")
     if fields["type"] != "run":
         raise ValueError("the first line does not say what was run")
     if fields["schema"] != SCHEMA:

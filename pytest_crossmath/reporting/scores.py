@@ -69,7 +69,8 @@ def score_saved(suite: Suite, responses: Iterable[SavedResponse]) -> tuple[FormS
     last one counts, as in a file that was appended to.
     """
     tasks = {task.id: task for task in suite.tasks}
-    saved = [response for response in responses if response.id.task in tasks]
+    # What a model copied from a picture is not an answer.
+    saved = [one for one in responses if one.id.task in tasks and not one.id.transcribes]
     several = len({one.id.form.style for one in saved if one.id.form.style}) > 1
     runs: dict[tuple[str, Form], dict[int, dict[str, Score]]] = {}
     repeated: Counter[tuple[str, Form]] = Counter()

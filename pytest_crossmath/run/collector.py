@@ -148,8 +148,11 @@ class Collector:
         if self._flags is not None:
             self._flags.cleanup()
         if not self._results:
-            unjudged = [f"{gate} was not judged" for gate in self._config.gates]
-            self.unknown = tuple(unjudged)
+            named = [*self._config.files, *(["record"] if self._config.record else [])]
+            self.unknown = (
+                *(f"{gate} was not judged" for gate in self._config.gates),
+                *(f"there was nothing to write for --crossmath-{name}" for name in named),
+            )
             return None
         report = self._report(snapshots or SnapshotNote(), troubles)
         self._open_record().finish(self._last_line(report, snapshots))

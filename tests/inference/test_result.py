@@ -136,3 +136,15 @@ def test_fields_of_later_versions_are_left_out() -> None:
     """An older plugin reads what a newer one wrote."""
     result = failed("m", REQUEST, "")
     assert Result.from_json({**result.to_json(), "logprob": 0.5}) == result
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("seconds", -1.0), ("seconds", math.inf), ("new_tokens", -1), ("sample", -1),
+     ("outcome", "solved"), ("outcome", "pending"), ("modality", "sound")],
+)  # fmt: skip
+def test_a_line_that_cannot_be_is_not_a_result(field: str, value: object) -> None:
+    """Figures are not computed from what no run can have written."""
+    record = failed("m", REQUEST, "").to_json() | {field: value}
+    with pytest.raises(ValueError, match=field):
+        Result.from_json(record)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_crossmath.plugin.exit_status import NO_RESULT
+from pytest_crossmath.plugin.fixtures import active
 from tests.integration.workers import HERE, NONE, TWO, TWO_NIGHTLY
 
 WORKERS = pytest.mark.parametrize("workers", [HERE, NONE, TWO])
@@ -212,3 +213,17 @@ def test_one_broken_model_does_not_stop_another(
     )
     result.assert_outcomes(passed=6, errors=6)
     assert "During handling" not in result.stdout.str()
+
+
+def test_the_plan_names_what_is_collected(
+    pytester: pytest.Pytester, replay: Callable[..., str]
+) -> None:
+    """Ids on the command line, and stretches for workers, are found by what the plan says."""
+    spec = replay(text="1", image="1")
+    asked = (f"--crossmath-model={spec}", "--crossmath-limit=3", "--crossmath-samples=2")
+    result = pytester.runpytest("crossmath", *asked, "--collect-only", "-q")
+    collected = [line for line in result.outlines if line.startswith("crossmath::")]
+    config = pytester.parseconfigure(*asked)
+    expected = [f"crossmath::test_problem[{id}]" for id in config.stash[active].plan.ids()]
+    assert collected == expected
+    assert len(collected) == 18

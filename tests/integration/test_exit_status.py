@@ -340,3 +340,32 @@ def test_a_command_whose_output_is_lost() -> None:
         )  # fmt: skip
     assert done.returncode == 3
     assert done.stderr.startswith("crossmath: the output was not written: ")
+
+
+def test_a_report_about_nothing(pytester: pytest.Pytester, replay: Callable[..., str]) -> None:
+    """A page that was requested, and a run that measured nothing."""
+    pytester.makepyfile("def test_it(): pass")
+    result = pytester.runpytest(
+        "test_a_report_about_nothing.py", f"--crossmath-model={replay(text='1')}",
+        "--crossmath-limit=1", "--crossmath-html=page.html",
+    )  # fmt: skip
+    assert result.ret == 6
+    result.stdout.fnmatch_lines(["crossmath: * there was nothing to write for --crossmath-html *"])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_one_output_that_fails_costs_no_other(
+    pytester: pytest.Pytester, replay: Callable[..., str]
+) -> None:
+    """What can be written is written, half of a surrogate pair included."""
+    responses = Path(replay(text="1").partition("replay:")[2])
+    line = json.loads(responses.read_text(encoding="utf-8")) | {"model": "a\ud800"}
+    responses.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    pytester.runpytest(
+        "crossmath", f"--crossmath-model=m=replay:{responses}", "--crossmath-modality=text",
+        "--crossmath-limit=1", "--crossmath-record=run.jsonl",
+    )  # fmt: skip
+    assert main(["report", "run.jsonl", "-o", "/dev/full", "--json", "figures.json"]) == 3
+    assert json.loads(Path("figures.json").read_text(encoding="utf-8"))["runs"]
+    score = ["score", "--suite", "mini", "--responses", str(responses), "--json", "scores.json"]
+    assert main(score) == 0

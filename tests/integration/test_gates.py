@@ -302,3 +302,17 @@ def test_repeated_runs_are_calibrated(pytester: pytest.Pytester, replay: Replay)
     assert refused.ret == 2
     assert len(refused.stderr.lines) == 1
     refused.stderr.fnmatch_lines(["*modalit*"])
+
+
+@WORKERS
+def test_a_selection_that_the_baseline_does_not_cover(
+    pytester: pytest.Pytester, replay: Replay, workers: tuple[str, ...]
+) -> None:
+    """What only the selected tests can show is a usage error, wherever they are planned."""
+    recorded(pytester, replay, "base", image="1" * 40)
+    done = pytester.runpytest_subprocess(
+        "crossmath", "--crossmath-limit=40", f"--crossmath-model={replay('new', image='1' * 40)}",
+        "--crossmath-modality=image", "--crossmath-compare=base.jsonl", "-k", "mini-0001", *workers,
+    )  # fmt: skip
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["ERROR: crossmath: base.jsonl and this run cover different *"])

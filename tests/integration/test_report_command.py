@@ -106,7 +106,7 @@ def test_a_suite_that_is_not_here_costs_the_pictures_only(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("run.jsonl",), "*nothing to write: add -o FILE.html*"),
+        (("run.jsonl",), "*nothing to write: add --html, --markdown*"),
         (("none.jsonl", "-o", "p.html"), "*none.jsonl cannot be read*"),
         (("m.jsonl", "-o", "p.html"), "*m.jsonl:1: not a line of a run record*"),
         (("run.jsonl", "-o", "."), "*cannot be written*"),

@@ -190,3 +190,22 @@ def test_another_distribution_is_the_users_choice(
     )
     result.assert_outcomes(passed=40, xfailed=20)
     result.stdout.fnmatch_lines(["outcomes of fake: 40 solved, 20 missed"])
+
+
+@pytest.mark.parametrize("crash", [1, 3, 5])
+def test_a_test_without_a_model_that_kills_its_worker(
+    pytester: pytest.Pytester, replay: Callable[..., str], crash: int
+) -> None:
+    """The run ends, with every other test run once."""
+    pytester.makepyfile(
+        "import os, pytest\n"
+        "@pytest.mark.parametrize('i', range(6))\n"
+        "def test_it(i):\n"
+        f"    if i == {crash}: os._exit(3)\n"
+    )
+    result = pytester.runpytest_subprocess(
+        "test_a_test_without_a_model_that_kills_its_worker.py", "-n", "2",
+        f"--crossmath-model={replay(text='1')}", "--crossmath-limit=1", timeout=120,
+    )  # fmt: skip
+    result.assert_outcomes(passed=5, failed=1)
+    assert result.ret == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,10 @@ def test_one_of_several_models_is_picked(tmp_path: Path) -> None:
             {"id": "a", "modality": "text", "text": 5},
             ":2: .*.text.: expected str",
         ),
+        ({"id": "a", "modality": "text", "text": "b", "sample": -1}, ":2: .*must not be negative"),
+        ({"id": "a", "modality": "text", "text": "b", "seconds": math.nan}, ":2: .*must not be"),
+        ({"id": "a", "modality": "text", "text": "b", "new_tokens": -7}, ":2: .*must not be"),
+        ([1, 2], ":2: .*expected object, got array"),
         ({"id": "a", "modality": "text", "text": "b", "sample": "x"}, ":2: not a response line"),
     ],
 )

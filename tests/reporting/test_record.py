@@ -209,6 +209,12 @@ def test_a_sample_counts_once(tmp_path: Path) -> None:
             "the field 'styles'",
         ),
         (4, '{"type": "summary", "gates": 5}', ":4: not a line of a run record: the field 'gates'"),
+        (
+            1,
+            '{"type": "run", "schema": 1, "suite": {"problems": [[1]]}}',
+            "the field 'suite.problems[0]': expected str",
+        ),
+        (2, '{"type": "run", "schema": 1}', ":2: not a line of a run record: another run begins"),
         (2, "{", ":2: not a line of a run record"),
         (2, "[]", ":2: not a line of a run record"),
         (2, "null", ":2: not a line of a run record"),

@@ -124,3 +124,20 @@ def test_a_later_line_replaces_an_earlier_one() -> None:
     """In a file that was appended to, each sample counts once."""
     [form] = score_saved(SUITE, [saved(0, "9"), saved(0, key(0))])
     assert form.runs[0].macro == 1.0
+
+
+def test_a_copy_of_a_picture_is_not_an_answer() -> None:
+    """What a model wrote when it was asked to copy a picture counts nowhere."""
+    suite = load_suite("mini")
+    task = suite.tasks[0]
+    form = Form(Modality.IMAGE)
+    answer = SavedResponse(
+        "m", RequestId(task.id, form, 0),
+        Response(f"<answer>{', '.join(task.key)}</answer>", Finish.STOP, 1, 0.0),
+    )  # fmt: skip
+    copy = SavedResponse(
+        "m", RequestId(task.id, form, 0, transcribes=True), Response("| 1 |", Finish.STOP, 1, 0.0)
+    )
+    [alone], [both] = score_saved(suite, [answer]), score_saved(suite, [answer, copy])
+    assert alone == both
+    assert both.to_json()["macro_acc"] == 1.0
