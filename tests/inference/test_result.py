@@ -1,6 +1,7 @@
 """Results in files and between processes."""
 
 import json
+import math
 from dataclasses import fields, replace
 
 import pytest
