@@ -742,7 +742,7 @@ def test_the_base_url_of_the_environment(serve: Serve, monkeypatch: pytest.Monke
     monkeypatch.setenv("OPENAI_BASE_URL", server.url)
     assert OpenAIBackend.connect("m", Settings()).url == server.url
     monkeypatch.setenv("OPENAI_BASE_URL", f"http://user:{KEY}@host/v1")
-    with pytest.raises(ModelError, match="API key stays in the environment") as caught:
+    with pytest.raises(ModelError, match="API key belongs in the environment") as caught:
         OpenAIBackend.connect("m", Settings())
     assert KEY not in str(caught.value)
 
