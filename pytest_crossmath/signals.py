@@ -1,4 +1,4 @@
-"""Signals: SIGTERM, as sent by a job scheduler, is treated like Ctrl-C."""
+"""Signals: SIGTERM, which schedulers send, is treated like Ctrl-C; neither cuts a step in two."""
 
 from __future__ import annotations
 
@@ -35,3 +35,22 @@ def interrupt_on_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Hold back Ctrl-C and SIGTERM until the end of a block, so that it is done as a whole."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    # A handler that is not Python's own cannot be put back.
+    ours = [s for s in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(s) is not None]
+    before = {s: signal.signal(s, lambda number, _: arrived.append(number)) for s in ours}
+    try:
+        yield
+    finally:
+        for held, handler in before.items():
+            signal.signal(held, handler)
+    for number in arrived:
+        signal.raise_signal(number)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_crossmath.signals import interrupt_on_sigterm
+from pytest_crossmath.signals import held_back, interrupt_on_sigterm
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +67,23 @@ def test_a_child_dies_of_it() -> None:
             os._exit(0)
         _, status = os.waitpid(child, 0)
     assert os.WTERMSIG(status) == signal.SIGTERM
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_step_is_done_as_a_whole(number: signal.Signals) -> None:
+    """A signal in the middle is delivered after the block."""
+    done = []
+
+    def step() -> None:
+        with held_back():
+            os.kill(os.getpid(), number)
+            done.append("whole")
+
+    handler = signal.signal(number, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            step()
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, handler)
+    assert done == ["whole"]

@@ -32,6 +32,7 @@ from pytest_crossmath.reporting.summary import split_by_cause, summarize_run
 from pytest_crossmath.run.config import RunConfig
 from pytest_crossmath.run.header import planned_header, record_header
 from pytest_crossmath.run.outputs import check_files, write_files
+from pytest_crossmath.signals import held_back
 from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.score import Outcome
 
@@ -112,9 +113,11 @@ class Collector:
             isinstance(line, Result) and isinstance(before, Result) and replaces(before, line)
         ):
             return False
-        # The text is in the record; the texts of a long run would fill the memory.
-        known[line.id] = replace(line, response="")
-        self._open_record().append(line)
+        # In the record and in the figures, or in neither.
+        with held_back():
+            # The text is in the record; the texts of a long run would fill the memory.
+            known[line.id] = replace(line, response="")
+            self._open_record().append(line)
         if isinstance(line, Result):
             self._arrived(line)
         return True

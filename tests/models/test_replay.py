@@ -10,7 +10,7 @@ import pytest
 
 from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.models.backend import Response, Settings
-from pytest_crossmath.models.replay import ReplayBackend
+from pytest_crossmath.models.replay import SCHEME, ReplayBackend
 from pytest_crossmath.tasks.request import Request, RequestId, make_request
 from pytest_crossmath.tasks.score import Finish
 from pytest_crossmath.tasks.suite import load_suite
@@ -124,3 +124,24 @@ def test_a_file_without_responses_is_refused(tmp_path: Path) -> None:
     """An empty file is not a model."""
     with pytest.raises(ModelError, match="holds no responses"):
         ReplayBackend.open(write(tmp_path / "r.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("line", "suite"),
+    [
+        ({"type": "run", "suite": {"name": "mini"}}, "mini"),
+        ({"type": "run", "suite": {"name": "somebody's"}}, None),
+        ({"type": "run", "suite": {"name": 3}}, None),
+        ({"id": "a", "modality": "text", "text": "b"}, None),
+    ],
+)
+def test_the_suite_of_a_record_is_the_default(
+    tmp_path: Path, line: object, suite: str | None
+) -> None:
+    """A record of a bundled suite is scored again on that one."""
+    file = tmp_path / "run.jsonl"
+    file.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    spec = SCHEME.parse(str(file))
+    assert SCHEME.default_suite(spec) == suite
+    file.unlink()
+    assert SCHEME.default_suite(spec) is None
