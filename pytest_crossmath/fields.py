@@ -15,6 +15,7 @@ ValueError: the field 'sample': expected int, got str
 from __future__ import annotations
 
 import re
+from math import isfinite
 from typing import TypeVar
 
 Fields = TypeVar("Fields")
@@ -35,6 +36,14 @@ def parse_fields(kind: type[Fields], content: object) -> Fields:
         return msgspec.convert(content, kind)
     except msgspec.ValidationError as error:
         raise ValueError(_sentence(str(error))) from None
+
+
+def require_counts(sample: float, new_tokens: float, seconds: float) -> None:
+    """Raise `ValueError` unless the numbers of a response are finite and not below 0."""
+    if not all(isfinite(number) and number >= 0 for number in (sample, new_tokens, seconds)):
+        raise ValueError(
+            "the fields 'sample', 'new_tokens' and 'seconds' must not be negative or infinite"
+        )
 
 
 def _sentence(text: str) -> str:

@@ -26,7 +26,7 @@ def interrupt_on_sigterm() -> Iterator[None]:
     def interrupt(*_: object) -> None:
         if os.getpid() == owner:
             raise KeyboardInterrupt
-        # A child that was forked, by a user's test for one: it ends as it would without us.
+        # A forked child, for example of a user's test, dies of the signal as usual.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_crossmath.cli.output import print_lines, write_json
 from pytest_crossmath.errors import OptionError, OutputError, SuiteError
-from pytest_crossmath.files import relative, require_apart, require_writable, write_output
+from pytest_crossmath.files import relative, require_apart, require_writable
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.model_card import write_card
 from pytest_crossmath.reporting.record import read_record
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write_report(writer: Writer, file: Path, document: Document) -> str:
-    write_output(file, writer.write(document), f"--{writer.name}")
+    writer.save(document, file, f"--{writer.name}")
     return f"report: {relative(file)}"
 
 

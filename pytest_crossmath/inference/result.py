@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
-from math import isfinite
 from typing import Any
 
-from pytest_crossmath.fields import parse_fields
+from pytest_crossmath.fields import parse_fields, require_counts
 from pytest_crossmath.models.backend import Response
 from pytest_crossmath.tasks.request import Request, RequestId
 from pytest_crossmath.tasks.score import Outcome, Score
@@ -84,11 +83,7 @@ class Result:
             raise ValueError("the field 'outcome': a pending request has no result")
         if result.outcome is Outcome.SOLVED and not all(result.right):
             raise ValueError("the fields 'outcome' and 'right' contradict each other")
-        numbers = (result.sample, result.new_tokens, result.seconds)
-        if not all(isfinite(number) and number >= 0 for number in numbers):
-            raise ValueError(
-                "the fields 'sample', 'new_tokens' and 'seconds' must not be negative or infinite"
-            )
+        require_counts(result.sample, result.new_tokens, result.seconds)
         return result
 
 

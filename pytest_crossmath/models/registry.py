@@ -106,7 +106,7 @@ def _parse(spec: str) -> ModelSpec:
     for scheme in _schemes():
         if target and prefix and scheme.prefix == prefix:
             return scheme.parse(target)
-    # A name of ours first, whatever folders there are; then whatever else is there.
+    # Built-in names win over folders of the same name.
     for scheme in sorted(_schemes(), key=lambda scheme: spec not in scheme.names):
         if (found := scheme.named(spec)) is not None:
             return found

@@ -15,12 +15,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import BackendError, ModelError
-from pytest_crossmath.fields import parse_fields
+from pytest_crossmath.fields import parse_fields, require_counts
 from pytest_crossmath.files import split_pick
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.scheme import Scheme
@@ -210,11 +209,7 @@ def _parse(record: Mapping[str, Any]) -> SavedResponse:
         if transcribes:
             fields |= {"text": record["transcript"]}
     line = parse_fields(_Line, fields)
-    numbers = (line.sample, line.new_tokens, line.seconds)
-    if not all(isfinite(number) and number >= 0 for number in numbers):
-        raise ValueError(
-            "the fields 'sample', 'new_tokens' and 'seconds' must not be negative or infinite"
-        )
+    require_counts(line.sample, line.new_tokens, line.seconds)
     finish = _FINISH.get(line.outcome, Finish.STOP) if line.outcome else Finish.STOP
     response = Response(line.text, finish, int(line.new_tokens), line.seconds)
     form = Form(line.modality, line.style if line.modality.shows_image else None)

@@ -23,7 +23,7 @@ _UNMEASURED = "crossmath_unmeasured"
 """Attribute of a test report: nothing was measured. It survives the transfer between processes."""
 
 
-class NoMeasurement(pytest.fail.Exception):  # type: ignore[misc,name-defined]
+class NoMeasurement(pytest.fail.Exception):  # type: ignore[misc,name-defined]  # its public name
     """Ends a test as an error: nothing was measured, and nothing is scored as wrong."""
 
     # Summaries show the name of the class: make it the same as for any other failure.

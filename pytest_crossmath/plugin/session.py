@@ -126,7 +126,7 @@ class AskerRole(Session):
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection(self) -> Generator[None, object, object]:
-        """Collect without looking for garbage: there are many items, and all of them stay."""
+        """Collect with the garbage collector off: there may be many items, and all of them stay."""
         was_enabled = gc.isenabled()
         gc.disable()
         try:
@@ -300,7 +300,7 @@ class CollectorRole(Session):
         """Set a status that tells worse from broken; by now pytest has set its own."""
         if session.config.option.collectonly or has_unused_snapshots(session.config):
             return
-        # More than the failures where a test expects to fail, fewer where it was skipped.
+        # A test marked xfail hides a missing measurement; a crash may come after the measurement.
         missing = max(self.unmeasured, self.collector.errors)
         unknown = [*self.collector.unknown, *unwritten]
         if missing:

@@ -22,6 +22,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_crossmath.reporting.report import Report
     from pytest_crossmath.tasks.suite import Suite
 
@@ -41,6 +43,17 @@ class Writer:
         """The text of the file. Raises `CrossmathError`."""
         text: str = import_module(self.module).write(document)
         return text
+
+    def save(self, document: Document, file: Path, what: str) -> None:
+        """Write the file. Raises `OutputError`, whatever went wrong; `what` names the output."""
+        from pytest_crossmath.errors import CrossmathError, OutputError
+        from pytest_crossmath.files import write_output
+
+        try:
+            text = self.write(document)
+        except CrossmathError as error:
+            raise OutputError(f"{what}: not written: {error}") from None
+        write_output(file, text, what)
 
 
 WRITERS = (

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pytest_crossmath.errors import OutputError, setting
 from pytest_crossmath.files import relative
 from pytest_crossmath.gating.early import EarlyStop
 from pytest_crossmath.gating.gatekeeper import Gatekeeper
@@ -154,7 +155,10 @@ class Collector:
             named = [*self._config.files, *(["record"] if self._config.record else [])]
             self.unknown = (
                 *(f"{gate} was not judged" for gate in self._config.gates),
-                *(f"there was nothing to write for --crossmath-{name}" for name in named),
+                *(
+                    str(OutputError(f"there was nothing to write for {setting(name)}"))
+                    for name in named
+                ),
             )
             return None
         report = self._report(snapshots or SnapshotNote(), troubles)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_crossmath.errors import CrossmathError, OutputError, setting
-from pytest_crossmath.files import require_apart, require_writable, split_pick, write_output
+from pytest_crossmath.errors import OutputError, setting
+from pytest_crossmath.files import require_apart, require_writable, split_pick
 from pytest_crossmath.reporting.record import read_record
 from pytest_crossmath.reporting.report import Report, report_of
 from pytest_crossmath.reporting.writers import WRITERS, Document, Writer
@@ -35,11 +35,9 @@ def write_files(report: Report, config: RunConfig) -> list[str]:
     troubles = []
     for writer, path in _files(config):
         try:
-            write_output(path, writer.write(document), setting(writer.name))
+            writer.save(document, path, setting(writer.name))
         except OutputError as error:
             troubles.append(str(error))
-        except CrossmathError as error:
-            troubles.append(str(OutputError(f"{setting(writer.name)}: not written: {error}")))
     return troubles
 
 
