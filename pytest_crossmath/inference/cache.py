@@ -24,6 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pytest_crossmath.errors import ModelError
 from pytest_crossmath.files import FOLDER, make_folder
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.tasks.request import Request
@@ -144,6 +145,17 @@ class ModelCache:
         """Whether the model's identity is known; without it nothing is looked up or saved."""
         self._identity = self._identity or self._identify()
         return self._identity is not None
+
+    def confirm(self) -> None:
+        """Make sure, once the model is loaded, that it is the one that was identified before.
+
+        Raises `ModelError` if its files changed in between: it is not known which were loaded.
+        """
+        if self._identity is not None and self._identify() != self._identity:
+            raise ModelError(
+                "the model changed while it was being loaded, perhaps because it is still being"
+                " saved: run again when it is complete"
+            )
 
     def find(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Response]]:
         """The requests that have a stored response, each with that response."""

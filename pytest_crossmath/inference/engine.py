@@ -181,6 +181,8 @@ class Engine:
     def _loaded(self) -> Backend:
         with warnings.catch_warnings(action="ignore"):
             backend = self._load()
+        if self._cache:
+            self._cache.confirm()
         pictured = any(request.pictures for group in self._groups.values() for request in group)
         if pictured and not backend.reads_images:
             raise ModelError(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -110,6 +111,8 @@ def require(spec: ModelSpec, *packages: str, extra: str = "transformers") -> Non
 
 def read_json(file: Path) -> dict[str, Any]:
     """The JSON object in a file of a checkpoint. Raises `ModelError`."""
+    if os.path.exists(file) and not os.path.isfile(file):
+        raise ModelError(f"{file} is not a regular file")  # reading a pipe would never end
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

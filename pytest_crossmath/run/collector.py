@@ -31,7 +31,7 @@ from pytest_crossmath.reporting.record import RecordWriter, check_writable, defa
 from pytest_crossmath.reporting.report import Comparison, Report
 from pytest_crossmath.reporting.summary import split_by_cause, summarize_run
 from pytest_crossmath.run.config import RunConfig
-from pytest_crossmath.run.header import planned_header, record_header
+from pytest_crossmath.run.header import digest_of, planned_header, record_header
 from pytest_crossmath.run.outputs import check_files, write_files
 from pytest_crossmath.signals import held_back
 from pytest_crossmath.tasks.request import Request
@@ -167,12 +167,14 @@ class Collector:
         unwritten = write_files(report, self._config)
         self.is_worse = any_fails(report.verdicts, inconclusive_fails=report.inconclusive_fails)
         lost = self._config.record is not None and bool(self._record_troubles())
+        changed = self._changed_models()
         self.unknown = (
+            *changed,
             *(f"{v.gate} of {v.model} was not judged" for v in report.verdicts if not v.is_judged),
             *(["the run record is incomplete"] if lost else []),
             *(["a report was not written"] if unwritten else []),
         )
-        return replace(report, troubles=[*report.troubles, *unwritten])
+        return replace(report, troubles=[*report.troubles, *unwritten, *changed])
 
     def _report(self, snapshots: SnapshotNote, troubles: Iterable[str]) -> Report:
         record = self._open_record()
@@ -204,6 +206,19 @@ class Collector:
             "snapshots": snapshots.counts if snapshots else {},
             "causes": [split.to_json() for split in report.splits],
         }
+
+    def _changed_models(self) -> list[str]:
+        """A line for each model whose weights changed during the run.
+
+        Each worker loads them for itself, so the figures may be those of two models.
+        """
+        known = self._open_record().header["models"]
+        found = {spec.name: digest_of(spec, self._digests) for spec in self._config.models}
+        return [
+            f"the weights of {name} changed during the run: its figures may be those of two models"
+            for name, digest in found.items()
+            if digest and known[name]["digest"] and digest != known[name]["digest"]
+        ]
 
     def _record_troubles(self) -> list[str]:
         trouble = self._record.trouble if self._record else None

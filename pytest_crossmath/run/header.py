@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.digests import Digests
 from pytest_crossmath.models.registry import weights_digest
+from pytest_crossmath.models.spec import ModelSpec
 from pytest_crossmath.run.config import RunConfig
 from pytest_crossmath.tasks.request import instructions_of
 from pytest_crossmath.tasks.scoring import RULES
@@ -21,12 +23,23 @@ def record_header(config: RunConfig, digests: Digests) -> Mapping[str, Any]:
                 "kind": spec.kind,
                 "target": spec.target,
                 "revision": spec.revision,
-                "digest": weights_digest(spec, digests),
+                "digest": digest_of(spec, digests),
             }
             for spec in config.models
         },
         **planned_header(config),
     }
+
+
+def digest_of(spec: ModelSpec, digests: Digests) -> str | None:
+    """The digest of a model's weights; None if they are not on this machine, or not any more.
+
+    A training may remove a checkpoint while it is tested; what is in memory stays valid.
+    """
+    try:
+        return weights_digest(spec, digests)
+    except ModelError:
+        return None
 
 
 def planned_header(config: RunConfig) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pytest_crossmath.errors import ModelError
 from pytest_crossmath.inference.cache import ModelCache, ResponseStore
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.tasks.request import Request, make_request
@@ -191,3 +192,16 @@ def test_processes_write_at_once(tmp_path: Path) -> None:
     assert [process.communicate()[0].strip() for process in running] == ["None"] * 3
     store = ResponseStore(tmp_path)
     assert all(store.get(f"{name}-{i}") == {"i": i} for name in "abc" for i in range(50))
+
+
+def test_a_model_that_changes_while_it_is_loaded_is_refused(tmp_path: Path) -> None:
+    """A response is never stored for weights that it may not come from."""
+    identities = ["before", "before", "after"]
+    where = ModelCache(
+        ResponseStore(tmp_path), identify=lambda: identities.pop(0), settings=Settings()
+    )
+    where.confirm()  # nothing was looked up, so nothing can differ
+    assert where.knows_the_model
+    where.confirm()
+    with pytest.raises(ModelError, match="changed while it was being loaded"):
+        where.confirm()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -369,3 +370,40 @@ def test_one_output_that_fails_costs_no_other(
     assert json.loads(Path("figures.json").read_text(encoding="utf-8"))["runs"]
     score = ["score", "--suite", "mini", "--responses", str(responses), "--json", "scores.json"]
     assert main(score) == 0
+
+
+CHANGES = """
+import pathlib
+
+def pytest_runtest_logreport(report):
+    if report.when == "call":
+        for file in pathlib.Path("model").glob("*.safetensors"):
+            CHANGE
+"""
+ZEROED = r'file.write_bytes(file.read_bytes()[:-4] + b"\0\0\0\0")'
+
+
+@pytest.mark.parametrize("cache", ["on", "off"])
+def test_weights_that_change_during_a_run(
+    pytester: pytest.Pytester, tiny_llava: Path, cache: str
+) -> None:
+    """Each worker loads them for itself: the figures may be those of two models."""
+    shutil.copytree(tiny_llava, pytester.path / "model")
+    pytester.makeconftest(CHANGES.replace("CHANGE", ZEROED))
+    result = pytester.runpytest_subprocess(
+        "--crossmath-model=./model", "--crossmath-suite=mini", "--crossmath-limit=2",
+        "--crossmath-modality=text", f"--crossmath-cache={cache}",
+    )  # fmt: skip
+    assert result.ret == 6
+    result.stdout.fnmatch_lines(["*the weights of model changed during the run*two models*"])
+
+
+def test_weights_that_are_removed_during_a_run(pytester: pytest.Pytester, tiny_llava: Path) -> None:
+    """A training keeps its latest checkpoints only; what was loaded stays valid."""
+    shutil.copytree(tiny_llava, pytester.path / "model")
+    pytester.makeconftest(CHANGES.replace("CHANGE", "file.unlink()"))
+    result = pytester.runpytest_subprocess(
+        "--crossmath-model=./model", "--crossmath-suite=mini", "--crossmath-limit=2",
+        "--crossmath-modality=text", "-x",
+    )  # fmt: skip
+    assert result.ret == 0

@@ -22,6 +22,7 @@ def safetensors(header: bytes, body: bytes = b"") -> bytes:
     return struct.pack("<Q", len(header)) + header + body
 
 
+OFFSETS = b'{"w": {"dtype": "U8", "shape": [4], "data_offsets": ["0", "4"]}}'
 INDEX = "model.safetensors.index.json"
 WHOLE = safetensors(b'{"w": {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]}}', b"1234")
 
@@ -32,6 +33,7 @@ def checkpoint(tmp_path: Path) -> Path:
     folder = tmp_path / "step-2000"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
+    (folder / "tokenizer.json").write_text("{}")
     (folder / "model.safetensors").write_bytes(WHOLE)
     return folder
 
@@ -148,25 +150,36 @@ def test_a_whole_checkpoint_passes(checkpoint: Path) -> None:
         ("config.json", None, "is not a checkpoint: it has neither config.json"),
         ("config.json", b"{", "config.json cannot be read"),
         ("config.json", b"[]", "config.json is not a JSON object"),
-        ("model.safetensors", None, r"has no \*.safetensors"),
+        ("model.safetensors", None, "has no weights: neither model.safetensors nor"),
         ("model.safetensors", b"", "is damaged"),
         ("model.safetensors", b"\x80\x02cpickle", "is damaged"),
-        ("model.safetensors", WHOLE[:-1], "is damaged: its size, .* bytes"),
-        ("model.safetensors", WHOLE + b"5", "is damaged: its size, .* bytes"),
-        ("model.safetensors", WHOLE[:20], "is damaged: its safetensors header is truncated"),
-        ("model.safetensors", safetensors(b"[1]"), "is damaged: its header cannot be read"),
-        ("model.safetensors", safetensors(b"{"), "is damaged: its header cannot be read"),
-        ("model.safetensors", safetensors(b"[" * 9**6), "is damaged: its header cannot be read"),
+        ("model.safetensors", WHOLE[:-1], "model.safetensors is damaged: "),
+        ("model.safetensors", WHOLE + b"5", "model.safetensors is damaged: "),
+        ("model.safetensors", WHOLE[:20], "model.safetensors is damaged: "),
+        ("model.safetensors", safetensors(b"[1]"), "model.safetensors is damaged: "),
+        ("model.safetensors", safetensors(OFFSETS), "model.safetensors is damaged: "),
+        ("model.safetensors", safetensors(b"{"), "model.safetensors is damaged: "),
+        ("model.safetensors", safetensors(b"[" * 9**6), "model.safetensors is damaged: "),
         ("config.json", b"[" * 9**6, "config.json cannot be read"),
         (INDEX, b"[1]", f"{INDEX} is not a JSON object"),
         (INDEX, b'{"weight_map": [1]}', f"{INDEX} is damaged"),
         (INDEX, b'{"weight_map": {"w": "b.safetensors"}}', "lacks b.safetensors, which .* lists"),
+        (INDEX, b'{"weight_map": {"w": "b.bin"}}', "lacks b.bin"),
+        (INDEX, b'{"weight_map": {"w": "tokenizer.json"}}', "is not a safetensors file"),
+        (INDEX, b'{"weight_map": {"w": "../b.safetensors"}}', "lies outside of the folder"),
+        (INDEX, b'{"weight_map": {"w": "/etc/b.safetensors"}}', "lies outside of the folder"),
+        ("tokenizer.json", None, "has no tokenizer"),
+        ("config.json", b'{"vision_config": {}}', "has no processor"),
+        ("config.json", b'{"transformers_weights": "../w.safetensors"}', "lies outside"),
+        ("config.json", b'{"configuration_files": ["../config.5.json"]}', "lies outside"),
     ],
 )
 def test_damage_is_found_without_loading(
     checkpoint: Path, file: str, content: bytes | None, message: str
 ) -> None:
     """An incomplete checkpoint is reported before torch is imported."""
+    if file == INDEX:
+        (checkpoint / "model.safetensors").unlink()
     if content is None:
         (checkpoint / file).unlink()
     else:
@@ -185,16 +198,19 @@ def test_a_file_that_cannot_be_opened_is_told(checkpoint: Path, name: str, kind:
         (checkpoint / name).symlink_to("/nowhere/blob")
     else:
         (checkpoint / name).mkdir()
-    with pytest.raises(ModelError, match=f"{name} cannot be read|not a checkpoint: it has neither"):
+    with pytest.raises(
+        ModelError, match=f"{name} (cannot be read|is not a regular)|not a checkpoint"
+    ):
         check_spec(parse_spec(str(checkpoint)))
 
 
 def test_an_adapter_needs_its_base(checkpoint: Path) -> None:
     """An adapter whose base is missing, or that does not name one, is reported."""
-    (checkpoint / "config.json").unlink()
+    (checkpoint / "model.safetensors").rename(checkpoint / "adapter_model.safetensors")
     for content, message in (
         ({}, "has no base_model_name_or_path"),
-        ({"base_model_name_or_path": "/no/such/base"}, "base model /no/such/base does not exist"),
+        ({"base_model_name_or_path": "/no/such/base"}, "no directory /no/such/base, which"),
+        ({"base_model_name_or_path": "./base"}, r"no directory ./base, .*: looked for in /"),
     ):
         (checkpoint / "adapter_config.json").write_text(json.dumps(content))
         with pytest.raises(ModelError, match=message):
@@ -203,6 +219,7 @@ def test_an_adapter_needs_its_base(checkpoint: Path) -> None:
 
 def test_an_adapter_on_an_adapter_is_refused(checkpoint: Path) -> None:
     """A base that is an adapter is refused, even if it is the adapter itself."""
+    (checkpoint / "model.safetensors").rename(checkpoint / "adapter_model.safetensors")
     (checkpoint / "adapter_config.json").write_text(
         json.dumps({"base_model_name_or_path": str(checkpoint)})
     )

@@ -8,7 +8,7 @@
 Two models with the same fingerprint give the same response to the same prompt, given equal
 settings and devices; those (dtype, device, attention, thinking, decoding) are added by the
 caller. Nothing here imports torch, and no weights are read twice: digests of big files are
-kept in a memo, and the Hub's cache names its files by their content.
+kept in a memo.
 """
 
 from __future__ import annotations
@@ -16,11 +16,17 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import re
-from collections.abc import Iterator
+import os
 from pathlib import Path
 
+from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.checkpoint.files import (
+    is_adapter,
+    list_files,
+    outside,
+    weight_files,
+)
 from pytest_crossmath.models.digests import Digests
 from pytest_crossmath.models.spec import (
     ADAPTER_FILE,
@@ -28,43 +34,38 @@ from pytest_crossmath.models.spec import (
     ModelSpec,
     base_of_adapter,
     base_revision,
+    read_json,
 )
 
-_WEIGHTS = ".safetensors"
-_SUFFIXES = {_WEIGHTS, ".json", ".jinja", ".model", ".tiktoken", ".txt"}
-"""Suffixes of weights, settings, chat templates and vocabularies."""
-_TALK = re.compile(
-    r"(trainer_state|.*_results|.*[_-]?logs?|readme|licen[cs]e|notice|requirements)\.(json|txt)",
-    re.IGNORECASE,
-)
-"""Files with those suffixes that document a model and are not read to run it."""
 _PACKAGES = (
     "pytest-crossmath", "transformers", "tokenizers", "torch", "torchvision", "pillow", "peft",
+    "numpy", "jinja2", "sentencepiece", "tiktoken", "mistral-common", "accelerate", "timm",
+    "kernels", "flash-attn", "bitsandbytes", "gptqmodel", "compressed-tensors", "torchao",
 )  # fmt: skip
-"""Packages that produce tokens, pixels or logits. Without torchvision, Pillow makes the pixels."""
+"""Packages that produce prompts, tokens, pixels or logits, if they are installed."""
 
 
 def fingerprint(spec: ModelSpec, settings: Settings, digests: Digests) -> str | None:
     """``sha256:…`` over all files of a checkpoint that can change a response, and over versions.
 
     An adapter is hashed together with its base, and a Hub repository as it is in the
-    local cache. None if there is nothing to hash: for a repository that is not in the
-    cache yet, for saved responses and for the calibrator. Call it again after loading:
-    only then is it certain which commit a branch on the Hub refers to.
+    local cache. None if that does not cover all that is loaded: for a repository that is not in
+    the cache yet, for a model that takes something from elsewhere, and for one that is not a
+    checkpoint. Call it again after loading: only then is it certain which commit a branch on the
+    Hub refers to. Raises `ModelError` if a file cannot be read.
     """
     folders = checkpoint_folders(spec)
     if folders is None:
         return None
-    suffixes = _SUFFIXES | ({".py"} if settings.trust_remote_code else set())
+    listed = [list_files(folder, trusted=settings.trust_remote_code) for folder in folders]
+    if any(map(outside, listed)):
+        return None
     contents = [
-        {
-            path.relative_to(folder).as_posix(): _digest(path, digests)
-            for path in _files(folder, suffixes)
-        }
-        for folder in folders
+        {files.name(file): _digest(file, digests) for file in (*files.weights, *files.others)}
+        for files in listed
     ]
     digests.save()
-    whole = json.dumps([_versions(), contents], sort_keys=True)
+    whole = json.dumps([_versions(), settings.trust_remote_code, contents], sort_keys=True)
     return f"sha256:{hashlib.sha256(whole.encode()).hexdigest()}"
 
 
@@ -74,7 +75,7 @@ def digest_of_weights(spec: ModelSpec, digests: Digests) -> str | None:
     if folders is None:
         return None
     total = hashlib.sha256()
-    for file in (file for folder in folders for file in sorted(folder.glob(f"*{_WEIGHTS}"))):
+    for file in (file for folder in folders for file in weight_files(folder)):
         total.update(bytes.fromhex(digests.of(file)))
     digests.save()
     return f"sha256:{total.hexdigest()}"
@@ -85,32 +86,18 @@ def checkpoint_folders(spec: ModelSpec) -> list[Path] | None:
     if not spec.is_checkpoint:
         return None
     folder = Path(spec.target) if spec.kind == LOCAL else _snapshot(spec.target, spec.revision)
-    if folder is None or not (folder / ADAPTER_FILE).is_file():
+    if folder is None or not is_adapter(folder):
         return None if folder is None else [folder]
     base = base_of_adapter(folder)
     there = Path(base) if Path(base).is_dir() else _snapshot(base, base_revision(folder))
     return None if there is None else [folder, there]
 
 
-def _files(folder: Path, suffixes: set[str]) -> Iterator[Path]:
-    """Files that can change a response; subfolders that are checkpoints themselves are skipped."""
-    for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            if not (path.name.startswith(".") or path.is_symlink() or _is_checkpoint(path)):
-                yield from _files(path, suffixes - {_WEIGHTS})
-        elif path.suffix in suffixes and not _TALK.fullmatch(path.name):
-            yield path
-
-
-def _is_checkpoint(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in ("config.json", ADAPTER_FILE))
-
-
 def _digest(file: Path, digests: Digests) -> str:
     if file.name != ADAPTER_FILE:
         return digests.of(file)
     # The location of its base is not part of an adapter: the base itself is hashed.
-    content = json.loads(file.read_text(encoding="utf-8"))
+    content = read_json(file)
     rest = {k: v for k, v in content.items() if k not in {"base_model_name_or_path", "revision"}}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
@@ -129,14 +116,10 @@ def _snapshot(repository: str, revision: str | None) -> Path | None:
 
 
 def _has_all_weights(folder: Path) -> bool:
-    index = folder / f"model{_WEIGHTS}.index.json"
-    if not index.is_file():
-        return any(folder.glob(f"*{_WEIGHTS}"))
     try:
-        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return all(map(os.path.isfile, weight_files(folder)))
+    except ModelError:
         return False
-    return all((folder / shard).is_file() for shard in shards)
 
 
 def _versions() -> dict[str, str | None]:

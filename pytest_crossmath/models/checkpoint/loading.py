@@ -39,6 +39,8 @@ from transformers.utils.import_utils import is_torchvision_available
 
 from pytest_crossmath.errors import ModelError, setting
 from pytest_crossmath.models.backend import SHARDED, Settings
+from pytest_crossmath.models.checkpoint.files import weight_files
+from pytest_crossmath.models.checkpoint.overlay import has_own_processor, overlaid
 from pytest_crossmath.models.spec import ADAPTER_FILE, base_of_adapter, base_revision
 from pytest_crossmath.text import one_line
 
@@ -106,22 +108,31 @@ def load_checkpoint(
     """
     quieten()
     trusted = settings.trust_remote_code
-    source = own = Source(target, revision, trusted)
+    named = source = Source(target, revision, trusted)
+    loading = source
     try:
         adapter = adapter_folder(source)
         if adapter:
-            source = Source(base_of_adapter(adapter), base_revision(adapter), trusted)
+            weight_files(adapter)  # otherwise PEFT would look for them in other formats
+            loading = source = Source(base_of_adapter(adapter), base_revision(adapter), trusted)
         config = load_config(source)
         reads_images = takes_images(config)
         model = load_model(source, config, settings, reads_images=reads_images)
         if adapter:
+            loading = named
             model = with_adapter(model, adapter, trainable=trainable)
-            own = Source(str(adapter)) if _has_processor(adapter) else source
-        processor = load_processor(own, config, reads_images=reads_images)
+        if adapter and has_own_processor(adapter):
+            with overlaid(adapter, _folder(source)) as folder:
+                # The code of a processor is the base's.
+                whole = Source(str(folder), None, trusted)
+                processor = load_processor(whole, config, reads_images=reads_images)
+        else:
+            loading = source
+            processor = load_processor(source, config, reads_images=reads_images)
     except ModelError:
         raise
     except Exception as error:  # transformers raises many kinds of errors for a user's mistake
-        raise ModelError(failure(source, settings, error)) from error
+        raise ModelError(failure(loading, settings, error)) from error
     return Checkpoint(model, processor, reads_images, source, adapter)
 
 
@@ -266,9 +277,13 @@ def without_future_warnings() -> Iterator[None]:
         yield
 
 
-def _has_processor(directory: Path) -> bool:
-    names = ("processor_config.json", "preprocessor_config.json")
-    return any((directory / name).is_file() for name in names)
+def _folder(source: Source) -> Path:
+    """The folder with a checkpoint's files apart from its weights, downloaded if necessary."""
+    if Path(source.place).is_dir():
+        return Path(source.place)
+    files = ["*.json", "*.jinja", "*.model", "*.tiktoken", "*.txt"]
+    files += ["*.py"] if source.trust_remote_code else []
+    return Path(snapshot_download(source.place, revision=source.revision, allow_patterns=files))
 
 
 def _processor_class(config: Any) -> Any:

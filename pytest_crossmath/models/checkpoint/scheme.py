@@ -101,6 +101,8 @@ class CheckpointScheme(Scheme):
         files = fingerprint(spec, settings, digests)
         if files is None:
             return None
+        if "/" in (settings.attention or ""):
+            return None  # a kernel from the Hub, which may change
         return f"{files} {settings.dtype} {hardware(settings.device)} {settings.attention}"
 
     def weights_digest(self, spec: ModelSpec, digests: Digests) -> str | None:
