@@ -39,6 +39,7 @@ from transformers.utils.import_utils import is_torchvision_available
 
 from pytest_crossmath.errors import ModelError, setting
 from pytest_crossmath.models.backend import SHARDED, Settings
+from pytest_crossmath.models.checkpoint.generation import bare_generation
 from pytest_crossmath.models.spec import ADAPTER_FILE, base_of_adapter, base_revision
 from pytest_crossmath.text import one_line
 
@@ -113,7 +114,9 @@ def load_checkpoint(
             source = Source(base_of_adapter(adapter), base_revision(adapter), trusted)
         config = load_config(source)
         reads_images = takes_images(config)
-        model = load_model(source, config, settings, reads_images=reads_images)
+        # What is trained keeps its own settings, to be saved with it.
+        own_generation = None if trainable else bare_generation(source.place, source.revision)
+        model = load_model(source, config, settings, own_generation, reads_images=reads_images)
         if adapter:
             model = with_adapter(model, adapter, trainable=trainable)
             own = Source(str(adapter)) if _has_processor(adapter) else source
@@ -139,8 +142,13 @@ def takes_images(config: Any) -> bool:
     return known or _IMAGE_TEXT_CLASS in (getattr(config, "auto_map", None) or {})
 
 
-def load_model(source: Source, config: Any, settings: Settings, *, reads_images: bool) -> Any:
-    """The model on its device and in its dtype. Raises `ModelError` if weights are missing."""
+def load_model(
+    source: Source, config: Any, settings: Settings, generation: Any = None, *, reads_images: bool
+) -> Any:
+    """The model on its device and in its dtype. Raises `ModelError` if weights are missing.
+
+    `generation` takes the place of the checkpoint's own generation settings.
+    """
     auto: Any = AutoModelForImageTextToText if reads_images else AutoModelForCausalLM
     device = _device(settings.device)
     attention = {"attn_implementation": settings.attention} if settings.attention else {}
@@ -150,6 +158,7 @@ def load_model(source: Source, config: Any, settings: Settings, *, reads_images:
         device_map="auto" if device == SHARDED else {"": device},
         use_safetensors=True,
         output_loading_info=True,
+        generation_config=generation,
         **attention,
         **source.options,
     )
