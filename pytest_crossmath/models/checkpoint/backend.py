@@ -27,6 +27,7 @@ from transformers import GenerationConfig
 
 from pytest_crossmath.errors import BackendError, ModelError, setting
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
+from pytest_crossmath.models.checkpoint.adapters import check_effect
 from pytest_crossmath.models.checkpoint.conversation import Conversation, Message
 from pytest_crossmath.models.checkpoint.generation import applied, end_tokens, plain_generation
 from pytest_crossmath.models.checkpoint.loading import load_checkpoint
@@ -81,7 +82,10 @@ class HFBackend:
         place = str(loaded.adapter or loaded.source)
         patience = min(settings.timeout, _PATIENCE)
         backend = cls(loaded.model.eval(), loaded.processor, loaded.reads_images, place, patience)
-        backend.try_picture(settings)
+        inputs = backend.try_picture(settings)
+        if loaded.adapter and not loaded.replaces_embeddings:
+            with _threads_for(loaded.model):
+                check_effect(loaded.model, inputs, loaded.adapter)
         return backend
 
     @cached_property
@@ -106,14 +110,13 @@ class HFBackend:
         """What had to be repaired to prompt it."""
         return self.conversation.notes
 
-    def try_picture(self, settings: Settings) -> None:
+    def try_picture(self, settings: Settings) -> Any:
         """Show the model one picture: it needs as many tokens as the processor writes for it.
 
-        Raises `ModelError` if it does not take what its processor makes.
+        Returns the inputs, without a picture for a model that takes text only. Raises `ModelError` if it does not take what its processor makes.
         """
         if not self.reads_images:
-            self.conversation  # noqa: B018 - its checks are for text too
-            return
+            return self._placed(self.conversation.inputs([["1 + 1 = ?"]]))
         inputs = self._placed(self.conversation.inputs([[probe_picture(), "1 + 1 = ?"]]))
         config = self._generation(replace(settings, max_new_tokens=1, temperature=0.0))
         try:
@@ -121,12 +124,13 @@ class HFBackend:
                 self.model.generate(**inputs, generation_config=config)
         except Exception as error:
             if ran_out_of_memory(error):
-                return  # smaller batches are tried when there are requests
+                return inputs  # the engine deals with it when there are requests
             raise ModelError(
                 f"{self.place} cannot be shown a picture: {type(error).__name__}:"
                 f" {one_line(error)}: its processor's settings and chat template have to be those"
                 " of its config.json"
             ) from error
+        return inputs
 
     def suggest_batch_size(self, requests: Sequence[Request], settings: Settings) -> int:
         """As many as fit on the GPU, measured on the first requests; a fixed number on a CPU."""
