@@ -43,6 +43,11 @@ def without_thinking(text: str) -> str:
     return "".join(spoken if thinking else [*spoken, text[start:]])
 
 
+def is_tag(text: str) -> bool:
+    """Whether a text is one tag of an answer or of thinking, and nothing else."""
+    return any(tag.fullmatch(text.strip()) for tag in (_ANSWER_TAG, _THINKING_TAG))
+
+
 def answer_block(spoken: str) -> str | None:
     """The content of the last ``<answer>…</answer>``; None if there is none."""
     body: str | None = None

@@ -153,7 +153,10 @@ class CrossmathCallback(TrainerCallback):
             model.train(was_training)
         solved: dict[Modality, list[bool]] = {}
         for index, request in enumerate(asked):
-            is_solved = _is_solved(request, responses[index])
+            response = responses[index]
+            if isinstance(response, BackendError):
+                raise response
+            is_solved = _is_solved(request, response)
             solved.setdefault(request.form.modality, []).append(is_solved)
         return _named_rates({modality: fmean(found) for modality, found in solved.items()})
 

@@ -20,7 +20,7 @@ from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
 from pytest_crossmath.cli.main import main
-from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
 from pytest_crossmath.models.checkpoint.loading import load_checkpoint
 from pytest_crossmath.models.registry import parse_spec
@@ -108,6 +108,7 @@ def answer(model: Path, lessons: Path) -> str:
     backend = HFBackend.load(str(model), Settings(device="cpu"))
     asked = make_request(load_suite(str(lessons)).tasks[0], Form(Modality.TEXT))
     [(_, response)] = backend.generate([asked], Settings(max_new_tokens=40), batch_size=1)
+    assert isinstance(response, Response)
     return response.text
 
 

@@ -8,8 +8,8 @@
         print(requests[index].id, response.text)
 
 Weights are read from safetensors only, and code that comes with a checkpoint is not
-run unless the settings trust it. Batches are padded on the left, since a decoder
-continues at the right end.
+run unless the settings trust it. A checkpoint's own generation settings never apply. Where
+its logits are not finite, a request fails: what the model "said" is no measurement.
 """
 
 from __future__ import annotations
@@ -17,15 +17,19 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
 from PIL import Image
-from transformers import PaliGemmaProcessor
+from transformers import GenerationConfig
 
-from pytest_crossmath.errors import BackendError
+from pytest_crossmath.errors import BackendError, ModelError, setting
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
+from pytest_crossmath.models.checkpoint.adapters import check_effect
+from pytest_crossmath.models.checkpoint.conversation import Conversation, Message
+from pytest_crossmath.models.checkpoint.generation import applied, end_tokens, plain_generation
 from pytest_crossmath.models.checkpoint.loading import load_checkpoint
 from pytest_crossmath.models.checkpoint.memory import (
     free_memory,
@@ -33,14 +37,17 @@ from pytest_crossmath.models.checkpoint.memory import (
     measured_need,
     ran_out_of_memory,
 )
+from pytest_crossmath.models.checkpoint.probe import probe_picture, probed
 from pytest_crossmath.models.decoding.decode import Decoded, decode
+from pytest_crossmath.models.decoding.detokenizer import Detokenizer
 from pytest_crossmath.tasks.pictures import Picture
-from pytest_crossmath.tasks.request import Request
+from pytest_crossmath.tasks.request import Request, RequestId
 from pytest_crossmath.tasks.score import Finish
 from pytest_crossmath.tasks.task import ImagePart
 from pytest_crossmath.text import one_line
 
-_DEFAULT_NEW_TOKENS = 2048
+_PATIENCE = 60.0
+"""Seconds that a chat template may take for one question, unless the timeout is shorter."""
 _CPU_BATCH_SIZE, _LARGEST_BATCH = 16, 256
 _TINY = 10_000_000
 """Number of parameters below which a model is too small to benefit from several threads."""
@@ -56,6 +63,13 @@ class HFBackend:
     """Its processor, or its tokenizer if it takes text only."""
     reads_images: bool
     """Whether it takes pictures."""
+    place: str = "this model"
+    """Its directory or repository, for messages."""
+    patience: float = 60.0
+    """Seconds that rendering a first prompt may take."""
+    ill: dict[str, tuple[RequestId, str, int]] = field(default_factory=dict, compare=False)
+    """By modality, the first request for which its logits were not finite, what they were, and
+    at which token."""
 
     @classmethod
     def load(cls, target: str, settings: Settings, revision: str | None = None) -> HFBackend:
@@ -65,47 +79,101 @@ class HFBackend:
         with a one-line message for anything that transformers raises.
         """
         loaded = load_checkpoint(target, settings, revision)
-        return cls(loaded.model.eval(), loaded.processor, loaded.reads_images)
+        place = str(loaded.adapter or loaded.source)
+        patience = min(settings.timeout, _PATIENCE)
+        backend = cls(loaded.model.eval(), loaded.processor, loaded.reads_images, place, patience)
+        inputs = backend.try_picture(settings)
+        if loaded.adapter and not loaded.replaces_embeddings:
+            with _threads_for(loaded.model):
+                check_effect(loaded.model, inputs, loaded.adapter)
+        return backend
+
+    @cached_property
+    def conversation(self) -> Conversation:
+        """How it is prompted. Raises `ModelError` for a chat template that cannot be used."""
+        return probed(
+            self.processor, reads_images=self.reads_images, place=self.place, bound=self.patience
+        )
+
+    @cached_property
+    def ends(self) -> frozenset[int]:
+        """The tokens that end its turn."""
+        return end_tokens(self.model, self.conversation.tokenizer, self.conversation.turn_end)
+
+    @cached_property
+    def detokenizer(self) -> Detokenizer:
+        """Turns its tokens into text."""
+        return Detokenizer.of(self.conversation.tokenizer, self.ends)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What had to be repaired to prompt it."""
+        return self.conversation.notes
+
+    def try_picture(self, settings: Settings) -> Any:
+        """Show the model one picture: it needs as many tokens as the processor writes for it.
+
+        Returns the inputs, without a picture for a model that takes text only. Raises `ModelError` if it does not take what its processor makes.
+        """
+        if not self.reads_images:
+            return self._placed(self.conversation.inputs([["1 + 1 = ?"]]))
+        inputs = self._placed(self.conversation.inputs([[probe_picture(), "1 + 1 = ?"]]))
+        config = self._generation(replace(settings, max_new_tokens=1, temperature=0.0))
+        try:
+            with applied(self.model, config), _threads_for(self.model), torch.inference_mode():
+                self.model.generate(**inputs, generation_config=config)
+        except Exception as error:
+            if ran_out_of_memory(error):
+                return inputs  # the engine deals with it when there are requests
+            raise ModelError(
+                f"{self.place} cannot be shown a picture: {type(error).__name__}:"
+                f" {one_line(error)}: its processor's settings and chat template have to be those"
+                " of its config.json"
+            ) from error
+        return inputs
 
     def suggest_batch_size(self, requests: Sequence[Request], settings: Settings) -> int:
         """As many as fit on the GPU, measured on the first requests; a fixed number on a CPU."""
         if self.model.device.type != "cuda":
             return _CPU_BATCH_SIZE
-        options = self._generation(settings)
+        config = self._generation(replace(settings, temperature=0.0))
         # Requests of one kind only; the engine puts the longest first.
         kind = bool(requests[0].pictures)
         alike = [request for request in requests if bool(request.pictures) is kind]
-        return largest_batch(
-            lambda rows: measured_need(self.model, self._inputs(alike[:rows], settings), options),
-            budget=free_memory(),
-            most=min(_LARGEST_BATCH, len(alike)),
-        )
+        with applied(self.model, config):
+            return largest_batch(
+                lambda rows: measured_need(
+                    self.model, self._inputs(alike[:rows], settings), config
+                ),
+                budget=free_memory(),
+                most=min(_LARGEST_BATCH, len(alike)),
+            )
 
     def generate(
         self, requests: Sequence[Request], settings: Settings, *, batch_size: int
-    ) -> Iterator[tuple[int, Response]]:
+    ) -> Iterator[tuple[int, Response | BackendError]]:
         """Yield each request's index with its response, in the order in which they finish.
 
         Requests with and without pictures are processed separately: processors match
         pictures to rows by counting, and some fail or mismatch them if a row has none.
         """
-        options = self._generation(settings)
+        config = self._generation(settings)
         rows = decode(
             self.model,
             lambda indices: self._inputs([requests[i] for i in indices], settings),
             len(requests),
             batch_size=batch_size,
-            options=options,
+            options={"generation_config": config},
             kinds=[bool(request.pictures) for request in requests],
         )
         seed = zlib.crc32(repr([request.id.plain for request in requests]).encode())
-        steps = _seeded(rows, seed) if options["do_sample"] else rows
-        while (row := self._next(steps)) is not None:
-            yield row.index, self._response(row, options["max_new_tokens"])
+        steps = _seeded(rows, seed) if config.do_sample else rows
+        while (row := self._next(steps, config)) is not None:
+            yield row.index, self._response(requests[row.index], row, config.max_new_tokens)
 
-    def _next(self, rows: Iterator[Decoded]) -> Decoded | None:
+    def _next(self, rows: Iterator[Decoded], config: GenerationConfig) -> Decoded | None:
         try:
-            with _threads_for(self.model):
+            with _threads_for(self.model), applied(self.model, config):
                 return next(rows, None)
         except BackendError:
             raise
@@ -117,36 +185,13 @@ class HFBackend:
             raise BackendError(f"{type(error).__name__}: {one_line(error)}") from error
 
     def _inputs(self, batch: Sequence[Request], settings: Settings) -> Any:
-        # If the template does not use it, transformers passes it on to the processor and warns.
-        known = "enable_thinking" in str(self.processor.chat_template)
-        thinking = {"enable_thinking": settings.thinking} if known else {}
-        prompts = [
-            self.processor.apply_chat_template(
-                [{"role": "user", "content": self._content(request)}],
-                add_generation_prompt=True,
-                tokenize=False,
-                **thinking,
-            )
-            for request in batch
-        ]
-        arguments: dict[str, Any] = {
-            "text": prompts,
-            "padding": True,
-            # Also set here, since a processor from a user's own training pads on the right.
-            "padding_side": "left",
-            "return_tensors": "pt",
-        }
-        if self._template_writes_bos(prompts[0]):
-            # Otherwise the tokenizer would add a second one.
-            arguments["add_special_tokens"] = False
-        if batch[0].pictures:
-            arguments["images"] = [[_shown(one) for one in request.pictures] for request in batch]
-        elif isinstance(self.processor, PaliGemmaProcessor):
-            return self._without_pictures(arguments)
-        inputs = self.processor(**arguments)
-        # PaliGemma's processor adds labels for training.
-        inputs.pop("labels", None)
-        if self.reads_images:
+        messages = [self._message(request) for request in batch]
+        return self._placed(self.conversation.inputs(messages, thinking=settings.thinking))
+
+    def _placed(self, inputs: Any) -> Any:
+        """The inputs on the model's device, and pixels in its precision."""
+        # PaliGemma has no pixels, and no place for a dtype, without a picture.
+        if "pixel_values" in inputs:
             dtype = self.model.dtype
             if dtype.itemsize == 1:
                 # The first weights are quantised, and nothing computes in their dtype.
@@ -155,55 +200,45 @@ class HFBackend:
             return inputs.to(self.model.device, dtype=dtype)
         return inputs.to(self.model.device)
 
-    def _without_pictures(self, arguments: dict[str, Any]) -> Any:
-        """What PaliGemma's processor would return if it accepted prompts without pictures."""
-        tokenizer = self.processor.tokenizer
-        prompts = [f"{tokenizer.bos_token}{prompt}\n" for prompt in arguments["text"]]
-        arguments |= {"text": prompts, "add_special_tokens": False}
-        # The token types mark the whole prompt as prefix, with attention in both directions.
-        return tokenizer(**arguments, return_token_type_ids=True).to(self.model.device)
-
-    def _template_writes_bos(self, prompt: str) -> bool:
-        tokenizer = getattr(self.processor, "tokenizer", self.processor)
-        return bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)
-
-    def _content(self, request: Request) -> Any:
-        if not self.reads_images:
-            if request.pictures:
-                raise BackendError("the model takes text only")
-            return request.text
+    def _message(self, request: Request) -> Message:
+        most = self.conversation.most_pictures
+        if request.pictures and not self.reads_images:
+            raise BackendError("the model takes text only")
+        if most is not None and len(request.pictures) > most:
+            raise BackendError(
+                f"the chat template of {self.place} writes {most} picture, and there are"
+                f" {len(request.pictures)}: the model would not see the others"
+            )
         return [
-            {"type": "image"}
-            if isinstance(part, ImagePart)
-            else {"type": "text", "text": part.text}
+            _shown(part.picture) if isinstance(part, ImagePart) else part.text
             for part in request.content
         ]
 
-    def _generation(self, settings: Settings) -> dict[str, Any]:
-        """Options for plain greedy decoding or plain sampling.
+    def _generation(self, settings: Settings) -> GenerationConfig:
+        return plain_generation(self.ends, self.conversation.tokenizer, settings)
 
-        A checkpoint's own penalties, beams and cut-offs are switched off, so that
-        decoding reported as greedy really is greedy.
-        """
-        limit = self.model.generation_config.max_new_tokens
-        options: dict[str, Any] = {
-            "max_new_tokens": settings.max_new_tokens or limit or _DEFAULT_NEW_TOKENS,
-            "do_sample": settings.temperature > 0,
-            "num_beams": 1,
-            "repetition_penalty": 1.0,
-            "no_repeat_ngram_size": 0,
-        }
-        if settings.temperature > 0:
-            return options | {"temperature": settings.temperature, "top_p": 1.0, "top_k": 0}
-        return options | {"temperature": None, "top_p": None, "top_k": None}
-
-    def _response(self, row: Decoded, limit: int) -> Response:
-        ends = self.model.generation_config.eos_token_id
-        ended = set(row.tokens[-1:]) & set(ends if isinstance(ends, list) else [ends])
+    def _response(self, request: Request, row: Decoded, limit: int) -> Response | BackendError:
+        if row.fault:
+            return self._illness(request, row)
+        ended = row.tokens[-1:] and row.tokens[-1] in self.ends
         finish = Finish.LENGTH if not ended and len(row.tokens) >= limit else Finish.STOP
-        tokenizer = getattr(self.processor, "tokenizer", self.processor)
-        text = tokenizer.decode(row.tokens, skip_special_tokens=True)
+        text = self.detokenizer.text(row.tokens)
         return Response(text, finish, len(row.tokens), row.seconds)
+
+    def _illness(self, request: Request, row: Decoded) -> BackendError:
+        """The error for a response that was not computed; the same for all with one form."""
+        modality = request.form.modality.value
+        first = self.ill.setdefault(modality, (request.id, row.fault, len(row.tokens)))
+        cause = (
+            f"float16 overflows: run it with {setting('dtype')}=bfloat16 or"
+            f" {setting('dtype')}=float32"
+            if self.model.dtype is torch.float16
+            else "its weights may be damaged"
+        )
+        return BackendError(
+            f"the model computed {first[1]} in place of logits given {modality}, first for"
+            f" {first[0]} at token {first[2]}; {cause}"
+        )
 
 
 def _seeded(rows: Iterator[Decoded], seed: int) -> Iterator[Decoded]:

@@ -39,7 +39,13 @@ from transformers.utils.import_utils import is_torchvision_available
 
 from pytest_crossmath.errors import ModelError, setting
 from pytest_crossmath.models.backend import SHARDED, Settings
+from pytest_crossmath.models.checkpoint.adapters import (
+    adapter_weights,
+    changes_embeddings,
+    check_fit,
+)
 from pytest_crossmath.models.checkpoint.files import weight_files
+from pytest_crossmath.models.checkpoint.generation import bare_generation
 from pytest_crossmath.models.checkpoint.overlay import has_own_processor, overlaid
 from pytest_crossmath.models.spec import ADAPTER_FILE, base_of_adapter, base_revision
 from pytest_crossmath.text import one_line
@@ -95,6 +101,8 @@ class Checkpoint:
     """Where the checkpoint was read from; for an adapter, where its base was."""
     adapter: Path | None
     """Folder of the adapter; None if there is none."""
+    replaces_embeddings: bool = False
+    """Whether the adapter replaces whole embeddings of its base by others."""
 
 
 def load_checkpoint(
@@ -117,9 +125,13 @@ def load_checkpoint(
             loading = source = Source(base_of_adapter(adapter), base_revision(adapter), trusted)
         config = load_config(source)
         reads_images = takes_images(config)
-        model = load_model(source, config, settings, reads_images=reads_images)
+        # What is trained keeps its own settings, to be saved with it.
+        own_generation = None if trainable else bare_generation(source.place, source.revision)
+        model = load_model(source, config, settings, own_generation, reads_images=reads_images)
+        replaced = False
         if adapter:
             loading = named
+            replaced = changes_embeddings(model, adapter_weights(adapter))
             model = with_adapter(model, adapter, trainable=trainable)
         if adapter and has_own_processor(adapter):
             with overlaid(adapter, _folder(source)) as folder:
@@ -133,7 +145,7 @@ def load_checkpoint(
         raise
     except Exception as error:  # transformers raises many kinds of errors for a user's mistake
         raise ModelError(failure(loading, settings, error)) from error
-    return Checkpoint(model, processor, reads_images, source, adapter)
+    return Checkpoint(model, processor, reads_images, source, adapter, replaced)
 
 
 def load_config(source: Source) -> Any:
@@ -150,8 +162,13 @@ def takes_images(config: Any) -> bool:
     return known or _IMAGE_TEXT_CLASS in (getattr(config, "auto_map", None) or {})
 
 
-def load_model(source: Source, config: Any, settings: Settings, *, reads_images: bool) -> Any:
-    """The model on its device and in its dtype. Raises `ModelError` if weights are missing."""
+def load_model(
+    source: Source, config: Any, settings: Settings, generation: Any = None, *, reads_images: bool
+) -> Any:
+    """The model on its device and in its dtype. Raises `ModelError` if weights are missing.
+
+    `generation` takes the place of the checkpoint's own generation settings.
+    """
     auto: Any = AutoModelForImageTextToText if reads_images else AutoModelForCausalLM
     device = _device(settings.device)
     attention = {"attn_implementation": settings.attention} if settings.attention else {}
@@ -161,6 +178,7 @@ def load_model(source: Source, config: Any, settings: Settings, *, reads_images:
         device_map="auto" if device == SHARDED else {"": device},
         use_safetensors=True,
         output_loading_info=True,
+        generation_config=generation,
         **attention,
         **source.options,
     )
@@ -197,21 +215,11 @@ def with_adapter(model: Any, adapter: Path, *, trainable: bool = False) -> Any:
     Raises `ModelError` if weights of the adapter do not fit, which PEFT itself ignores.
     """
     from peft import PeftModel
-    from peft.utils import get_peft_model_state_dict, load_peft_weights
 
     with without_future_warnings():
         tuned: Any = PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
-    saved = set(load_peft_weights(str(adapter), device="cpu"))
-    # Left alone, PEFT asks the Hub whether an adapter includes whole embedding layers.
-    for embeddings in (True, False):
-        fitting = set(get_peft_model_state_dict(tuned, save_embedding_layers=embeddings))
-        strangers = sorted(saved ^ fitting)
-        if not strangers:
-            return tuned
-    raise ModelError(
-        f"the adapter {adapter} does not fit its base model: {len(strangers)} of its weights"
-        f" have no counterpart ({strangers[0]}, …)"
-    )
+        check_fit(tuned, adapter_weights(adapter), adapter)
+    return tuned
 
 
 def load_processor(source: Source, config: Any, *, reads_images: bool) -> Any:

@@ -10,6 +10,7 @@ response, since it is long responses that break a run after an hour.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable
 from typing import Any
@@ -47,15 +48,19 @@ def free_memory() -> float:
     return _SHARE * (free + unused)
 
 
-def measured_need(model: Any, inputs: Any, options: dict[str, Any]) -> float:
-    """Peak bytes that a batch would need if every response had the maximum length."""
+def measured_need(model: Any, inputs: Any, config: Any) -> float:
+    """Peak bytes that a batch would need if every response had the maximum length.
+
+    `config` is the generation configuration.
+    """
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
-    few = {"max_new_tokens": 2, "return_dict_in_generate": True}
+    few = copy.deepcopy(config)
+    few.update(max_new_tokens=2, return_dict_in_generate=True)
     with torch.inference_mode():
-        output = model.generate(**inputs, **(options | few))
+        output = model.generate(**inputs, generation_config=few)
     peak = torch.cuda.max_memory_allocated() - before
-    return peak + cache_growth(output.past_key_values, options["max_new_tokens"])
+    return peak + cache_growth(output.past_key_values, config.max_new_tokens)
 
 
 def cache_growth(cache: Any, new_tokens: int) -> float:

@@ -29,9 +29,16 @@ from itertools import islice, takewhile
 from typing import Any
 
 import torch
-from transformers import DynamicCache, GenerationMixin, StoppingCriteria, StoppingCriteriaList
+from transformers import (
+    DynamicCache,
+    GenerationMixin,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from pytest_crossmath.models.decoding import cache as caches
+from pytest_crossmath.models.decoding.health import Health
 
 Collate = Callable[[Sequence[int]], Mapping[str, Any]]
 """Returns the model inputs of rows on the model's device, padded on the left: `input_ids` and
@@ -86,6 +93,8 @@ class Decoded:
     """The new tokens, including the end token if one was generated."""
     seconds: float
     """The row's share of the time: each step's time divided by the rows in it, summed."""
+    fault: str = ""
+    """What the row's logits were, if they were not numbers to choose by; else empty."""
 
 
 @dataclass(slots=True)
@@ -133,7 +142,8 @@ def decode(
     `collate` is called when rows are admitted, with neighbouring rows, all of the same kind
     if `kinds` names one for each row. `options` are keyword arguments of `model.generate`,
     including `max_new_tokens`; a logits processor among them must judge a row by that row's
-    tokens, wherever they are. With greedy decoding, each row gets the tokens that
+    tokens, wherever they are. A `generation_config` among them takes the place of the model's
+    own. With greedy decoding, each row gets the tokens that
     `model.generate` would give it alone, up to rounding; sampled tokens depend on the batch,
     and on torch's generator, which the caller seeds.
 
@@ -227,11 +237,13 @@ class _Work:
         usage: Usage,
     ) -> None:
         self.model, self.collate, self.batch_size = model, collate, batch_size
-        self.options, self.kinds, self.usage = dict(options), kinds, usage
+        self.kinds, self.usage = kinds, usage
         # The model itself, inside any adapter that wraps it.
         self.inner: Any = next((m for m in model.modules() if isinstance(m, GenerationMixin)), None)
-        self.settings: Any = copy.deepcopy(model.generation_config)
-        self.strangers: dict[str, Any] = self.settings.update(**options)
+        own = dict(options)
+        self.processors = own.pop("logits_processor", ())
+        self.settings: Any = copy.deepcopy(own.pop("generation_config", model.generation_config))
+        self.strangers: dict[str, Any] = self.settings.update(**own)
         self.limit: int = self.settings.max_new_tokens
         ends = self.settings.eos_token_id
         self.ends = frozenset(ends if isinstance(ends, list) else [ends]) - {None}
@@ -262,16 +274,18 @@ class _Work:
             started = time.perf_counter()
             with torch.inference_mode():
                 inputs = self.collate(indices)
-                sequences = self.model.generate(**inputs, **self.options)
+                health = self._health(len(indices))
+                sequences = self._run(inputs, health, [health.stop])
             new = sequences[:, inputs["input_ids"].shape[1] :].tolist()
+            faults = health.faults()
             seconds = (time.perf_counter() - started) / len(indices)
             lengths = [
                 next((i + 1 for i, token in enumerate(row) if token in self.ends), len(row))
                 for row in new
             ]
             self.usage.count(lengths, len(new[0]), self.batch_size)
-            for index, row, length in zip(indices, new, lengths, strict=True):
-                yield Decoded(index, row[:length], seconds)
+            for index, row, length, fault in zip(indices, new, lengths, faults, strict=True):
+                yield Decoded(index, row[:length], seconds, fault)
 
     def refilled(self, rows: int) -> Iterator[Decoded]:
         """Decode rows in slots. Raises `_UnfitError` if that turns out not to work."""
@@ -340,24 +354,40 @@ class _Work:
         self, remaining: list[int], most: int, inputs: Mapping[str, Any]
     ) -> tuple[Any, torch.Tensor, _Stop]:
         """Call `generate` once; also returns the positions of its first step."""
-        stop = _Stop(remaining, self.ends, _PATIENCE * self.batch_size, self.model.device)
-        own = {
-            "max_new_tokens": most,
-            "return_dict_in_generate": True,
-            "stopping_criteria": StoppingCriteriaList([stop]),
-        }
+        health = self._health(len(remaining))
+        stop = _Stop(remaining, self.ends, _PATIENCE * self.batch_size, health)
+        own = {"max_new_tokens": most, "return_dict_in_generate": True}
         with _first_positions(self.inner) as seen:
-            output = self.model.generate(**inputs, **self.options | own)
+            output = self._run(inputs, health, [stop], **own)
         if not seen or seen[0] is None or seen[0].shape[-2] != len(remaining):
             # It derives them itself, perhaps from state that another prefill left behind.
             raise _UnfitError("a model that is not given the positions of its tokens")
         return output, seen[0], stop
+
+    def _health(self, rows: int) -> Health:
+        return Health(rows, self.model.device, samples=bool(self.settings.do_sample))
+
+    def _run(
+        self, inputs: Mapping[str, Any], health: Health, stops: list[Any], **changes: Any
+    ) -> Any:
+        """Call `generate` with the settings, all of them in one configuration."""
+        config = copy.deepcopy(self.settings)
+        config.update(**changes)
+        return self.model.generate(
+            **inputs,
+            **self.strangers,
+            generation_config=config,
+            # First, so that it sees what the model computed.
+            logits_processor=LogitsProcessorList([health, *self.processors]),
+            stopping_criteria=StoppingCriteriaList(stops),
+        )
 
     def _settled(
         self, batch: _Batch, steps: int, stop: _Stop, started: float
     ) -> tuple[_Batch | None, list[Decoded]]:
         """Account for the steps just made and separate finished rows from unfinished ones."""
         lengths, finished = stop.result(steps)
+        faults = stop.health.faults()
         self.usage.count(lengths, steps, self.batch_size)
         seconds = (time.perf_counter() - started) / len(lengths)
         for slot, length in zip(batch.slots, lengths, strict=True):
@@ -368,7 +398,7 @@ class _Work:
             slot = batch.slots[row]
             end = batch.ids.shape[1] - (steps - lengths[row])
             tokens = batch.ids[row, end - slot.new : end].tolist()
-            done.append(Decoded(slot.index, tokens, slot.seconds))
+            done.append(Decoded(slot.index, tokens, slot.seconds, faults[row]))
         left = [row for row, over in enumerate(finished) if not over]
         if not left:
             return None, done
@@ -392,8 +422,9 @@ class _Stop(StoppingCriteria):
     """Stops each row at its end, and the chunk once finished rows have idled long enough."""
 
     def __init__(
-        self, remaining: list[int], ends: Collection[int], patience: int, device: Any
+        self, remaining: list[int], ends: Collection[int], patience: int, health: Health
     ) -> None:
+        self.health, device = health, health.sound.device
         self.remaining = torch.tensor(remaining, device=device)
         self.ends = torch.tensor(sorted(ends), dtype=torch.long, device=device)
         self.patience = patience
@@ -410,6 +441,7 @@ class _Stop(StoppingCriteria):
         self.lengths += self.open
         self.open &= torch.isin(input_ids[:, -1], self.ends, invert=True)
         self.open &= self.remaining > self.steps
+        self.open &= self.health.sound
         closed = ~self.open
         stop = closed | (self.idle >= self.patience)
         self.idle += closed.sum()

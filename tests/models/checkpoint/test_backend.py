@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -17,7 +18,7 @@ from pytest_crossmath.tasks.score import Finish
 from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.tasks.task import Form, ImagePart, Modality, TextPart
 
-CPU = Settings(device="cpu")
+CPU = Settings(device="cpu", max_new_tokens=12)
 MINI = load_suite("mini")
 REQUESTS = [make_request(problem, form) for problem in MINI.tasks[:4] for form in MINI.forms]
 
@@ -27,7 +28,9 @@ def ask(
 ) -> list[Response]:
     """The responses, decoded `size` at a time."""
     found = dict(backend.generate(requests, settings, batch_size=size))
-    return [found[i] for i in range(len(requests))]
+    responses = [found[i] for i in range(len(requests))]
+    assert all(isinstance(response, Response) for response in responses)
+    return cast(list[Response], responses)
 
 
 def edit_json(file: Path, **fields: object) -> None:
@@ -64,7 +67,7 @@ def test_the_limit_of_new_tokens(tiny_llava: Path) -> None:
 def test_sampling_is_repeatable(tiny_llava: Path) -> None:
     """The same requests at the same temperature give the same texts, and not the greedy ones."""
     backend = HFBackend.load(str(tiny_llava), CPU)
-    hot = Settings(device="cpu", temperature=5.0)
+    hot = Settings(device="cpu", temperature=5.0, max_new_tokens=12)
     first = [response.text for response in ask(backend, REQUESTS, 6, hot)]
     assert [response.text for response in ask(backend, REQUESTS, 6, hot)] == first
     assert [response.text for response in ask(backend, REQUESTS, 6)] != first
@@ -150,7 +153,7 @@ def test_sampling_is_not_cut_off_by_the_checkpoint(copied: Path) -> None:
     """A checkpoint's top_k of 1 would make every sample the greedy one."""
     edit_json(copied / "generation_config.json", do_sample=True, top_k=1, top_p=0.001)
     backend = HFBackend.load(str(copied), CPU)
-    hot = ask(backend, REQUESTS, 12, Settings(device="cpu", temperature=5.0))
+    hot = ask(backend, REQUESTS, 12, Settings(device="cpu", temperature=5.0, max_new_tokens=12))
     greedy = ask(backend, REQUESTS, 12)
     assert [response.text for response in hot] != [response.text for response in greedy]
 
@@ -189,7 +192,9 @@ def test_half_precision_on_request(tiny_llava: Path) -> None:
     import torch
 
     assert HFBackend.load(str(tiny_llava), CPU).model.dtype is torch.float32
-    half = HFBackend.load(str(tiny_llava), Settings(device="cpu", dtype="bfloat16"))
+    half = HFBackend.load(
+        str(tiny_llava), Settings(device="cpu", dtype="bfloat16", max_new_tokens=12)
+    )
     assert half.model.dtype is torch.bfloat16
     assert len(ask(half, REQUESTS, 12)) == 12
 

@@ -6,7 +6,7 @@ import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning"  # in PaliGemma's processor
 )
 
-SETTINGS = Settings(device="cpu")
+SETTINGS = Settings(device="cpu", max_new_tokens=8)
 MINI = load_suite("mini")
 REQUESTS = [
     make_request(problem, form)
@@ -50,7 +50,9 @@ def backend(family_checkpoint: Path) -> HFBackend:
 def ask(backend: HFBackend, requests: list[Request], size: int = 16) -> list[Response]:
     """The responses in the order of the requests."""
     found = dict(backend.generate(requests, SETTINGS, batch_size=size))
-    return [found[i] for i in range(len(requests))]
+    responses = [found[i] for i in range(len(requests))]
+    assert all(isinstance(response, Response) for response in responses)
+    return cast(list[Response], responses)
 
 
 def first_logits(backend: HFBackend, requests: list[Request]) -> Any:

@@ -332,7 +332,7 @@ def test_pocket_solves_in_slots_as_it_does_alone() -> None:
     backend = HFBackend.load(str(pocket_directory()), settings)
     mini = load_suite("mini")
     requests = [make_request(p, form) for form in mini.forms for p in mini.tasks[:8]]
-    usage, options = Usage(), backend._generation(settings)
+    usage, options = Usage(), {"generation_config": backend._generation(settings)}
 
     def collate(rows: Sequence[int]) -> Any:
         return backend._inputs([requests[row] for row in rows], settings)
