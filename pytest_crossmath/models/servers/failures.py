@@ -17,6 +17,7 @@ from pytest_crossmath.models.servers.client import (
     resolve,
     without_key,
 )
+from pytest_crossmath.models.servers.reading import ReadingError
 from pytest_crossmath.models.servers.tries import Patience, TriesError
 from pytest_crossmath.text import one_line
 
@@ -42,6 +43,8 @@ def cause(error: Exception, url: str | None, settings: Settings, *, longest: flo
         return refusal(error, url, settings)
     if isinstance(error, TimeoutError):
         return f"no response within {longest:g} s"
+    if isinstance(error, ReadingError):
+        return without_key(str(error), settings)
     if isinstance(error, openai.APIConnectionError):
         return _disconnection(error, url, settings)
     return without_key(f"{type(error).__name__}: {error}", settings)
@@ -49,8 +52,6 @@ def cause(error: Exception, url: str | None, settings: Settings, *, longest: flo
 
 def _disconnection(error: openai.APIConnectionError, url: str | None, settings: Settings) -> str:
     kind, said = type(error.__cause__).__name__, str(error.__cause__ or "")
-    if kind == "ReadingError":
-        return without_key(said, settings)
     if kind == "TooManyRedirects":
         return "the server redirects without end"
     if is_unreached(error):
@@ -68,7 +69,7 @@ def unanswered(error: TriesError, url: str | None, settings: Settings, longest: 
     if is_unreached(error.cause):
         return f"{_nobody_at(url)} ({kind}): {_advice_on_address(url)}"
     said = cause(error.cause, url, settings, longest=longest)
-    advice = "" if kind == "ReadingError" else f": {_advice_on_address(url)}"
+    advice = "" if isinstance(error.cause, ReadingError) else f": {_advice_on_address(url)}"
     return f"{place(url)} does not list its models: {said}{advice}"
 
 

@@ -20,6 +20,8 @@ from email.utils import parsedate_to_datetime
 
 import openai
 
+from pytest_crossmath.models.servers.reading import ReadingError
+
 FIRST_WAIT = 0.5
 """Seconds before the second try; each further wait is twice as long as the one before."""
 LONGEST_WAIT = 8.0
@@ -27,7 +29,7 @@ _LONGEST_WAIT_ASKED = 120.0
 """Longest wait that a server may ask for; a longer one is an error."""
 _TRANSIENT = {408, 409, 429}
 """Statuses that may pass, besides those of a failing server."""
-_LASTING = ("ReadingError", "TooManyRedirects", "UnsupportedProtocol", "InvalidURL")
+_LASTING = ("TooManyRedirects", "UnsupportedProtocol", "InvalidURL")
 """Class names of causes that trying again would not change."""
 
 
@@ -78,7 +80,7 @@ async def attempt(
                 return await send()
         except TimeoutError as error:
             raise TriesError(error, before, tries) from None
-        except openai.OpenAIError as error:
+        except (openai.OpenAIError, ReadingError) as error:
             wait = _wait(error, tries)
             if wait is None or tries > patience.retries or time.monotonic() + wait >= end:
                 raise TriesError(error, None, tries) from None
@@ -98,7 +100,7 @@ def _wait(error: Exception, tries: int) -> float | None:
         return asked if asked <= _LONGEST_WAIT_ASKED else None
     if isinstance(error, openai.APIConnectionError):
         return None if type(error.__cause__).__name__ in _LASTING else wait
-    return None
+    return None  # what cannot be read
 
 
 def _may_pass(error: openai.APIStatusError) -> bool:
