@@ -11,6 +11,7 @@ from typing import Any
 from pytest_crossmath.cli.output import check_json, print_lines, write_json
 from pytest_crossmath.errors import NoResultError
 from pytest_crossmath.files import split_pick
+from pytest_crossmath.gating.answering import another_answered
 from pytest_crossmath.gating.comparison import check_comparable
 from pytest_crossmath.gating.gatekeeper import Baseline, Gatekeeper
 from pytest_crossmath.gating.gates import check_gates, parse_gate
@@ -71,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     keeper.check_asked(header, list(header.get("models") or new.models))
     keeper.plan(_planned(keeper, new, stopped.get("models") or ()))
     results = {result.id: result for result in new.results}
-    verdicts = keeper.verdicts(results)
+    verdicts = keeper.verdicts(results, header)
     lines: list[str] = []
     changed: list[dict[str, Any]] = []
     for name, there, by_form in keeper.changes(results):
@@ -79,8 +80,9 @@ def run(arguments: argparse.Namespace) -> int:
         changed += [
             {"model": name, "base": there, **asdict(c), "form": str(c.form)} for c in by_form
         ]
-    differences = list(dict.fromkeys(keeper.differences(header)))
+    differences = list(dict.fromkeys(keeper.differences(header, results)))
     lines += [f"  differs from the baseline: {difference}" for difference in differences]
+    lines += another_answered(header, new.results)
     if verdicts:
         lines += ["", *gate_table(verdicts)]
     print_lines(lines)

@@ -24,7 +24,7 @@ _ASKED = {
     "instruction": "prompts",
 }
 """Header fields that must be equal, with the word that messages use for each."""
-_MOVED = {"batch_size", "timeout", "api_key_env"}
+_MOVED = {"batch_size", "timeout", "api_key_env", "give_up"}
 """Settings that affect how a run is carried out, not what a model answers."""
 _SHOWN = 60
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pytest_crossmath.gating.answering import answering_difference, answering_lines
 from pytest_crossmath.gating.comparison import (
     Change,
     changes,
@@ -95,8 +96,22 @@ class Gatekeeper:
         """How many requests are planned for a model."""
         return sum(key[0] == model for key in self._planned)
 
-    def verdicts(self, results: Mapping[ResultId, Result]) -> tuple[Verdict, ...]:
-        """The verdicts on the results so far."""
+    def verdicts(
+        self, results: Mapping[ResultId, Result], header: Mapping[str, Any] | None = None
+    ) -> tuple[Verdict, ...]:
+        """The verdicts on the results so far.
+
+        With the header of the run, each says if another model answered than was asked for.
+        """
+        answering = answering_lines(header or {}, results.values())
+        return tuple(
+            replace(verdict, notes=(*verdict.notes, answering[verdict.model]))
+            if verdict.model in answering
+            else verdict
+            for verdict in self._verdicts(results)
+        )
+
+    def _verdicts(self, results: Mapping[ResultId, Result]) -> tuple[Verdict, ...]:
         evidence = self._evidence(results)
         verdicts = judge(self.gates, evidence)
         if not self._sequential:
@@ -134,12 +149,17 @@ class Gatekeeper:
             base = self.base_of(model)
             yield model, base[0].model if base else "", list(changes(base, here))
 
-    def differences(self, header: Mapping[str, Any]) -> Iterator[str]:
-        """Settings, backends and versions that differ from those of the baseline."""
+    def differences(
+        self, header: Mapping[str, Any], results: Mapping[ResultId, Result]
+    ) -> Iterator[str]:
+        """Settings, backends, versions and answering models that differ from the baseline's."""
         if self.baseline is not None:
+            everything = tuple(results.values())
             for model in header.get("models", {}):
                 there = pick_model(self.baseline.run, model, self.baseline.model)
                 yield from differences(self.baseline.run.header, header, (there, model))
+                here = of_model(everything, model)
+                yield from answering_difference(model, self.base_of(model), here)
 
     def _evidence(
         self, results: Mapping[ResultId, Result], only: str | None = None

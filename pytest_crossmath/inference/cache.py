@@ -177,6 +177,7 @@ class ModelCache:
                     "finish": response.finish.value,
                     "new_tokens": response.new_tokens,
                     "seconds": response.seconds,
+                    "answered_by": response.answered_by,
                 },
             )
 

@@ -16,13 +16,14 @@ from __future__ import annotations
 import gc
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_crossmath.errors import BackendError, FamilyError, ModelError, setting
 from pytest_crossmath.inference.cache import ModelCache
 from pytest_crossmath.inference.result import Result, failed, scored
 from pytest_crossmath.models.backend import Backend, OutOfMemoryError, Response, Settings
+from pytest_crossmath.models.circuit import Circuit
 from pytest_crossmath.tasks.request import Request, RequestId, make_transcription
 from pytest_crossmath.tasks.score import Outcome, Score
 from pytest_crossmath.tasks.scoring import score_response
@@ -83,6 +84,7 @@ class Engine:
         self._on_result = on_result
         self._backend: Backend | None = None
         self._broken: ModelError | None = None
+        self._circuit = Circuit(settings.give_up)
         self._groups: dict[RequestId, Sequence[Request]] = {}
         self._running: Iterator[None] = iter(())
         self._settled: dict[RequestId, Scored | Failure] = {}
@@ -205,6 +207,10 @@ class Engine:
             part = self._open(parts.pop(0))
             if not part:
                 continue
+            if self._circuit.broken is not None:
+                self._give_up(part)
+                yield
+                continue
             size = 1
             try:
                 size = self._batch_size(part)
@@ -227,7 +233,7 @@ class Engine:
     def _ask(self, requests: Sequence[Request], size: int) -> Iterator[None]:
         responses = self.backend.generate(requests, self._settings, batch_size=size)
         missing = set(range(len(requests)))
-        while True:
+        while self._circuit.broken is None:
             with warnings.catch_warnings(action="ignore"):
                 arrived = next(responses, None)
             if arrived is None:
@@ -237,10 +243,21 @@ class Engine:
             if isinstance(response, BackendError):
                 self._fail(requests[index], response)
             else:
+                self._circuit.count(None)
                 self._keep(requests[index], response)
             yield
-        if missing:
+        if self._circuit.broken is not None:
+            if isinstance(responses, Generator):
+                responses.close()  # cancels what is in flight
+            self._give_up(self._open(requests))
+            yield
+        elif missing:
             raise BackendError("the backend returned fewer responses than there were requests")
+
+    def _give_up(self, requests: Iterable[Request]) -> None:
+        """Fail requests without asking, since too many before them failed."""
+        for request in requests:
+            self._settle_failure(request, str(self._circuit.broken))
 
     def _get_to_know(self, cache: ModelCache) -> None:
         """Make sure that the cache knows the model's identity, loading the model if necessary."""
@@ -269,7 +286,7 @@ class Engine:
         try:
             score = score_response(request.task, response.text, response.finish)
         except FamilyError as error:
-            self._fail(request, BackendError(str(error)))
+            self._settle_failure(request, str(error))
             return
         result = scored(self.name, request, response, score, cached=cached)
         self._settle(request, Scored(result, response, score, request))
@@ -279,6 +296,10 @@ class Engine:
     def _fail(self, request: Request, error: BackendError) -> None:
         alone = isinstance(error, OutOfMemoryError)
         message = f"out of memory with a single request: {error}" if alone else str(error)
+        self._circuit.count(error)
+        self._settle_failure(request, message)
+
+    def _settle_failure(self, request: Request, message: str) -> None:
         self._settle(request, Failure(message))
         if not request.transcribes:
             self._on_result(failed(self.name, request, message))

@@ -51,6 +51,8 @@ class Result:
     """Whether it came from the cache instead of being inferred."""
     family: str | None = None
     """Family of the problem; None in a record without this field."""
+    answered_by: str | None = None
+    """The model that a server says has answered; None if it does not say, or is not a server."""
 
     @property
     def form(self) -> Form:
@@ -105,7 +107,7 @@ def scored(
     return Result(
         *_named(model, request), score.outcome, response.text, score.answer,
         score.target, score.right, score.steps, response.new_tokens, response.seconds, cached,
-        request.task.family,
+        request.task.family, answered_by=response.answered_by,
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pytest_crossmath.errors import BackendError
+from pytest_crossmath.models.circuit import GIVE_UP
 from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.score import Finish
 
@@ -64,6 +65,8 @@ class Settings:
     """Seconds to wait for a server's response to one request."""
     api_key_env: str = API_KEY_ENV
     """Name of the environment variable that holds a server's API key."""
+    give_up: int = GIVE_UP
+    """Failures in a row, each after its tries, after which nothing more is asked; 0 for never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class Response:
     """Number of generated tokens; 0 if the backend cannot know."""
     seconds: float
     """The request's share of the time its batch took."""
+    answered_by: str | None = None
+    """The model that a server says has answered; None if it does not say, or is not a server."""
 
 
 class OutOfMemoryError(BackendError):
@@ -103,6 +108,7 @@ class Backend(Protocol):
         """Yield each request's index with its response, running at most `batch_size` at once.
 
         An error yielded in place of a response means that this request failed for good;
-        the remaining requests continue. Raises `BackendError` when it cannot tell which
-        request failed, and its subclass `OutOfMemoryError` when a smaller batch might work.
+        the remaining requests continue. After too many failures in a row the iterator is closed,
+        see `models/circuit.py`. Raises `BackendError` when it cannot tell which request failed,
+        and its subclass `OutOfMemoryError` when a smaller batch might work.
         """

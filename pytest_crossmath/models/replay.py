@@ -22,6 +22,7 @@ from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.fields import parse_fields, require_counts
 from pytest_crossmath.files import split_pick
 from pytest_crossmath.models.backend import Response, Settings
+from pytest_crossmath.models.circuit import UnfitRequestError
 from pytest_crossmath.models.scheme import Scheme
 from pytest_crossmath.models.spec import ModelSpec
 from pytest_crossmath.tasks.request import Request, RequestId
@@ -98,7 +99,7 @@ class ReplayBackend:
                 replace(asked, form=asked.form.pooled)
             )
             if saved is None:
-                yield index, BackendError(f"{self.file} has no response for {asked}")
+                yield index, UnfitRequestError(f"{self.file} has no response for {asked}")
             else:
                 yield index, saved
 
@@ -196,6 +197,7 @@ class _Line:
     outcome: Outcome | None = None
     new_tokens: float = 0
     seconds: float = 0.0
+    answered_by: str | None = None
 
 
 def _parse(record: Mapping[str, Any]) -> SavedResponse:
@@ -211,7 +213,7 @@ def _parse(record: Mapping[str, Any]) -> SavedResponse:
     line = parse_fields(_Line, fields)
     require_counts(line.sample, line.new_tokens, line.seconds)
     finish = _FINISH.get(line.outcome, Finish.STOP) if line.outcome else Finish.STOP
-    response = Response(line.text, finish, int(line.new_tokens), line.seconds)
+    response = Response(line.text, finish, int(line.new_tokens), line.seconds, line.answered_by)
     form = Form(line.modality, line.style if line.modality.shows_image else None)
     return SavedResponse(line.model, RequestId(line.id, form, line.sample, transcribes), response)
 

@@ -24,6 +24,7 @@ from pytest_crossmath.plugin.values import (
     parse_attention,
     parse_batch_size,
     parse_choice,
+    parse_count,
     parse_positive,
     parse_seconds,
     parse_temperature,
@@ -115,6 +116,8 @@ OPTIONS = (
     ),
     Option("timeout", "SECONDS", "how long a server may be silent; a response, with all retries,"
            " may take twice as long (default: 600)"),
+    Option("give-up", "N", "ask a model nothing more after N failed requests in a row, each after"
+           " its retries; 0 never gives up (default: 10)"),
     Option("api-key-env", "NAME", "environment variable with a server's API key (default:"
            " OPENAI_API_KEY)"),
     Option("fail-under", "GATE", "gate: fail if less than this share is solved, such as image:50%"
@@ -180,6 +183,7 @@ def build_config(config: pytest.Config) -> RunConfig:
     """
     from pytest_crossmath.gating.gates import check_gates
     from pytest_crossmath.models.backend import API_KEY_ENV, Settings
+    from pytest_crossmath.models.circuit import GIVE_UP
     from pytest_crossmath.plugin.suite_options import (
         check_asked,
         chosen_modalities,
@@ -224,6 +228,7 @@ def build_config(config: pytest.Config) -> RunConfig:
             attention=parse_attention(values["attention"]),
             thinking=bool(values["thinking"]),
             timeout=parse_seconds("timeout", values["timeout"] or "600"),
+            give_up=parse_count("give-up", values["give-up"], GIVE_UP),
             api_key_env=parse_variable("api-key-env", values["api-key-env"] or API_KEY_ENV),
             trust_remote_code=bool(values["trust-remote-code"]),
         ),

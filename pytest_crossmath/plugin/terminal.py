@@ -25,6 +25,8 @@ def show(report: Report, terminal: pytest.TerminalReporter) -> None:
         terminal.write_line(line)
     for line in loud(report.verdicts, inconclusive_fails=report.inconclusive_fails):
         terminal.write_line(line, red=line.startswith("GATE FAILED"), yellow=True)
+    for line in report.answering:
+        terminal.write_line(line, yellow=True)
     if os.environ.get(_ON_GITHUB) == "true":
         for line in workflow_commands(report):
             terminal.write_line(line)

@@ -42,6 +42,17 @@ def parse_positive(name: str, text: str | None) -> int | None:
     return int(text)
 
 
+def parse_count(name: str, text: str | None, default: int) -> int:
+    """A whole number of at least 0; the default for None."""
+    if text is None:
+        return default
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise OptionError(
+            f"--crossmath-{name} must be a whole number from 0 to 999999999, not {text[:40]!r}"
+        )
+    return int(text)
+
+
 def parse_batch_size(text: str | None) -> int | None:
     """A whole number of at least 1; None for ``auto``."""
     return None if text == "auto" else parse_positive("batch-size", text)

@@ -20,6 +20,8 @@ def workflow_commands(report: Report) -> Iterator[str]:
         for line in loud([verdict], inconclusive_fails=report.inconclusive_fails):
             fails = any_fails([verdict], inconclusive_fails=report.inconclusive_fails)
             yield _command("error" if fails else "warning", "crossmath gate", line)
+    for line in report.answering:
+        yield _command("warning", "crossmath model", line)
     for comparison in report.comparisons:
         for change in comparison.changes:
             if lost := change.regressed:

@@ -94,6 +94,7 @@ def _run(report: Report) -> dict[str, Any]:
     return {
         "name": run.name,
         "about": "; ".join(about),
+        "answering": report.answering,
         "several_models": len(by_model) > 1,
         "has_blanks": summary.has_blanks,
         "verdicts": [_verdict(verdict) for verdict in report.verdicts],

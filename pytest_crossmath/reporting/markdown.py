@@ -39,6 +39,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     for line in loud(report.verdicts, inconclusive_fails=report.inconclusive_fails):
         yield f"- **{_plain(line)}**"
+    yield from (f"- **{_plain(line)}**" for line in report.answering)
     yield ""
     if report.summary.rows:
         several = len({row.model for row in report.summary.rows}) > 1

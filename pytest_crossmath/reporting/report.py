@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_crossmath.errors import ComparisonError, RecordError
+from pytest_crossmath.gating.answering import another_answered
 from pytest_crossmath.gating.comparison import Change, check_comparable
 from pytest_crossmath.gating.gatekeeper import Baseline, Gatekeeper
 from pytest_crossmath.gating.verdicts import Verdict
@@ -76,6 +77,11 @@ class Report:
     def decoding(self) -> str:
         """How responses were decoded."""
         return decoding_of(self.run)
+
+    @property
+    def answering(self) -> Sequence[str]:
+        """A line for each model that another one answered for, or several in turn."""
+        return another_answered(self.run.header, self.run.results)
 
     @property
     def unsolved(self) -> Mapping[str, Mapping[str, Sequence[str]]]:

@@ -20,6 +20,8 @@ TABLE = "| ? | + | ? | = | 9 |"
 PROBLEM = grid(TABLE, ("4", "5"), (1, 2))
 REQUEST = make_request(PROBLEM, Form(Modality.TEXT), sample=3)
 BLANKS = st.integers(1, 6)
+_OPTIONAL = {"cached", "family", "answered_by"}
+"""Fields that were added later."""
 
 
 @st.composite
@@ -75,6 +77,7 @@ def test_the_fields_of_a_line_are_fixed() -> None:
         "seconds": 0.25,
         "cached": False,
         "family": "crossmath",
+        "answered_by": None,
     }
     assert type(result.to_json()["outcome"]) is str
     assert type(result.to_json()["modality"]) is str
@@ -106,14 +109,16 @@ def test_a_result_is_known_by_model_and_request() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [field.name for field in fields(Result) if field.name not in {"cached", "family"}]
+    "name", [field.name for field in fields(Result) if field.name not in _OPTIONAL]
 )
 def test_a_line_without_a_field_is_no_result(name: str) -> None:
     """A missing field is an error, unless it was added in a later version."""
     record = failed("m", REQUEST, "").to_json()
-    del record["cached"], record["family"]
+    for added in _OPTIONAL:
+        del record[added]
     assert Result.from_json(record).cached is False
     assert Result.from_json(record).family is None
+    assert Result.from_json(record).answered_by is None
     del record[name]
     with pytest.raises(ValueError, match=name):
         Result.from_json(record)
@@ -127,7 +132,7 @@ def test_a_line_without_a_field_is_no_result(name: str) -> None:
         ("outcome", {}), ("outcome", "pending"), ("response", None), ("answer", "4"),
         ("answer", [4]), ("key", "45"), ("right", [1, 0]), ("right", [True]), ("steps", ["1", "2"]),
         ("new_tokens", 1.5), ("seconds", float("nan")), ("seconds", "1"), ("cached", 1),
-        ("family", 1),
+        ("family", 1), ("answered_by", 1),
     ],
 )  # fmt: skip
 def test_a_line_with_a_value_that_cannot_be_is_no_result(name: str, value: object) -> None:

@@ -73,8 +73,7 @@ def test_a_server_that_dies_costs_what_it_did_not_answer(
     record_lines: Callable[[], list[dict[str, object]]],
 ) -> None:
     """The rest are errors with exit status 1; the next run asks only for those."""
-    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.001)
-    monkeypatch.setattr("openai._base_client.MAX_RETRY_DELAY", 0.002)
+    monkeypatch.setattr("pytest_crossmath.models.servers.tries.LONGEST_WAIT", 0.002)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     first = Mortal(0, lives=17)
     port = first.server_address[1]

@@ -2,7 +2,7 @@
 
 >>> body = '{"choices": [{"message": {"content": "4"}, "finish_reason": "stop"}]}'
 >>> read_completion(body)
-Completion(text='4', finish=<Finish.STOP: 'stop'>, new_tokens=0)
+Completion(text='4', finish=<Finish.STOP: 'stop'>, new_tokens=0, answered_by=None)
 
 Source: https://platform.openai.com/docs/api-reference/chat, and for `reasoning` and
 `chat_template_kwargs` https://docs.vllm.ai/en/stable/features/reasoning_outputs/. The body
@@ -15,8 +15,9 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from PIL import Image
 
 from pytest_crossmath.errors import BackendError
 from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.circuit import UnfitRequestError
 from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.score import Finish
@@ -35,6 +37,11 @@ _FINISH = {
     "length": Finish.LENGTH,
     "content_filter": Finish.REFUSED,
 }
+_ROLES = {None, "assistant", "model"}
+"""Who may be the author of a message: a server that repeats the question does not answer it."""
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""Half of a character: no file can hold it."""
+_LONGEST_NAME = 120
 _MOST_TOKENS = 10**9
 """Reported token counts from here on are ignored."""
 
@@ -49,6 +56,8 @@ class Completion:
     """Why it ended."""
     new_tokens: int
     """Number of generated tokens; 0 if the server does not report it."""
+    answered_by: str | None = None
+    """The model that answered, by its own word; None if the server does not say."""
 
 
 def chat_arguments(
@@ -59,7 +68,7 @@ def chat_arguments(
     `hosted` means that the request goes to the vendor's own API, which has a different name
     for the limit on new tokens, and some of whose models do not accept a temperature.
 
-    Raises `BackendError` if a picture cannot be read.
+    Raises `UnfitRequestError` if a picture cannot be read.
     """
     arguments: dict[str, Any] = {
         "model": model,
@@ -79,23 +88,31 @@ def chat_arguments(
     return arguments
 
 
-def read_completion(body: str) -> Completion:
+def read_completion(body: str | bytes, mask: Callable[[str], str] = str) -> Completion:
     """The completion in the body of an HTTP response.
 
+    `mask` is applied to every text that is kept: it removes secrets that a server repeats.
     Raises `BackendError` for anything that is not finished text from an assistant.
     """
-    answer = _parse(body)
-    choice = _first_choice(answer)
+    answer = _parse(_decoded(body), mask)
+    choice = _only_choice(answer, mask)
     message = choice.get("message")
     if not isinstance(message, dict):
         raise _odd("its choice has no message")
-    content, refusal = (_optional_text(message, field) for field in ("content", "refusal"))
-    finish = Finish.REFUSED if refusal else _finish(choice, message)
-    if content is None and finish is Finish.STOP:
-        raise _odd("its message has no content")
+    if message.get("role") not in _ROLES:
+        raise _odd(f"its message is from {_shown(message['role'], mask)}")
+    content, refusal = _content_of(message), _optional_text(message, "refusal")
     reasoning = _optional_text(message, "reasoning_content") or _optional_text(message, "reasoning")
+    finish = _finish(choice, message, mask)
+    finish = Finish.REFUSED if refusal else finish
+    if finish is Finish.STOP:
+        _require_content(content, reasoning or message.get("reasoning_details"))
     thought = f"<think>{reasoning}</think>" if reasoning else ""
-    return Completion(thought + (content or refusal or ""), finish, _new_tokens(answer))
+    # Masked again, since JSON can encode a secret in many ways.
+    text = mask(thought + (content or refusal or ""))
+    return Completion(
+        _SURROGATE.sub("\ufffd", text), finish, _new_tokens(answer), _answered_by(answer, mask)
+    )
 
 
 def _content(request: Request) -> str | list[dict[str, Any]]:
@@ -118,36 +135,97 @@ def _data_url(picture: Picture) -> str:
         with Image.open(io.BytesIO(data)) as image:
             mime = Image.MIME[str(image.format)]
     except (OSError, KeyError) as error:
-        raise BackendError(f"the picture {picture.path} cannot be read: {error}") from None
+        raise UnfitRequestError(f"the picture {picture.path} cannot be read: {error}") from None
     return f"data:{mime};base64,{base64.b64encode(data).decode()}"
 
 
-def _parse(body: str) -> Mapping[str, Any]:
+def _decoded(body: str | bytes) -> str:
+    """The text: JSON is UTF-8, whatever the header says."""
+    if isinstance(body, str):
+        return body
     try:
-        answer = json.loads(body)
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _odd("it is not UTF-8") from None
+
+
+def _parse(body: str, mask: Callable[[str], str]) -> Mapping[str, Any]:
+    try:
+        answer = json.loads(body, object_pairs_hook=_distinct, parse_constant=_refuse_constant)
+    except _AmbiguousError as error:
+        raise _odd(str(error)) from None
     except (ValueError, RecursionError):
-        raise _odd(f"it is not JSON: {one_line(body, 60)}") from None
+        raise _odd(f"it is not JSON: {one_line(mask(body), 60)}") from None
     if not isinstance(answer, dict):
         raise _odd("it is not a JSON object")
     return answer
 
 
-def _first_choice(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+class _AmbiguousError(ValueError):
+    """JSON that different readers take differently."""
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _AmbiguousError("one of its objects has a field twice")
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise _AmbiguousError(f"it has the number {name}, which is not JSON")
+
+
+def _only_choice(answer: Mapping[str, Any], mask: Callable[[str], str]) -> Mapping[str, Any]:
     choices = answer.get("choices")
-    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        return choices[0]
-    # Some gateways report an upstream failure with status 200.
-    reported = f": {one_line(json.dumps(answer['error']))}" if answer.get("error") else ""
-    raise _odd(f"it has no choices{reported}")
+    found = [one for one in choices if isinstance(one, dict)] if isinstance(choices, list) else []
+    # Some gateways report an upstream failure with status 200, next to what came before it.
+    for part in (answer, *found):
+        if part.get("error"):
+            what = "reports an error" if found else "has no choices"
+            raise _odd(f"it {what}: {_shown(part['error'], mask, 240)}")
+    if not found:
+        raise _odd("it has no choices")
+    if len(found) > 1:
+        raise _odd(f"it has {len(found)} choices, and one was asked for")
+    return found[0]
 
 
-def _finish(choice: Mapping[str, Any], message: Mapping[str, Any]) -> Finish:
+def _finish(
+    choice: Mapping[str, Any], message: Mapping[str, Any], mask: Callable[[str], str]
+) -> Finish:
     reason = choice.get("finish_reason")
     if message.get("tool_calls") or message.get("function_call"):
         raise _odd("it calls a tool")
     if not isinstance(reason, str) or reason not in _FINISH:
-        raise _odd(f"its finish_reason is {one_line(json.dumps(reason), 60)}")
+        raise _odd(f"its finish_reason is {_shown(reason, mask)}")
     return _FINISH[reason]
+
+
+def _content_of(message: Mapping[str, Any]) -> str | None:
+    """The content; some servers send a list of parts."""
+    parts = message.get("content")
+    if not isinstance(parts, list):
+        return _optional_text(message, "content")
+    texts = [part.get("text") if _is_text(part) else None for part in parts]
+    if not all(isinstance(text, str) for text in texts):
+        raise _odd("the content of its message has parts that are not text")
+    return "".join(map(str, texts))
+
+
+def _is_text(part: object) -> bool:
+    return isinstance(part, dict) and part.get("type") in {"text", "output_text"}
+
+
+def _require_content(content: str | None, reasoning: object) -> None:
+    """Raise `BackendError` if a message that is complete has nothing outside of its reasoning."""
+    if reasoning and not (content or "").strip():
+        raise _odd(
+            "its message has no content, only reasoning: the server's reasoning parser took the"
+            " answer for part of it, or the model did not answer after it"
+        )
+    if content is None:
+        raise _odd("its message has no content")
 
 
 def _optional_text(message: Mapping[str, Any], field: str) -> str | None:
@@ -155,6 +233,21 @@ def _optional_text(message: Mapping[str, Any], field: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise _odd(f"the {field} of its message is not text")
     return value
+
+
+def _answered_by(answer: Mapping[str, Any], mask: Callable[[str], str]) -> str | None:
+    """The model that answered, and the configuration that it ran in if the server gives one."""
+    name, fingerprint = (answer.get(field) for field in ("model", "system_fingerprint"))
+    if not isinstance(name, str) or not name.strip():
+        return None
+    shown = one_line(mask(name), _LONGEST_NAME)
+    if not isinstance(fingerprint, str) or not fingerprint.strip():
+        return shown
+    return f"{shown} ({one_line(mask(fingerprint), _LONGEST_NAME)})"
+
+
+def _shown(value: object, mask: Callable[[str], str], longest: int = 60) -> str:
+    return one_line(mask(json.dumps(value)), longest)
 
 
 def _new_tokens(answer: Mapping[str, Any]) -> int:
