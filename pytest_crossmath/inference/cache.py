@@ -30,6 +30,8 @@ from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.task import ImagePart
 
+CACHE_FILE = "cache.sqlite"
+"""Name of the file, in the folder of the project."""
 _PATIENCE = 60.0
 """Seconds to wait while another process is writing."""
 _DAMAGE = (
@@ -50,7 +52,7 @@ class ResponseStore:
     def __init__(self, root: Path) -> None:
         """The store of the project in `root`. The file is opened on first use."""
         self._root = root
-        self.path = root / FOLDER / "cache.sqlite"
+        self.path = root / FOLDER / CACHE_FILE
         self.trouble: str | None = None
         self._open: sqlite3.Connection | None = None
         self._off = False

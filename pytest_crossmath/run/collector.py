@@ -27,7 +27,7 @@ from pytest_crossmath.inference.result import Result, ResultId, pending, replace
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.inference.transcript import Transcript
 from pytest_crossmath.models.digests import Digests
-from pytest_crossmath.reporting.record import RecordWriter, check_writable, default_path
+from pytest_crossmath.reporting.record import RecordWriter, default_path
 from pytest_crossmath.reporting.report import Comparison, Report
 from pytest_crossmath.reporting.summary import split_by_cause, summarize_run
 from pytest_crossmath.run.config import RunConfig
@@ -91,15 +91,14 @@ class Collector:
         if self._config.gates or self._config.baseline:
             self._keeper.plan(pending(model, request) for model, request in requests)
 
-    def start(self) -> None:
+    def start(self, *, read: Iterable[Path] = (), others: Iterable[tuple[str, Path]] = ()) -> None:
         """Start the clock, and check that the requested files can be written.
 
-        Raises `OptionError` if one cannot.
+        They must not be a file that the run reads, `read` included, nor one of the `others`, which
+        pytest and other plugins write. Raises `OptionError`.
         """
         self._started = time.perf_counter()
-        if self._config.record is not None:
-            check_writable(self._config.record)
-        check_files(self._config)
+        check_files(self._config, self._root, read=read, others=others)
 
     def add(self, line: Result | Transcript) -> bool:
         """Add a line to the record, but only once: after a crash, a request may be repeated.
