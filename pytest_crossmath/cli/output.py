@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from pytest_crossmath.files import require_writable, write_output
+from pytest_crossmath.files import require_outputs, write_output
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -21,7 +21,7 @@ def check_json(file: Path | None, *, read: Iterable[Path | None] = ()) -> None:
     It must not overwrite a file that is `read`.
     """
     if file is not None:
-        require_writable(file, read, "--json")
+        require_outputs([("--json", file)], read)
 
 
 def write_json(file: Path | None, content: object) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_crossmath.cli.output import print_lines, write_json
 from pytest_crossmath.errors import OptionError, OutputError, SuiteError
-from pytest_crossmath.files import relative, require_apart, require_writable
+from pytest_crossmath.files import relative, require_outputs
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.model_card import write_card
 from pytest_crossmath.reporting.record import read_record
@@ -67,9 +67,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError(f"nothing to write: add {', '.join(flags)}, --json or --model-card")
     runs = [read_record(path) for path in arguments.runs]
     suite, lines = suite_of(runs, arguments.suite) if asked else (None, [])
-    require_apart(outputs)
-    for what, file in outputs:
-        require_writable(file, [*arguments.runs, suite.file if suite else None], what)
+    card: Path | None = arguments.model_card
+    if card is not None and not card.parent.is_dir():
+        raise OptionError(f"--model-card: there is no folder {card.parent}: create it, or fix it")
+    require_outputs(outputs, [*arguments.runs, *(suite.files if suite else ())])
     carded = _one_model(runs, arguments.model) if arguments.model_card else None
     unwritten: list[OutputError] = []
 

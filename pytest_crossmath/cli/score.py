@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pytest_crossmath.tasks.suite import load_suite
 
     suite = load_suite(arguments.suite)
-    check_json(arguments.json, read=(arguments.responses, suite.file))
+    check_json(arguments.json, read=(arguments.responses, *suite.files))
     responses = list(read_responses(arguments.responses))
     forms = score_saved(suite, responses)
     if not forms:

@@ -25,14 +25,22 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import ModelError
+from pytest_crossmath.fields import parse_fields, require_counts
 from pytest_crossmath.files import FOLDER, make_folder
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.tasks.request import Request
-from pytest_crossmath.tasks.score import Finish
 from pytest_crossmath.tasks.task import ImagePart
 
+CACHE_FILE = "cache.sqlite"
+"""Name of the file, in the folder of the project."""
 _PATIENCE = 60.0
 """Seconds to wait while another process is writing."""
+_DAMAGE = (
+    sqlite3.SQLITE_ERROR,  # tables of another shape
+    sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA,
+    sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG,
+)  # fmt: skip
+"""Primary result codes of SQLite that mean that the file is damaged, or is not ours."""
 
 
 class ResponseStore:
@@ -45,7 +53,7 @@ class ResponseStore:
     def __init__(self, root: Path) -> None:
         """The store of the project in `root`. The file is opened on first use."""
         self._root = root
-        self.path = root / FOLDER / "cache.sqlite"
+        self.path = root / FOLDER / CACHE_FILE
         self.trouble: str | None = None
         self._open: sqlite3.Connection | None = None
         self._off = False
@@ -53,20 +61,23 @@ class ResponseStore:
     def get(self, key: str) -> Mapping[str, Any] | None:
         """The value stored under a key; None if there is none or it is damaged."""
         rows = self._execute("SELECT payload, digest FROM responses WHERE key = ?", key)
-        if not rows:
+        payload, digest = rows[0] if rows else (None, None)
+        # Of any type and any length: the row may be damaged, or not one of ours.
+        if not isinstance(payload, bytes) or digest != _digest(key, payload).encode():
             return None
-        payload, digest = rows[0]
-        if digest != _digest(key, payload):
+        try:
+            found = json.loads(payload)
+        except (ValueError, RecursionError):
             return None
-        found: Mapping[str, Any] = json.loads(payload)
-        return found
+        return found if isinstance(found, dict) else None
 
     def put(self, key: str, value: Mapping[str, Any]) -> None:
         """Store a value of builtin types, replacing any earlier one."""
         payload = json.dumps(value)
         self._execute(
-            "INSERT OR REPLACE INTO responses VALUES (?, ?, ?)", key, payload, _digest(key, payload)
-        )
+            "INSERT OR REPLACE INTO responses VALUES (?, ?, ?)",
+            key, payload, _digest(key, payload.encode()),
+        )  # fmt: skip
 
     def close(self) -> None:
         """Close the file."""
@@ -80,7 +91,7 @@ class ResponseStore:
         while not self._off:
             try:
                 return self._connection().execute(statement, values).fetchall()
-            except (OSError, sqlite3.Error) as error:
+            except (OSError, sqlite3.Error, MemoryError, OverflowError) as error:
                 self.close()
                 attempts += 1
                 if not _is_damage(error) or attempts == 3:
@@ -93,7 +104,12 @@ class ResponseStore:
     def _connection(self) -> sqlite3.Connection:
         if self._open is None:
             make_folder(self._root)
+            if self.path.exists() and not self.path.is_file():
+                # Reading from a pipe would wait for ever.
+                raise OSError("it is not a regular file")
             connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
+            # As bytes: a damaged row may not be UTF-8, and that is an error of this row alone.
+            connection.text_factory = bytes
             self._open = connection
             # With WAL, readers do not wait for writers. A power cut may lose the last responses
             # but not the file; a kill loses nothing.
@@ -164,8 +180,8 @@ class ModelCache:
         for request in requests:
             key = self._key(request)
             stored = self._store.get(key) if key else None
-            if stored is not None:
-                yield request, Response(**{**stored, "finish": Finish(stored["finish"])})
+            if (response := _response(stored)) is not None:
+                yield request, response
 
     def save(self, request: Request, response: Response) -> None:
         """Store a response."""
@@ -196,13 +212,24 @@ class ModelCache:
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
-def _digest(key: str, payload: str) -> str:
+def _digest(key: str, payload: bytes) -> str:
     """Digest of a payload and its key, which reveals damage within a row."""
-    return hashlib.sha256(f"{key}\n{payload}".encode()).hexdigest()[:32]
+    return hashlib.sha256(key.encode() + b"\n" + payload).hexdigest()[:32]
+
+
+def _response(stored: Mapping[str, Any] | None) -> Response | None:
+    """A stored value as a response; None if there is none, or if it is not a response."""
+    if stored is None:
+        return None
+    try:
+        response = parse_fields(Response, stored)
+        require_counts(0, response.new_tokens, response.seconds)
+    except ValueError:
+        return None
+    return response
 
 
 def _is_damage(error: Exception) -> bool:
-    """Whether the database file itself is damaged, as opposed to a full disk or a lock."""
-    return isinstance(error, sqlite3.DatabaseError) and not isinstance(
-        error, sqlite3.OperationalError
-    )
+    """Whether the file is not a database of ours, as opposed to a full disk or a lock."""
+    # Extended codes hold the primary code in their last byte.
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in _DAMAGE

@@ -10,7 +10,8 @@ import pytest
 if TYPE_CHECKING:
     from pytest_crossmath.inference.engine import Engine, Scored
     from pytest_crossmath.models.backend import Response
-    from pytest_crossmath.plugin.session import AskerRole, Session
+    from pytest_crossmath.plugin.asker_role import AskerRole
+    from pytest_crossmath.plugin.role import Session
     from pytest_crossmath.run.plan import FormSample
     from pytest_crossmath.tasks.request import Request
     from pytest_crossmath.tasks.score import Score

@@ -58,8 +58,10 @@ def _start(config: pytest.Config) -> None:
     # Before torch is imported, which looks for GPUs only once.
     prepare_worker(getattr(config, "workerinput", {}))
 
+    from pytest_crossmath.plugin.asker_role import AskerRole
     from pytest_crossmath.plugin.fixtures import active, asking
-    from pytest_crossmath.plugin.session import AskerRole, start, usage_errors
+    from pytest_crossmath.plugin.role import usage_errors
+    from pytest_crossmath.plugin.session import start
 
     with usage_errors():
         session = start(config, build_config(config))

@@ -232,6 +232,7 @@ def build_config(config: pytest.Config) -> RunConfig:
             api_key_env=parse_variable("api-key-env", values["api-key-env"] or API_KEY_ENV),
             trust_remote_code=bool(values["trust-remote-code"]),
         ),
+        inputs=(Path(prompt),) if prompt else (),
         record=Path(values["record"]) if values["record"] else None,
         files={w.name: Path(values[w.name]) for w in WRITERS if values[w.name]},
         cache=parse_choice("cache", values["cache"] or "on", CACHE_MODES),

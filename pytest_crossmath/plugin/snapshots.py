@@ -7,7 +7,6 @@ snapshot is not a failure.
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -24,13 +23,11 @@ from syrupy.location import PyTestLocation
 from syrupy.utils import (
     cleanup_snapshot_write_sidecars,
     exclusive_file_lock,
-    replace_atomic,
     snapshot_file_lock_enabled,
-    snapshot_write_sidecar_paths,
 )
 
-from pytest_crossmath.errors import OptionError
-from pytest_crossmath.files import relative
+from pytest_crossmath.errors import SnapshotError
+from pytest_crossmath.files import relative, require_outputs, write_whole
 from pytest_crossmath.gating.snapshot import (
     Entries,
     SnapshotChange,
@@ -179,16 +176,15 @@ class Snapshots:
         self._counts: dict[str, Counter[SnapshotChange]] = {}
         self._ran: dict[str, set[str]] = {}
 
+    @property
+    def files(self) -> list[Path]:
+        """The file of each model, whether it exists yet or not."""
+        return [self._file(model) for model in self._entries]
+
     def check_writable(self) -> None:
-        """Raise `OptionError` if an update could not be written. Creates the folder."""
-        if not (self._update or self._new_only):
-            return
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self._folder):
-                pass
-        except OSError as error:
-            raise OptionError(f"snapshots cannot be written: {error}") from None
+        """Raise `OptionError` if an update could not be written."""
+        if self._update or self._new_only:
+            require_outputs([("the snapshot", file) for file in self.files])
 
     def check(
         self, item: pytest.Item, model: str, request: Request, score: Score
@@ -299,9 +295,8 @@ def _rewrite(file: Path, edit: Callable[[Entries], Entries]) -> None:
         if not entries:
             file.unlink(missing_ok=True)
             return
-        _, temporary = snapshot_write_sidecar_paths(file)
-        temporary.write_text(format_snapshot(entries), encoding="utf-8", newline="\n")
-        replace_atomic(temporary, file)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, format_snapshot(entries))
 
 
 # syrupy writes at the very end, from a class method, and an error there would end pytest's summary.
@@ -313,7 +308,7 @@ def _noting_failures() -> Iterator[None]:
     """Note why a file could not be written, for the end of the run."""
     try:
         yield
-    except OSError as error:
+    except (OSError, SnapshotError) as error:
         _unwritten[f"a snapshot was not written: {error}"] = None
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pytest_crossmath.errors import ModelError, OptionError, OutputError
+from pytest_crossmath.errors import ModelError, OptionError
+from pytest_crossmath.files import write_output
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.summary import summarize_run
 from pytest_crossmath.text import one_line
@@ -48,12 +49,13 @@ def write_card(file: Path, run: Run, model: str) -> int:
         ]
         card.data.eval_results = [*kept, *fresh]
         card.data.model_name = card.data.model_name or model
-        card.save(file)
+        text = str(card)
     except OSError as error:
-        raise OutputError(f"the model card {file} cannot be written: {one_line(error)}") from None
+        raise OptionError(f"the model card {file} cannot be read: {one_line(error)}") from None
     except (ValueError, TypeError, KeyError, YAMLError) as error:
         detail = one_line(error)
         raise OptionError(f"the model card {file} cannot be changed: {detail}") from None
+    write_output(file, text, "--model-card")
     return len(fresh)
 
 

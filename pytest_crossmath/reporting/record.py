@@ -19,9 +19,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TextIO
 
-from pytest_crossmath.errors import OptionError, RecordError
+from pytest_crossmath.errors import RecordError
 from pytest_crossmath.fields import parse_fields
-from pytest_crossmath.files import FOLDER, make_folder, relative, require_new_file
+from pytest_crossmath.files import FOLDER, make_folder, relative
 from pytest_crossmath.inference.result import Result, ResultId, replaces
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.inference.transcript import Transcript
@@ -108,18 +108,6 @@ def read_record(path: Path, *, texts: bool = False) -> Run:
     return Run(
         relative(path), header, tuple(results.values()), tuple(transcripts.values()), summary
     )
-
-
-def check_writable(path: Path) -> None:
-    """Raise `OptionError` unless a new record can be created there. Creates missing folders."""
-    try:
-        require_new_file(path, "the run record")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Try it: permissions alone do not reveal /proc or a read-only disk.
-        path.open("x").close()
-        path.unlink()
-    except OSError as error:
-        raise OptionError(f"the run record {path} cannot be written: {error}") from None
 
 
 def default_path(root: Path) -> Path:

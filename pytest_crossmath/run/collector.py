@@ -27,7 +27,7 @@ from pytest_crossmath.inference.result import Result, ResultId, pending, replace
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.inference.transcript import Transcript
 from pytest_crossmath.models.digests import Digests
-from pytest_crossmath.reporting.record import RecordWriter, check_writable, default_path
+from pytest_crossmath.reporting.record import RecordWriter, default_path
 from pytest_crossmath.reporting.report import Comparison, Report
 from pytest_crossmath.reporting.summary import split_by_cause, summarize_run
 from pytest_crossmath.run.config import RunConfig
@@ -91,15 +91,14 @@ class Collector:
         if self._config.gates or self._config.baseline:
             self._keeper.plan(pending(model, request) for model, request in requests)
 
-    def start(self) -> None:
+    def start(self, *, read: Iterable[Path] = (), others: Iterable[tuple[str, Path]] = ()) -> None:
         """Start the clock, and check that the requested files can be written.
 
-        Raises `OptionError` if one cannot.
+        They must not be a file that the run reads, `read` included, nor one of the `others`, which
+        pytest and other plugins write. Raises `OptionError`.
         """
         self._started = time.perf_counter()
-        if self._config.record is not None:
-            check_writable(self._config.record)
-        check_files(self._config)
+        check_files(self._config, self._root, read=read, others=others)
 
     def add(self, line: Result | Transcript) -> bool:
         """Add a line to the record, but only once: after a crash, a request may be repeated.
@@ -163,18 +162,18 @@ class Collector:
             return None
         report = self._report(snapshots or SnapshotNote(), troubles)
         self._open_record().finish(self._last_line(report, snapshots))
-        report = replace(report, troubles=[*self._record_troubles(), *report.troubles])
+        changed = self._changed_models()
+        report = replace(report, troubles=[*self._record_troubles(), *changed, *report.troubles])
         unwritten = write_files(report, self._config)
         self.is_worse = any_fails(report.verdicts, inconclusive_fails=report.inconclusive_fails)
         lost = self._config.record is not None and bool(self._record_troubles())
-        changed = self._changed_models()
         self.unknown = (
             *changed,
             *(f"{v.gate} of {v.model} was not judged" for v in report.verdicts if not v.is_judged),
             *(["the run record is incomplete"] if lost else []),
             *(["a report was not written"] if unwritten else []),
         )
-        return replace(report, troubles=[*report.troubles, *unwritten, *changed])
+        return replace(report, troubles=[*report.troubles, *unwritten])
 
     def _report(self, snapshots: SnapshotNote, troubles: Iterable[str]) -> Report:
         record = self._open_record()

@@ -34,6 +34,8 @@ class RunConfig:
     """The user's own instruction; None for the built-in one."""
     settings: Settings
     """How to generate."""
+    inputs: tuple[Path, ...]
+    """Further files that were read for this configuration."""
     record: Path | None
     """Where the run record goes; None for a new file."""
     files: Mapping[str, Path]

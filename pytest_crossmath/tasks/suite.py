@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -56,6 +56,15 @@ class Suite:
     """SHA-256 over every task's text, target and picture files, as hex digits."""
     file: Path | None = None
     """The JSONL file it was read from; None for a dataset."""
+
+    @property
+    def files(self) -> Iterator[Path]:
+        """The files that it consists of: problems, manifest, pictures. No output may be one."""
+        if self.file is not None:
+            yield from (self.file, self.file.with_name(MANIFEST_FILE))
+        for task in self.tasks:
+            for pictures in task.pictures.values():
+                yield from (picture.path for picture in pictures)
 
     @property
     def families(self) -> tuple[str, ...]:

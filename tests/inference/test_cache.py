@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import os
 import sqlite3
 import subprocess
 import sys
@@ -160,6 +162,98 @@ def test_a_changed_row_is_not_trusted(tmp_path: Path) -> None:
     with sqlite3.connect(ResponseStore(tmp_path).path) as connection:
         connection.execute("UPDATE responses SET payload = replace(payload, '>1<', '>2<')")
     assert found(cache(tmp_path)) == []
+
+
+def assert_replaced(root: Path) -> None:
+    """The row of `REQUEST` is a miss, other rows are still used, and a response replaces it."""
+    other = make_request(PROBLEM, IMAGE)
+    store = ResponseStore(root)
+    again = ModelCache(store, identify=lambda: "m", settings=Settings())
+    again.save(other, RESPONSE)
+    assert found(again) == []
+    assert found(again, other) == [RESPONSE]
+    again.save(REQUEST, RESPONSE)
+    assert found(again) == [RESPONSE]
+    assert store.trouble is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "payload = CAST(x'7bff' AS TEXT)",
+        "digest = CAST(x'ff' AS TEXT)",
+        "payload = x'ff'",
+        "payload = 7.5",
+        "digest = ''",
+    ],
+)
+def test_a_damaged_row_is_a_miss(tmp_path: Path, damage: str) -> None:
+    """Bytes that are not UTF-8 and values of another type are damage to this row alone."""
+    cache(tmp_path).save(REQUEST, RESPONSE)
+    with sqlite3.connect(ResponseStore(tmp_path).path) as connection:
+        connection.execute(f"UPDATE responses SET {damage}")  # noqa: S608 - written above
+    assert_replaced(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "{",
+        "[" * 100_000,
+        "null",
+        "[1]",
+        "{}",
+        '{"text": "a", "finish": "stop", "new_tokens": 1}',
+        '{"text": 1, "finish": "stop", "new_tokens": 1, "seconds": 0.5}',
+        '{"text": "a", "finish": "?", "new_tokens": 1, "seconds": 0.5}',
+        '{"text": "a", "finish": "stop", "new_tokens": -1, "seconds": 0.5}',
+        '{"text": "a", "finish": "stop", "new_tokens": 1, "seconds": NaN}',
+    ],
+    ids=lambda payload: payload[:70],
+)
+def test_a_row_that_is_not_a_response_is_a_miss(tmp_path: Path, payload: str) -> None:
+    """It is undamaged, but another version or another program wrote it."""
+    cache(tmp_path).save(REQUEST, RESPONSE)
+    with sqlite3.connect(ResponseStore(tmp_path).path) as connection:
+        [(key,)] = connection.execute("SELECT key FROM responses")
+        digest = hashlib.sha256(f"{key}\n{payload}".encode()).hexdigest()[:32]
+        connection.execute("UPDATE responses SET payload = ?, digest = ?", (payload, digest))
+    assert_replaced(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "CREATE TABLE responses (key TEXT PRIMARY KEY, payload TEXT)",
+        "CREATE TABLE responses (a, b, c)",
+        "CREATE VIEW responses AS SELECT 1 AS key, 2 AS payload, 3 AS digest",
+        "CREATE TABLE responses (key TEXT, payload TEXT, digest INT CHECK (digest < 0))",
+    ],
+)
+def test_a_database_of_another_shape_is_set_aside(tmp_path: Path, made: str) -> None:
+    """It is somebody else's, or of another version: it is kept, and the cache works."""
+    store = ResponseStore(tmp_path)
+    store.path.parent.mkdir()
+    with sqlite3.connect(store.path) as connection:
+        connection.execute(made)
+    connection.close()
+    strange = ModelCache(store, identify=lambda: "m", settings=Settings())
+    assert found(strange) == []
+    strange.save(REQUEST, RESPONSE)
+    assert found(strange) == [RESPONSE]
+    assert "is set aside" in (store.trouble or "")
+    assert len(list(tmp_path.glob(".crossmath/*.damaged-*"))) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_in_place_of_the_file_is_not_waited_for(tmp_path: Path) -> None:
+    """Reading from it would never end."""
+    store = ResponseStore(tmp_path)
+    store.path.parent.mkdir()
+    os.mkfifo(store.path)
+    piped = ModelCache(store, identify=lambda: "m", settings=Settings())
+    assert found(piped) == []
+    assert "is not used: it is not a regular file" in (store.trouble or "")
 
 
 def test_a_folder_that_cannot_be_written_switches_the_cache_off(tmp_path: Path) -> None:

@@ -320,7 +320,7 @@ def test_a_snapshot_that_cannot_be_written(
         "import errno\n"
         "import pytest_crossmath.plugin.snapshots as snapshots\n"
         "def full(*paths): raise OSError(errno.ENOSPC, 'No space left on device')\n"
-        "snapshots.replace_atomic = full\n"
+        "snapshots.write_whole = full\n"
     )
     result = pytester.runpytest_subprocess(
         "crossmath", f"--crossmath-model={replay(text='1')}", "--crossmath-modality=text",

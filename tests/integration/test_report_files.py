@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from conftest import Replay
+from pytest_crossmath.models.registry import parse_spec
 from pytest_crossmath.tasks.suite import find_suite
 from tests.integration.workers import WORKERS_NIGHTLY
+
+POCKET = Path(parse_spec("pocket").target)
+"""The folder of the bundled model."""
 
 
 def run(pytester: pytest.Pytester, replay: Replay, *arguments: str) -> pytest.RunResult:
@@ -101,6 +105,48 @@ def test_two_options_that_name_one_file_are_told_before_anything_is_asked(
     done.stderr.fnmatch_lines(
         ["ERROR: *--crossmath-* and --crossmath-* name the same file, *one.txt*"]
     )
+
+
+@pytest.mark.parametrize(
+    ("option", "file"),
+    [
+        (("--junit-xml=out.xml",), "out.xml"),
+        (("--junit-xml=./new/out.xml",), "new/out.xml"),
+        (("--log-file=out.log",), "out.log"),
+        (("-o", "log_file=out.log"), "out.log"),
+        (("--cov-report=xml:out.xml", "-pno:cov", "-ppytest_cov"), "out.xml"),
+        (("--crossmath-prompt=prompt.txt",), "prompt.txt"),
+        (("-c", "mine.ini"), "mine.ini"),
+        (("test_mine.py::test_it",), "test_mine.py"),
+        ((), ".crossmath/cache.sqlite"),
+        ((), ".crossmath/digests.json"),
+        ((), "__snapshots__/crossmath/mine/m.outcomes"),
+        ((), "mine/manifest.json"),
+        ((), "mine/original/mini-0001.png"),
+        (("--crossmath-model=pocket=model",), "model/config.json"),
+    ],
+)
+def test_a_report_is_a_file_of_its_own(
+    pytester: pytest.Pytester, replay: Replay, option: tuple[str, ...], file: str
+) -> None:
+    """It goes over no file that pytest or another plugin writes, nor over one that is kept."""
+    shutil.copytree(find_suite("mini").parent, pytester.path / "mine")
+    shutil.copytree(POCKET, pytester.path / "model")
+    pytester.makepyfile(test_mine="def test_it(): pass")
+    for name in ("prompt.txt", "mine.ini"):
+        (pytester.path / name).write_text("[pytest]", encoding="utf-8")
+    before = set(pytester.path.rglob("*"))
+    done = pytester.runpytest(
+        f"--crossmath-model={replay('m', text='1')}", "--crossmath-suite=mine",
+        "--crossmath-limit=1", f"--crossmath-html={file}", *option, "-pno:cacheprovider",
+    )  # fmt: skip
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.re_match_lines(
+        ["ERROR: .*--crossmath-html .*(is also an input|name the same file).*"]
+    )
+    # What pytest itself and Python write.
+    left = {path.name for path in {*pytester.path.rglob("*")} - before if path.suffix != ".pyc"}
+    assert left <= {"m.jsonl", "new", "out.log", "out.xml", "__pycache__"}
 
 
 @pytest.mark.parametrize("read", ["problems.jsonl", "old.jsonl", "m.jsonl"])

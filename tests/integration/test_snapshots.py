@@ -206,7 +206,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_asked(
     (pytester.path / "__snapshots__").write_text("", encoding="utf-8")
     done = run(pytester, replay, "11", "--snapshot-update")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines(["ERROR: *crossmath: snapshots cannot be written: *"])
+    done.stderr.fnmatch_lines(["ERROR: *crossmath: the snapshot: * cannot be written: *"])
 
 
 def test_it_runs_without_syrupy(pytester: pytest.Pytester, replay: Replay) -> None:

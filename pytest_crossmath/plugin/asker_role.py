@@ -1,0 +1,162 @@
+"""The part of a role that runs tests, and asks models for them."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Generator, Iterator, Sequence
+
+import pytest
+
+from pytest_crossmath.errors import ModelError
+from pytest_crossmath.gating.sequential import random_order
+from pytest_crossmath.inference.engine import Engine, Failure, Scored
+from pytest_crossmath.plugin.exit_status import NO_MEASUREMENT, NoMeasurement, mark_unmeasured
+from pytest_crossmath.plugin.items import BuiltinModule, hide_from_syrupy, selection
+from pytest_crossmath.plugin.role import (
+    MODEL_PROPERTY,
+    PROBLEM_PROPERTY,
+    SNAPSHOT_PROPERTY,
+    Session,
+    usage_errors,
+)
+from pytest_crossmath.run.asker import Asker
+from pytest_crossmath.run.plan import FormSample, Scopes
+from pytest_crossmath.tasks.request import Request
+from pytest_crossmath.tasks.score import Score
+from pytest_crossmath.tasks.task import Task
+
+SCORED_FIXTURE = "_crossmath_scored"
+"""The fixture that asks a model; every test that depends on it is planned."""
+_PARAMETERS = ("model", "problem", "modality")
+"""The parameters of a test that asks a model."""
+
+
+class AskerRole(Session):
+    """The part of a role that runs tests, and asks models for them."""
+
+    asker: Asker
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection(self) -> Generator[None, object, object]:
+        """Collect with the garbage collector off: there may be many items, and all of them stay."""
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            return (yield)
+        finally:
+            if was_enabled:
+                gc.enable()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Add the built-in items to what pytest finds."""
+        report = yield
+        if isinstance(collector, pytest.Session) and collector.config.stash[selection] is not None:
+            report.result = [*(report.result or ()), BuiltinModule.of(collector)]
+        return report
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Put the problems into random order if a sequential test is used."""
+        if self.run.stop_early == "sequential":
+            places = [place for place, item in enumerate(items) if _asks_a_model(item)]
+            asking = sorted((items[place] for place in places), key=self._random_order)
+            for place, item in zip(places, asking, strict=True):
+                items[place] = item
+
+    @pytest.hookimpl(trylast=True)  # after syrupy
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Plan what the items that were selected will ask."""
+        hide_from_syrupy(session.config)
+        if not session.config.option.collectonly:
+            with usage_errors():
+                self.plan_items(session.items)
+
+    def plan_items(self, items: Sequence[pytest.Item]) -> list[tuple[str, Request]]:
+        """Pass the requests of the items to the asker, grouped by stretch, and return them."""
+        scopes = self.stretches(items)
+        asked = list(self.requests_of(items))
+        self.asker.plan((model, scopes.get(item.nodeid), request) for item, model, request in asked)
+        return [(model, request) for _, model, request in asked]
+
+    def stretches(self, items: Sequence[pytest.Item]) -> Scopes:
+        """The stretch of each test, by test id; empty if all tests run together."""
+        raise NotImplementedError
+
+    def requests_of(
+        self, items: Sequence[pytest.Item]
+    ) -> Iterator[tuple[pytest.Item, str, Request]]:
+        """The items that ask a model, with the model and the request."""
+        for item in items:
+            if _asks_a_model(item):
+                params = item.callspec.params  # type: ignore[attr-defined]  # parametrized by us
+                model, task, asked = (params.get(f"crossmath_{name}") for name in _PARAMETERS)
+                # If a test names another model itself, only that test fails, when it asks.
+                if model in self.plan.models:
+                    yield item, model, self.plan.request(task, asked)
+
+    def ask(self, item: pytest.Item, engine: Engine, request: Request) -> Scored:
+        """The scored response to a request; ends the test as an error if there is none."""
+        try:
+            settled = self.asker.ask(engine.name, request)
+        except ModelError as error:
+            if len(self.plan.models) == 1 and all(map(_asks_a_model, item.session.items)):
+                # The remaining items would only repeat the message.
+                self.stop(item.session, str(error))
+            raise NoMeasurement(str(error), pytrace=False) from None
+        finally:
+            self.progress.clear()
+        if settled is None:
+            pytest.skip("stopped early: the gates are decided")
+        if isinstance(settled, Failure):
+            raise NoMeasurement(f"no measurement: {settled.message}", pytrace=False)
+        item.user_properties += [
+            (MODEL_PROPERTY, settled.result.model),
+            (PROBLEM_PROPERTY, settled.result.problem),
+            ("crossmath_modality", settled.result.modality),
+            ("crossmath_outcome", settled.result.outcome.value),
+        ]
+        return settled
+
+    def stop(self, session: pytest.Session, reason: str) -> None:
+        """Run no more items, since none of them can be measured."""
+        raise NotImplementedError
+
+    def is_regressed(self, item: pytest.Item, model: str, request: Request, score: Score) -> bool:
+        """Whether the snapshot of outcomes says that the problem was solved before."""
+        if self.snapshots is None:
+            return False
+        what, passes = self.snapshots.check(item, model, request, score)
+        if self.snapshots.is_kept(model):
+            item.user_properties.append((SNAPSHOT_PROPERTY, what.value))
+        return not passes
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Mark the report of a test that ended because nothing was measured."""
+        report = yield
+        # Also the model's own errors: a test may call it directly.
+        if call.excinfo and isinstance(call.excinfo.value, NO_MEASUREMENT):
+            mark_unmeasured(report)
+        self.attach(report)
+        return report
+
+    def attach(self, report: pytest.TestReport) -> None:
+        """Attach results to the report of a test; nothing by default."""
+
+    def _random_order(self, item: pytest.Item) -> tuple[str, bytes]:
+        params = item.callspec.params  # type: ignore[attr-defined]  # parametrized by us
+        return params["crossmath_model"], random_order(params["crossmath_problem"].id)
+
+
+def _asks_a_model(item: pytest.Item) -> bool:
+    """Whether a test asks a model, with parameters that this plugin set."""
+    if SCORED_FIXTURE not in getattr(item, "fixturenames", ()):
+        return False
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    ours = isinstance(params.get("crossmath_modality"), FormSample)
+    return ours and isinstance(params.get("crossmath_problem"), Task)
