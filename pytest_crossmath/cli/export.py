@@ -12,6 +12,7 @@ from pytest_crossmath.cli.learning import (
     chosen_examples,
     load_learning_suite,
 )
+from pytest_crossmath.cli.output import print_lines
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.files import require_free_folder
 from pytest_crossmath.tasks.suite import load_provable
@@ -79,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError(f"suite {suite.name}: {error}: add --completion=answer") from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    print(f"{count} examples in {out}")
+    print_lines([f"{count} examples in {out}"])
     return 0
 
 

@@ -62,7 +62,7 @@ from pytest_crossmath.run.plan import FormSample, Plan, Scopes
 from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.score import Score
 from pytest_crossmath.tasks.task import Task
-from pytest_crossmath.text import without_controls
+from pytest_crossmath.text import log_line
 
 if TYPE_CHECKING:
     from pytest_crossmath.plugin.snapshots import Snapshots
@@ -100,7 +100,7 @@ def usage_errors() -> Iterator[None]:
     try:
         yield
     except CrossmathError as error:
-        raise pytest.UsageError(f"crossmath: {without_controls(str(error))}") from None
+        raise pytest.UsageError(f"crossmath: {log_line(str(error))}") from None
 
 
 class Session:
@@ -116,7 +116,7 @@ class Session:
         """The line at the start of the run."""
         suite = suite_title(self.run.suite.name, len(self.run.suite.tasks))
         forms = ", ".join(modality.value for modality in self.run.modalities)
-        return f"crossmath: {', '.join(self.plan.models)} on suite {suite} as {forms}"
+        return log_line(f"crossmath: {', '.join(self.plan.models)} on suite {suite} as {forms}")
 
 
 class AskerRole(Session):
@@ -192,14 +192,14 @@ class AskerRole(Session):
         except ModelError as error:
             if len(self.plan.models) == 1 and all(map(_asks_a_model, item.session.items)):
                 # The remaining items would only repeat the message.
-                self.stop(item.session, str(error))
-            raise NoMeasurement(str(error), pytrace=False) from None
+                self.stop(item.session, log_line(str(error)))
+            raise NoMeasurement(log_line(str(error)), pytrace=False) from None
         finally:
             self.progress.clear()
         if settled is None:
             pytest.skip("stopped early: the gates are decided")
         if isinstance(settled, Failure):
-            raise NoMeasurement(f"no measurement: {settled.message}", pytrace=False)
+            raise NoMeasurement(log_line(f"no measurement: {settled.message}"), pytrace=False)
         item.user_properties += [
             (MODEL_PROPERTY, settled.result.model),
             (PROBLEM_PROPERTY, settled.result.problem),
@@ -328,11 +328,8 @@ class CollectorRole(Session):
 
             show(self.report, terminalreporter)
         if self.unknown:
-            terminalreporter.write_line(
-                f"crossmath: nothing is known to be worse, but: {'; '.join(self.unknown)}"
-                f" (exit status {NO_RESULT})",
-                red=True,
-            )
+            said = f"crossmath: nothing is known to be worse, but: {'; '.join(self.unknown)}"
+            terminalreporter.write_line(log_line(f"{said} (exit status {NO_RESULT})"), red=True)
 
 
 class Local(AskerRole, CollectorRole):

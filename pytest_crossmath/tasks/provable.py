@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_crossmath.errors import CrossmathError, FamilyError, OptionError, SuiteError
-from pytest_crossmath.tasks.answers import marked, parse_answer, same_number
+from pytest_crossmath.tasks.answers import marked, parse_answer, right_values
 from pytest_crossmath.tasks.family import Family, family_named, guarded, must_be
 from pytest_crossmath.tasks.lines import (
     check_field,
@@ -236,8 +236,7 @@ class ProvableFamily(Family):
         answer = parse_answer(text, blanks=len(task.target))
         if answer is None:
             return None
-        given = (*answer, *("",) * len(task.target))
-        right = tuple(same_number(a, t) for a, t in zip(given, task.target, strict=False))
+        right = right_values(answer, task.target)
         solved = all(right) and len(answer) == len(task.target)
         reason = "solved" if solved else self._missed(answer, right)
         outcome = Outcome.SOLVED if solved else Outcome.MISSED
