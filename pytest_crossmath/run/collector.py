@@ -189,7 +189,7 @@ class Collector:
             comparisons=[Comparison(*found) for found in self._keeper.changes(self._results)],
             differences=list(dict.fromkeys(self._keeper.differences(record.header))),
             inconclusive_fails=self._config.inconclusive == "fail",
-            stopped=list(self._stopping.lines()),
+            stopped=[*self._stopping.lines(), *self._keeper.copies(self._results)],
             snapshots=snapshots.lines,
             seconds=time.perf_counter() - self._started,
             record=relative(record.path),
