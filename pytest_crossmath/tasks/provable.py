@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import random
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -230,6 +230,10 @@ class ProvableFamily(Family):
         shown = task.shown[form]
         asked = filter(None, (instruction, task.question, text_in(shown)))
         return (*map(ImagePart, pictures_in(shown)), TextPart("\n\n".join(asked)))
+
+    def right_responses(self, task: Task) -> Iterable[str]:
+        """The target as a list, as an answer is asked for."""
+        return (marked(task.target),)
 
     def score(self, task: Task, text: str, *, is_whole: bool) -> Score | None:  # noqa: ARG002 - a complete answer counts
         """The values of the last answer block, compared with the target by position."""

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_crossmath.errors import FamilyError, SuiteError
+from pytest_crossmath.errors import CrossmathError, FamilyError, SuiteError
+from pytest_crossmath.fields import parse_fields, parse_json
 from pytest_crossmath.files import taken
 from pytest_crossmath.tasks.family import guarded, must_be
 from pytest_crossmath.tasks.pictures import pixel_hash
@@ -33,6 +35,19 @@ from pytest_crossmath.tasks.task import Task
 
 if TYPE_CHECKING:
     from PIL import Image
+
+
+_START_OVER = "remove the folder to start over"
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A line of an unfinished suite."""
+
+    index: int
+    solution: str
+    hashes: dict[str, Any]
+    problem: dict[str, Any]
 
 
 class SuiteWriter:
@@ -153,7 +168,10 @@ class SuiteWriter:
         return picture.quantize(self._palette, dither=Dither.NONE)
 
     def _go_on(self, first: str) -> None:
-        whole = self._file.read_text(encoding="utf-8").rpartition("\n")[0]
+        try:
+            whole = self._file.read_text(encoding="utf-8").rpartition("\n")[0]
+        except UnicodeDecodeError:
+            raise SuiteError(f"{self._file} is not UTF-8: {_START_OVER}") from None
         begun, *lines = whole.split("\n")
         if begun != first:
             raise SuiteError(
@@ -162,13 +180,13 @@ class SuiteWriter:
             )
         for number, line in enumerate(lines, start=2):
             try:
-                fields = json.loads(line)
-                self._count(int(fields["index"]), str(fields["solution"]))
-            except (ValueError, KeyError, TypeError):
+                made = parse_fields(_Made, parse_json(line))
+                parse_task(made.problem, self._file, f"{self._file}:{number}")
+            except (CrossmathError, ValueError) as error:
                 raise SuiteError(
-                    f"{self._file}:{number}: not a problem of a suite; remove the folder to start"
-                    " over"
+                    f"{self._file}:{number}: not a problem of a suite: {error}; {_START_OVER}"
                 ) from None
+            self._count(made.index, made.solution)
         # A last line that was cut off is dropped, and its problem is made again.
         self._file.write_text(f"{whole}\n", encoding="utf-8", newline="\n")
 
