@@ -294,6 +294,8 @@ class CollectorRole(Session):
         self.report = self.collector.finish(note, self.troubles())
         yield
         # Only now: syrupy writes, and combines its own status with the one that it was given.
+        if self.snapshots is not None:
+            self.snapshots.release()
         self._set_exit_status(session, self.unwritten())
 
     def _set_exit_status(self, session: pytest.Session, unwritten: Sequence[str]) -> None:

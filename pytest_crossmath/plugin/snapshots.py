@@ -30,7 +30,7 @@ from syrupy.utils import (
 )
 
 from pytest_crossmath.errors import OptionError
-from pytest_crossmath.files import relative
+from pytest_crossmath.files import Lock, relative
 from pytest_crossmath.gating.snapshot import (
     Entries,
     SnapshotChange,
@@ -178,6 +178,7 @@ class Snapshots:
         self._entries = {model: read_snapshot(self._file(model)) for model in models}
         self._counts: dict[str, Counter[SnapshotChange]] = {}
         self._ran: dict[str, set[str]] = {}
+        self._locks: list[Lock] = []
 
     def check_writable(self) -> None:
         """Raise `OptionError` if an update could not be written. Creates the folder."""
@@ -189,6 +190,14 @@ class Snapshots:
                 pass
         except OSError as error:
             raise OptionError(f"snapshots cannot be written: {error}") from None
+        # In the process that collects: its workers write together.
+        for model in self._entries:
+            self._locks.append(Lock(self._file(model), "the snapshot", noun="folder"))
+
+    def release(self) -> None:
+        """Let other runs write the files, after syrupy has written."""
+        while self._locks:
+            self._locks.pop().release()
 
     def check(
         self, item: pytest.Item, model: str, request: Request, score: Score

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import OutputError, setting
-from pytest_crossmath.files import relative
+from pytest_crossmath.files import Lock, relative
 from pytest_crossmath.gating.early import EarlyStop
 from pytest_crossmath.gating.gatekeeper import Gatekeeper
 from pytest_crossmath.gating.verdicts import any_fails
@@ -74,6 +74,7 @@ class Collector:
         self._transcripts: dict[ResultId, Transcript] = {}
         self._record: RecordWriter | None = None
         self._started = time.perf_counter()
+        self._lock: Lock | None = None
         self._keeper = Gatekeeper(
             config.gates, config.baseline, sequential=config.stop_early == "sequential"
         )
@@ -98,6 +99,7 @@ class Collector:
         """
         self._started = time.perf_counter()
         if self._config.record is not None:
+            self._lock = Lock(self._config.record, "the run record", noun="file")
             check_writable(self._config.record)
         check_files(self._config)
 
@@ -149,6 +151,13 @@ class Collector:
 
         `troubles` says what went wrong with the cache. Returns None if there are no results.
         """
+        try:
+            return self._finish(snapshots, troubles)
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    def _finish(self, snapshots: SnapshotNote | None, troubles: Iterable[str]) -> Report | None:
         if self._flags is not None:
             self._flags.cleanup()
         if not self._results:

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_crossmath.errors import CrossmathError, FamilyError, SuiteError
 from pytest_crossmath.fields import parse_fields, parse_json
-from pytest_crossmath.files import taken
+from pytest_crossmath.files import Lock, taken
 from pytest_crossmath.tasks.family import guarded, must_be
 from pytest_crossmath.tasks.pictures import pixel_hash
 from pytest_crossmath.tasks.provable import ProvableFamily, fingerprint_of, provable
@@ -68,7 +69,8 @@ class SuiteWriter:
         its file; None keeps all shades of the edges, as varied backgrounds always do. `made_by`
         says how the suite is made: only a job with the same value resumes it. A varied background
         depends only on `seed` and the problem's id. Raises `SuiteError` if the folder holds
-        anything else, and `OSError` if it cannot be written.
+        anything else, `OptionError` if another process is writing to it, and `OSError` if it
+        cannot be written.
         """
         self.folder = folder
         self.made = 0
@@ -81,14 +83,13 @@ class SuiteWriter:
         self._file = folder / UNFINISHED_FILE
         first = {"made_by": made_by, "styles": self._styles, "palette": palette}
         text = json.dumps(first, ensure_ascii=False)
-        folder.mkdir(parents=True, exist_ok=True)
-        if self._file.exists():
-            self._go_on(text)
-        elif any(folder.iterdir()):
-            raise SuiteError(taken(folder, "folder"))
-        else:
-            self._file.write_text(f"{text}\n", encoding="utf-8", newline="\n")
-        self._stream = self._file.open("a", encoding="utf-8", newline="\n")
+        self._lock = Lock(folder, "the suite")
+        try:
+            self._begin(text)
+            self._stream = self._file.open("a", encoding="utf-8", newline="\n")
+        except BaseException:
+            self._lock.release()
+            raise
 
     def add(self, task: Task, index: int = 0) -> None:
         """Write a task and its pictures; `index` is where the generator resumes after it.
@@ -135,10 +136,12 @@ class SuiteWriter:
         manifest = json.dumps({**about, "problems": hashes}, indent=1, ensure_ascii=False)
         (self.folder / MANIFEST_FILE).write_text(manifest + "\n", encoding="utf-8", newline="\n")
         self._file.unlink()
+        self._lock.release()
 
     def close(self) -> None:
-        """Close the files and leave the suite unfinished."""
+        """Close the files; a suite that is not finished can be resumed."""
         self._stream.close()
+        self._lock.release()
 
     def _written(
         self, family: ProvableFamily, task: Task, images: Mapping[str, str]
@@ -166,6 +169,15 @@ class SuiteWriter:
         if self._palette is None or family.varies(style):
             return picture
         return picture.quantize(self._palette, dither=Dither.NONE)
+
+    def _begin(self, first: str) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._file.exists():
+            self._go_on(first)
+        elif any(self.folder.iterdir()):
+            raise SuiteError(taken(self.folder, "folder"))
+        else:
+            self._file.write_text(f"{first}\n", encoding="utf-8", newline="\n")
 
     def _go_on(self, first: str) -> None:
         try:
@@ -206,6 +218,7 @@ def save_suite(
 ) -> None:
     """Write a suite with its pictures and manifest into `folder`, see `SuiteWriter`."""
     writer = SuiteWriter(folder, styles=styles, palette=palette, made_by="problems at hand")
-    for task in tasks:
-        writer.add(task)
-    writer.finish(about)
+    with closing(writer):
+        for task in tasks:
+            writer.add(task)
+        writer.finish(about)
