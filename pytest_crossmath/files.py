@@ -133,6 +133,14 @@ def require_new_file(file: Path, what: str) -> None:
         raise OptionError(f"{what} {taken(file, 'file')}")
 
 
+def require_regular_file(path: Path) -> None:
+    """Raise `OSError` for a pipe or a device, which might be read for ever."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        raise OSError(f"it is {what}, not a file")
+
+
 def require_outputs(
     outputs: Sequence[tuple[str, Path]],
     read: Iterable[Path | None] = (),
@@ -210,8 +218,17 @@ def write_output(file: Path, text: str, what: str) -> None:
 
 
 def split_pick(text: str) -> tuple[str, str]:
-    """File and name of ``FILE#NAME``; the name is empty if the whole text is an existing file."""
-    file, _, name = (text, "", "") if os.path.isfile(text) else text.partition("#")
+    """File and name of ``FILE#NAME``; the name is empty if the whole text is an existing file.
+
+    File and name may contain ``#`` themselves: the longest file that exists is meant.
+    """
+    if os.path.isfile(text):
+        return text, ""
+    places = [place for place, character in enumerate(text) if character == "#"]
+    for place in reversed(places):
+        if os.path.isfile(text[:place]):
+            return text[:place], text[place + 1 :]
+    file, _, name = text.partition("#")
     return file, name
 
 

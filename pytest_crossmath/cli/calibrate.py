@@ -9,8 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from pytest_crossmath.cli.output import check_json, print_lines, write_json
-from pytest_crossmath.errors import ComparisonError, NoResultError, OptionError
-from pytest_crossmath.gating.calibration import Churn, calibrate
+from pytest_crossmath.errors import ComparisonError, NoResultError, OptionError, setting
+from pytest_crossmath.gating.calibration import Churn, calibrate, measured_anew
 from pytest_crossmath.gating.comparison import (
     check_comparable,
     differences,
@@ -21,11 +21,17 @@ from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.record import read_record
 
+_HINT = (
+    "the others are copies from the cache or from an earlier record, and are not counted:"
+    " repeat a run with pytest --crossmath-cache=refresh to count all"
+)
+
 HELP = "measure how much repeated runs of one model differ"
 EXAMPLE = """\
-pytest crossmath --crossmath-model=reference --crossmath-limit=20 \\
-    --crossmath-record=one.jsonl
-cp one.jsonl two.jsonl
+for run in one two; do
+    pytest crossmath --crossmath-model=reference --crossmath-limit=20 \\
+        --crossmath-cache=refresh --crossmath-record=$run.jsonl
+done
 crossmath calibrate one.jsonl two.jsonl"""
 
 
@@ -41,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the noise of each form. Raises `CrossmathError`."""
     if len(arguments.runs) < 2:
         raise OptionError("calibrate needs two or more runs of one model")
-    runs = [read_record(path) for path in arguments.runs]
+    runs = [read_record(path, texts=True) for path in arguments.runs]
     check_json(arguments.json, read=arguments.runs)
     results = [_one_model(run) for run in runs]
     told: dict[str, None] = {}
@@ -50,12 +56,27 @@ def run(arguments: argparse.Namespace) -> int:
         same_requests(one.name, first, other.name, second)
         models = first[0].model, second[0].model
         told |= dict.fromkeys(differences(one.header, other.header, models))
-    churns = calibrate(results)
+    fresh = measured_anew(results)
+    count, total = len(fresh[0]), len(results[0])
+    if total and not count:
+        raise ComparisonError(
+            f"no response was measured anew: those of {runs[-1].name} are copies from the cache or"
+            f" from an earlier record; repeat the run with pytest {setting('cache')}=refresh"
+        )
+    churns = calibrate(fresh)
     print_lines(
-        [*_table(churns), *(f"differs between the runs: {difference}" for difference in told)]
+        [
+            *_table(churns),
+            f"measured anew in every run: {count} of {total} responses",
+            *([_HINT] if count < total else []),
+            *(f"differs between the runs: {difference}" for difference in told),
+        ]
     )
     figures = [asdict(churn) | {"form": str(churn.form)} for churn in churns]
-    content = {"runs": len(runs), "forms": figures, "differences": list(told)}
+    content = {
+        "runs": len(runs), "forms": figures, "differences": list(told),
+        "responses": total, "measured_anew": count,
+    }  # fmt: skip
     write_json(arguments.json, content)
     if not all(churn.problems for churn in churns):
         raise NoResultError("no problem was measured in every run")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.cli.output import check_json, print_lines, write_json
-from pytest_crossmath.errors import NoResultError
+from pytest_crossmath.errors import NoResultError, OptionError
 from pytest_crossmath.files import split_pick
 from pytest_crossmath.gating.answering import another_answered
 from pytest_crossmath.gating.comparison import check_comparable
@@ -34,7 +34,7 @@ crossmath compare base.jsonl new.jsonl --fail image:5%"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("base", metavar="BASE", help="record of the baseline, or RECORD#MODEL")
-    parser.add_argument("new", type=Path, metavar="NEW", help="record of the run to judge")
+    parser.add_argument("new", metavar="NEW", help="record of the run to judge")
     parser.add_argument(
         "--fail", action="append", default=[], metavar="EXPR",
         help="gate, such as image:5%% or gap:image:3%%, as in --crossmath-compare-fail; repeatable",
@@ -56,8 +56,12 @@ def run(arguments: argparse.Namespace) -> int:
     """
     gates = [parse_gate("compare-fail", text) for text in arguments.fail]
     file, model = split_pick(arguments.base)
-    base, new = read_record(Path(file)), read_record(arguments.new)
-    check_json(arguments.json, read=(Path(file), arguments.new))
+    for what, name in (("BASE", file), ("NEW", arguments.new)):
+        if not name:
+            raise OptionError(f"{what} is empty: name the record of a run")
+    files = Path(file), Path(arguments.new)
+    base, new = map(read_record, files)
+    check_json(arguments.json, read=files)
     check_comparable(base, new)
     header = new.header
     check_gates(
@@ -83,11 +87,15 @@ def run(arguments: argparse.Namespace) -> int:
     differences = list(dict.fromkeys(keeper.differences(header, results)))
     lines += [f"  differs from the baseline: {difference}" for difference in differences]
     lines += another_answered(header, new.results)
+    repeated = list(keeper.copies(results))
+    lines += repeated
     if verdicts:
         lines += ["", *gate_table(verdicts)]
     print_lines(lines)
     gates_said = [verdict.to_json() for verdict in verdicts]
-    figures = {"changes": changed, "differences": differences, "gates": gates_said}
+    figures = {
+        "changes": changed, "differences": differences, "copies": repeated, "gates": gates_said,
+    }  # fmt: skip
     write_json(arguments.json, figures)
     if any_fails(verdicts, inconclusive_fails=arguments.inconclusive == "fail"):
         return 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from pytest_crossmath.cli.learning import (
@@ -12,11 +13,13 @@ from pytest_crossmath.cli.learning import (
     chosen_examples,
     load_learning_suite,
 )
+from pytest_crossmath.cli.output import print_lines
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.files import require_free_folder
-from pytest_crossmath.tasks.suite import load_provable
+from pytest_crossmath.locks import Lock
+from pytest_crossmath.tasks.suite import Suite, load_provable
 from pytest_crossmath.tasks.task import Modality
-from pytest_crossmath.training.dataset import Completion
+from pytest_crossmath.training.dataset import Completion, Example
 from pytest_crossmath.training.export import (
     write_llava,
     write_lmms_eval,
@@ -53,20 +56,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the training set. Raises `CrossmathError`."""
     out: Path = arguments.out
-    evaluates = arguments.format == LMMS_EVAL
     suite = (
         load_provable(arguments.suite, "a task of lmms-eval")
-        if evaluates
+        if arguments.format == LMMS_EVAL
         else load_learning_suite(arguments.suite)
     )
-    require_free_folder(out)
-    found = chosen_examples(arguments, suite, Completion(arguments.completion))
+    with Lock(out, "--out"):
+        require_free_folder(out)
+        found = chosen_examples(arguments, suite, Completion(arguments.completion))
+        count = _write(arguments, suite, found)
+    print_lines([f"{count} examples in {out}"])
+    return 0
+
+
+def _write(arguments: argparse.Namespace, suite: Suite, found: Iterable[Example]) -> int:
+    """Write the files, and return how many examples there are. Raises `OptionError`."""
+    out: Path = arguments.out
     # Written under another name and then renamed: a folder called `out` is always complete.
     unfinished = out.with_name(f"{out.name}.unfinished")
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
-        if evaluates:
+        if arguments.format == LMMS_EVAL:
             count = write_lmms_eval(found, unfinished, task=f"crossmath_{_plain(suite.name)}")
         else:
             count = FORMATS[arguments.format](found, unfinished)
@@ -79,8 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError(f"suite {suite.name}: {error}: add --completion=answer") from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    print(f"{count} examples in {out}")
-    return 0
+    return count
 
 
 def _plain(name: str) -> str:

@@ -8,6 +8,7 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
+from pytest_crossmath.cli.output import print_lines
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.files import require_free_folder
 from pytest_crossmath.tasks.generating import MIXED, numbered
@@ -112,7 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
             writer.finish(about)
     except OSError as error:
         raise OptionError(f"--out {out} cannot be written: {error}") from None
-    print(f"{total} problems in {out}")
+    print_lines([f"{total} problems in {out}"])
     return 0
 
 

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from pytest_crossmath.cli import (
     calibrate,
@@ -31,9 +31,10 @@ from pytest_crossmath.cli import (
     train_sft,
     verify,
 )
+from pytest_crossmath.cli.output import print_note
 from pytest_crossmath.errors import CrossmathError, NoResultError
 from pytest_crossmath.signals import interrupt_on_sigterm
-from pytest_crossmath.text import without_controls
+from pytest_crossmath.text import log_line
 
 NO_RESULT = 3
 """Exit status if something could not be measured, judged or written, and nothing is worse."""
@@ -86,20 +87,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = command.run(parsed)
         sys.stdout.flush()
     except CrossmathError as error:
-        message = without_controls(error.with_flags(partial(_flag, parsed)))
-        print(f"crossmath: {message}", file=sys.stderr)
+        print_note(error.with_flags(partial(_flag, parsed)))
         return NO_RESULT if isinstance(error, NoResultError) else 2
     except KeyboardInterrupt:
         print("crossmath: interrupted", file=sys.stderr)
         return 130
     except OSError as error:
         if error.errno not in {errno.EPIPE, errno.ENOSPC}:
-            raise
+            print_note(str(error))
+            return 2
         # The reader is gone, as with `| head`, or the disk is full. Discard what Python still
         # writes while it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if error.errno == errno.ENOSPC:
-            print(f"crossmath: the output was not written: {error}", file=sys.stderr)
+            print_note(f"the output was not written: {error}")
         return NO_RESULT
     return status
 
@@ -111,10 +112,16 @@ def _flag(arguments: argparse.Namespace, setting: str) -> str:
     return f"--{name}" if known else f"--crossmath-{setting}"
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages, which repeat arguments, are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and message, and exit with status 2."""
+        super().error(log_line(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="crossmath", description="Command-line tools of pytest-crossmath."
-    )
+    parser = _Parser(prog="crossmath", description="Command-line tools of pytest-crossmath.")
     parser.add_argument("--version", action="version", version=version("pytest-crossmath"))
     places = {"": parser.add_subparsers(required=True, metavar="COMMAND")}
     for words, command in COMMANDS.items():

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from pytest_crossmath.files import require_outputs, write_output
+from pytest_crossmath.text import log_line
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print each line."""
+    """Print each line, so that it cannot control a terminal or a CI job."""
     for line in lines:
-        print(line)
+        print(log_line(line))
+
+
+def print_note(text: str) -> None:
+    """Print a line on stderr, for a person, beside what the command prints."""
+    print(log_line(f"crossmath: {text}"), file=sys.stderr)
 
 
 def check_json(file: Path | None, *, read: Iterable[Path | None] = ()) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.cli.output import print_lines, write_json
-from pytest_crossmath.errors import OptionError, OutputError, SuiteError
+from pytest_crossmath.errors import OptionError, OutputError, RecordError, SuiteError
 from pytest_crossmath.files import relative, require_outputs
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.model_card import write_card
@@ -56,17 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write page, Markdown, card and figures. Raises `CrossmathError`."""
     asked = {w: file for w in WRITERS if (file := vars(arguments)[w.name]) is not None}
-    outputs = [(f"--{writer.name}", file) for writer, file in asked.items()]
-    outputs += [
-        (f"--{name.replace('_', '-')}", file)
-        for name in ("model_card", "json")
-        if (file := vars(arguments)[name]) is not None
-    ]
-    if not outputs:
-        flags = (f"--{writer.name}" for writer in WRITERS)
-        raise OptionError(f"nothing to write: add {', '.join(flags)}, --json or --model-card")
+    outputs = _outputs(arguments, asked)
     runs = [read_record(path) for path in arguments.runs]
     suite, lines = suite_of(runs, arguments.suite) if asked else (None, [])
+    if suite is not None:
+        _check_targets(runs, suite)
     card: Path | None = arguments.model_card
     if card is not None and not card.parent.is_dir():
         raise OptionError(f"--model-card: there is no folder {card.parent}: create it, or fix it")
@@ -96,6 +90,24 @@ def run(arguments: argparse.Namespace) -> int:
     if unwritten:
         raise unwritten[0]
     return 0
+
+
+def _outputs(arguments: argparse.Namespace, asked: Mapping[Writer, Path]) -> list[tuple[str, Path]]:
+    """Every file to write, with its option. Raises `OptionError` for an option without effect."""
+    outputs = [(f"--{writer.name}", file) for writer, file in asked.items()]
+    outputs += [
+        (f"--{name.replace('_', '-')}", file)
+        for name in ("model_card", "json")
+        if (file := vars(arguments)[name]) is not None
+    ]
+    if not outputs:
+        flags = (f"--{writer.name}" for writer in WRITERS)
+        raise OptionError(f"nothing to write: add {', '.join(flags)}, --json or --model-card")
+    if arguments.suite is not None and not asked:
+        raise OptionError("--suite is for a page: add --html or --markdown, or remove it")
+    if arguments.model is not None and not arguments.model_card:
+        raise OptionError("--model picks the model of a card: add --model-card, or remove it")
+    return outputs
 
 
 def _write_report(writer: Writer, file: Path, document: Document) -> str:
@@ -132,6 +144,19 @@ def _figures(run: Run) -> dict[str, Any]:
         "snapshots": summary.get("snapshots", {}),
         "finished": run.summary is not None,
     }
+
+
+def _check_targets(runs: list[Run], suite: Suite) -> None:
+    """Raise `RecordError` for a result whose key is not that of its problem in the suite."""
+    tasks = {task.id: task for task in suite.tasks}
+    for run in runs:
+        for result in run.results:
+            task = tasks.get(result.problem)
+            if task is not None and (result.key, result.steps) != (task.target, task.steps):
+                raise RecordError(
+                    f"{run.name}: the problem {task.id} has another key or other steps than in"
+                    f" suite {suite.name}, which the record names"
+                )
 
 
 def suite_of(runs: list[Run], wanted: str | None) -> tuple[Suite | None, list[str]]:

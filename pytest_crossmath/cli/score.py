@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from pytest_crossmath.cli.output import check_json, write_json
+from pytest_crossmath.cli.output import check_json, print_lines, print_note, write_json
 from pytest_crossmath.errors import OptionError
+from pytest_crossmath.text import printable
 
 HELP = "score saved responses with the published metrics"
 EXAMPLE = """\
@@ -35,13 +35,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the metrics for every model and form. Raises `CrossmathError`."""
     from tabulate import tabulate
 
-    from pytest_crossmath.models.replay import read_responses
+    from pytest_crossmath.models.replay import check_targets, read_responses
     from pytest_crossmath.reporting.scores import score_saved
     from pytest_crossmath.tasks.suite import load_suite
 
     suite = load_suite(arguments.suite)
     check_json(arguments.json, read=(arguments.responses, *suite.files))
     responses = list(read_responses(arguments.responses))
+    try:
+        check_targets(responses, suite)
+    except ValueError as error:
+        raise OptionError(f"{arguments.responses}: {error}") from None
     forms = score_saved(suite, responses)
     if not forms:
         raise OptionError(f"{arguments.responses} has no response to any problem of {suite.name}")
@@ -49,30 +53,30 @@ def run(arguments: argparse.Namespace) -> int:
     for form in forms:
         models.setdefault(form.model, {})[str(form.form)] = form.to_json()
         if form.missing:
-            print(
-                f"crossmath: {form.model}, {form.form}: {len(form.missing)} of"
-                f" {form.offered} problems have no response and are not counted"
-                f" (first: {form.missing[0]})",
-                file=sys.stderr,
+            print_note(
+                f"{form.model}, {form.form}: {len(form.missing)} of {form.offered} problems have no"
+                f" response and are not counted (first: {form.missing[0]})"
             )
     for form in forms:
         if form.repeated:
-            print(
-                f"crossmath: {form.model}, {form.form}: {form.repeated} responses are superseded by"
-                " a later one to the same sample; number samples with the field 'sample'",
-                file=sys.stderr,
+            print_note(
+                f"{form.model}, {form.form}: {form.repeated} responses are superseded by a later"
+                " one to the same sample; number samples with the field 'sample'"
             )
     known = {task.id for task in suite.tasks}
     if strangers := [r.id.task for r in responses if r.id.task not in known]:
-        print(
-            f"crossmath: {len(strangers)} responses do not belong to any problem of {suite.name}"
-            f" and are not counted (first: {strangers[0]})",
-            file=sys.stderr,
+        print_note(
+            f"{len(strangers)} responses do not belong to any problem of {suite.name} and are not"
+            f" counted (first: {strangers[0]})"
         )
-    rows = [(f.model, f.form, f.to_json()) for f in forms]
+    rows = [(printable(f.model), printable(str(f.form)), f.to_json()) for f in forms]
     names = ("micro_acc", "macro_acc", "step1_acc", "step2_acc", "step3_acc", "step4plus_acc")
     headers = ("model", "form", "n", *(name.removesuffix("_acc") for name in names))
     cells = [(m, f, j["n_problems"], *(j[name] for name in names)) for m, f, j in rows]
-    print(tabulate(cells, headers=headers, floatfmt=".1%", missingval="-"))
+    # Names stay text even where they look like numbers.
+    table = tabulate(
+        cells, headers=headers, floatfmt=".1%", missingval="-", disable_numparse=[0, 1]
+    )
+    print_lines(table.split("\n"))
     write_json(arguments.json, {"models": models})
     return 0

@@ -45,30 +45,33 @@ def run(arguments: argparse.Namespace) -> int:
     callbacks = chosen_callbacks(arguments, spec)
     recipe, asked = prepared(arguments, spec, suite)
 
+    from pytest_crossmath.training.folder import locked
     from pytest_crossmath.training.grpo import Rollouts, grpo_trainer
     from pytest_crossmath.training.reward import crossmath_reward
     from pytest_crossmath.training.run import train
 
-    settings = settings_of(arguments)
-    trainee = loaded_trainee(arguments, spec, settings, recipe)
-    reward = crossmath_reward(
-        suite.tasks,
-        depth_weight=arguments.depth_weight, format_weight=arguments.format_weight,
-    )  # fmt: skip
-    rollouts = Rollouts(
-        arguments.generations, arguments.temperature, arguments.max_new_tokens, arguments.beta
-    )
-    with tempfile.TemporaryDirectory() as cache:
-        dataset = make_dataset(found, Path(cache), embed=False)
-        # Only the reward needs the right answers.
-        unused = ["completion", *([] if shows_pictures(arguments) else ["images"])]
-        dataset = dataset.remove_columns(unused)
-        say(f"{len(dataset)} prompts, problems: {len(suite.tasks)}")
-        train(
-            lambda: grpo_trainer(
-                trainee, dataset, recipe, rollouts, reward, settings=settings
-            ),
-            callbacks, trainee, recipe, asked, resume=arguments.resume,
+    # From here on, before the model is loaded: the second of two runs need not wait for that.
+    with locked(recipe):
+        settings = settings_of(arguments)
+        trainee = loaded_trainee(arguments, spec, settings, recipe)
+        reward = crossmath_reward(
+            suite.tasks,
+            depth_weight=arguments.depth_weight, format_weight=arguments.format_weight,
         )  # fmt: skip
-    say_where(recipe)
+        rollouts = Rollouts(
+            arguments.generations, arguments.temperature, arguments.max_new_tokens, arguments.beta
+        )
+        with tempfile.TemporaryDirectory() as cache:
+            dataset = make_dataset(found, Path(cache), embed=False)
+            # Only the reward needs the right answers.
+            unused = ["completion", *([] if shows_pictures(arguments) else ["images"])]
+            dataset = dataset.remove_columns(unused)
+            say(f"{len(dataset)} prompts, problems: {len(suite.tasks)}")
+            train(
+                lambda: grpo_trainer(
+                    trainee, dataset, recipe, rollouts, reward, settings=settings
+                ),
+                callbacks, trainee, recipe, asked, resume=arguments.resume,
+            )  # fmt: skip
+        say_where(recipe)
     return 0

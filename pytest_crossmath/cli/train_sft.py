@@ -44,24 +44,27 @@ def run(arguments: argparse.Namespace) -> int:
     callbacks = chosen_callbacks(arguments, spec)
     recipe, asked = prepared(arguments, spec, suite)
 
+    from pytest_crossmath.training.folder import locked
     from pytest_crossmath.training.run import train
     from pytest_crossmath.training.sft import missing_end, sft_trainer
 
-    settings = settings_of(arguments)
-    trainee = loaded_trainee(arguments, spec, settings, recipe)
-    ending = missing_end(trainee)
-    with tempfile.TemporaryDirectory() as cache:
-        try:
-            dataset = make_dataset(found, Path(cache), embed=False, ending=ending)
-        except ValueError as error:
-            raise OptionError(f"suite {suite.name}: {error}: add --completion=answer") from None
-        if not trainee.reads_images:
-            # The trainer takes the column for pictures even if it is empty.
-            dataset = dataset.remove_columns("images")
-        say(f"{len(dataset)} examples, problems: {len(suite.tasks)}")
-        train(
-            lambda: sft_trainer(trainee, dataset, recipe, settings=settings),
-            callbacks, trainee, recipe, asked, resume=arguments.resume,
-        )  # fmt: skip
-    say_where(recipe)
+    # From here on, before the model is loaded: the second of two runs need not wait for that.
+    with locked(recipe):
+        settings = settings_of(arguments)
+        trainee = loaded_trainee(arguments, spec, settings, recipe)
+        ending = missing_end(trainee)
+        with tempfile.TemporaryDirectory() as cache:
+            try:
+                dataset = make_dataset(found, Path(cache), embed=False, ending=ending)
+            except ValueError as error:
+                raise OptionError(f"suite {suite.name}: {error}: add --completion=answer") from None
+            if not trainee.reads_images:
+                # The trainer takes the column for pictures even if it is empty.
+                dataset = dataset.remove_columns("images")
+            say(f"{len(dataset)} examples, problems: {len(suite.tasks)}")
+            train(
+                lambda: sft_trainer(trainee, dataset, recipe, settings=settings),
+                callbacks, trainee, recipe, asked, resume=arguments.resume,
+            )  # fmt: skip
+        say_where(recipe)
     return 0

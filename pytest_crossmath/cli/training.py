@@ -21,6 +21,7 @@ from pytest_crossmath.errors import OptionError
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.registry import check_spec, default_suite, parse_spec
 from pytest_crossmath.models.spec import ModelSpec
+from pytest_crossmath.text import log_line
 from pytest_crossmath.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def say(text: str) -> None:
     from pytest_crossmath.training.folder import is_first_process
 
     if is_first_process():
-        print(text, flush=True)
+        print(log_line(text), flush=True)
 
 
 def say_where(recipe: Recipe) -> None:

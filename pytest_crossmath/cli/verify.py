@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from pytest_crossmath.cli.output import check_json, write_json
+from pytest_crossmath.cli.output import check_json, print_lines, write_json
 from pytest_crossmath.files import require_new_file
 
 HELP = "prove a suite, or list its defects"
@@ -43,10 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
         progress=lambda tasks: tqdm(tasks, desc="verify", unit=" problems", disable=None),
     )
     found = [*report.defects, *verify_manifest(find_suite(arguments.suite), suite.tasks)]
-    for defect in found:
-        print(defect)
-    for unread in report.unread:
-        print(f"not proved: {unread.id} ({unread.style}): {unread.detail}")
+    print_lines(map(str, found))
+    print_lines(f"not proved: {one.id} ({one.style}): {one.detail}" for one in report.unread)
     defects = [asdict(defect) for defect in found]
     pictures = [asdict(picture) for picture in report.unread]
     write_json(

@@ -20,6 +20,35 @@ from pytest_crossmath.tasks.task import Form, Modality
 _Z = NormalDist().inv_cdf(0.95)
 
 
+def are_copies(one: Result, other: Result) -> bool:
+    """Whether two results of one request are the same measurement, seen twice.
+
+    A response from the cache, or from a replayed record, keeps the time that it took; two
+    inferences never take the same time to the last digit. Texts are compared if both are known.
+    """
+    return (
+        one.seconds == other.seconds > 0
+        and (one.outcome, one.answer, one.new_tokens)
+        == (other.outcome, other.answer, other.new_tokens)
+        and (one.response == other.response or not (one.response and other.response))
+    )
+
+
+def measured_anew(runs: Sequence[Sequence[Result]]) -> list[list[Result]]:
+    """The results of each run, without the requests that were not measured anew in every run.
+
+    A response from the cache is left out, too: it is of an earlier run, which may be one of these.
+    """
+    by_id = [{result.id[1]: result for result in results} for results in runs]
+    stale = {
+        id
+        for one, other in combinations(by_id, 2)
+        for id in one.keys() & other.keys()
+        if one[id].cached or other[id].cached or are_copies(one[id], other[id])
+    }
+    return [[result for result in results if result.id[1] not in stale] for results in runs]
+
+
 @dataclass(frozen=True, slots=True)
 class Churn:
     """How repeated runs differ in one form."""
@@ -37,7 +66,10 @@ class Churn:
 
 
 def calibrate(runs: Sequence[Sequence[Result]]) -> tuple[Churn, ...]:
-    """The churn between two or more runs of one model over the same requests, by modality."""
+    """The churn between two or more runs of one model over the same requests, by modality.
+
+    Pass only what was `measured_anew`.
+    """
     asked = {result.form.modality for result in runs[0]}
     return tuple(_churn(Form(modality), runs) for modality in Modality if modality in asked)
 

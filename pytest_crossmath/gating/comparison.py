@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_crossmath.errors import ComparisonError, setting
+from pytest_crossmath.gating.calibration import are_copies
 from pytest_crossmath.gating.rates import measured, tally
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
+from pytest_crossmath.tasks.score import Outcome
 from pytest_crossmath.tasks.task import Form, Modality
 from pytest_crossmath.text import cut
 
@@ -49,6 +51,8 @@ def check_comparable(base: Run, new: Run) -> None:
                 f"{run.name} is not finished: it ends after {len(run.results)} results;"
                 " run it again, its responses so far are in the cache"
             )
+        if not run.results:
+            raise ComparisonError(f"{run.name} holds no results: there is nothing to compare")
     check_headers(base, new.header, new.name)
 
 
@@ -62,6 +66,21 @@ def same_requests(base_name: str, base: Sequence[Result], name: str, new: Sequen
             f"{base_name} and {name} cover different problems: {len(theirs)} and {len(ours)}"
             f" samples, {len(ours & theirs)} of them in both (first difference: {what})"
         )
+
+
+def same_targets(base_name: str, base: Sequence[Result], name: str, new: Sequence[Result]) -> None:
+    """Raise `ComparisonError` unless what both models were asked has the same right values.
+
+    The pictures and texts are those of the suite's digest, but a record may have been edited.
+    """
+    theirs = {result.problem: (result.key, result.steps) for result in base}
+    for result in new:
+        key, steps = theirs.get(result.problem, (result.key, result.steps))
+        if (key, steps) != (result.key, result.steps):
+            raise ComparisonError(
+                f"{base_name} and {name} have different keys for {result.problem}:"
+                f" {_short(list(key))} and {_short(list(result.key))}"
+            )
 
 
 def check_headers(base: Run, header: Mapping[str, Any], name: str) -> None:
@@ -108,6 +127,25 @@ def differences(
     ]
     if kinds[0] != kinds[1]:
         yield f"kind of model: {kinds[0]}, now {kinds[1]}"
+
+
+def copies(base: Sequence[Result], new: Sequence[Result]) -> Iterator[str]:
+    """A line if everything that was measured is a copy of the baseline's, so that nothing is new.
+
+    That is so for a record and itself, for its replay, and for a run of the same model whose
+    responses come from the cache.
+    """
+    known = {result.id[1]: result for result in base}
+    found = [
+        (known[result.id[1]], result)
+        for result in new
+        if result.outcome is not Outcome.ERROR and result.id[1] in known
+    ]
+    if found and all(are_copies(*pair) for pair in found):
+        yield (
+            "every response is a copy of the baseline's, from the cache or a record: nothing was"
+            " measured anew"
+        )
 
 
 def pick_model(base: Run, model: str, wanted: str | None) -> str:

@@ -20,10 +20,12 @@ from pytest_crossmath.gating.comparison import (
     Change,
     changes,
     check_headers,
+    copies,
     differences,
     of_model,
     pick_model,
     same_requests,
+    same_targets,
 )
 from pytest_crossmath.gating.gate import Gate
 from pytest_crossmath.gating.sequential import sequential_words
@@ -91,6 +93,7 @@ class Gatekeeper:
         for model in dict.fromkeys(result.model for result in self._planned.values()):
             planned = of_model(tuple(self._planned.values()), model)
             same_requests(self.baseline.run.name, self.base_of(model), self._name, planned)
+            same_targets(self.baseline.run.name, self.base_of(model), self._name, planned)
 
     def planned(self, model: str) -> int:
         """How many requests are planned for a model."""
@@ -148,6 +151,13 @@ class Gatekeeper:
             here = of_model(tuple(results.values()), model)
             base = self.base_of(model)
             yield model, base[0].model if base else "", list(changes(base, here))
+
+    def copies(self, results: Mapping[ResultId, Result]) -> Iterator[str]:
+        """A line for each model whose responses are all copies of the baseline's."""
+        if self.baseline is not None:
+            for model in dict.fromkeys(result.model for result in results.values()):
+                here = of_model(tuple(results.values()), model)
+                yield from (f"{model}: {line}" for line in copies(self.base_of(model), here))
 
     def differences(
         self, header: Mapping[str, Any], results: Mapping[ResultId, Result]

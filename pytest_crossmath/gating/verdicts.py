@@ -26,6 +26,9 @@ from pytest_crossmath.gating.stats import Interval, holm
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.tasks.score import Outcome
 
+_LARGEST = 1e9
+"""No figure comes near it: a bound for what is read from a file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -72,7 +75,16 @@ class Verdict:
                 fields = {**fields, "kind": parse_shown(str(fields.get("gate"))).kind}
             except OptionError as error:
                 raise ValueError(str(error)) from None
-        return parse_fields(cls, fields)
+        verdict = parse_fields(cls, fields)
+        interval = verdict.interval
+        if interval is not None and not -_LARGEST < interval.low <= interval.high < _LARGEST:
+            raise ValueError("the field 'interval' is not an interval")
+        numbers = (verdict.figure, verdict.detectable, verdict.limit, verdict.problems)
+        if not all(-_LARGEST < number < _LARGEST for number in numbers if number is not None):
+            raise ValueError("the figures of a gate are too large")
+        if verdict.problems < 0 or verdict.limit < 0:
+            raise ValueError("the fields 'problems' and 'limit' must not be negative")
+        return verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_crossmath.fields import parse_fields, require_counts
 from pytest_crossmath.models.backend import Response
+from pytest_crossmath.models.lines import check_outcome, check_request
 from pytest_crossmath.tasks.request import Request, RequestId
 from pytest_crossmath.tasks.score import Outcome, Score
 from pytest_crossmath.tasks.task import Form, Modality
@@ -77,15 +78,12 @@ class Result:
         Raises `ValueError` that names the first field that is missing or invalid.
         """
         result = parse_fields(cls, record)
-        if not len(result.key) == len(result.right) == len(result.steps):
+        if not len(result.key) == len(result.right) == len(result.steps) > 0:
             raise ValueError("the fields 'key', 'right' and 'steps' do not have the same length")
-        if result.modality not in list(Modality):
-            raise ValueError(f"the field 'modality': {result.modality!r:.40} is not a modality")
-        if result.outcome is Outcome.PENDING:
-            raise ValueError("the field 'outcome': a pending request has no result")
-        if result.outcome is Outcome.SOLVED and not all(result.right):
-            raise ValueError("the fields 'outcome' and 'right' contradict each other")
-        require_counts(result.sample, result.new_tokens, result.seconds)
+        check_request(result.problem, result.modality, result.style, result.model)
+        check_outcome(result.outcome, result.answer, result.key, result.right, result.family)
+        require_counts(min((result.sample, *result.steps)), result.new_tokens, result.seconds)
+        require_counts(max((result.sample, *result.steps)), 0, 0)
         return result
 
 

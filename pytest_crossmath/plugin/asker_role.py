@@ -24,6 +24,7 @@ from pytest_crossmath.run.plan import FormSample, Scopes
 from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.score import Score
 from pytest_crossmath.tasks.task import Task
+from pytest_crossmath.text import log_line
 
 SCORED_FIXTURE = "_crossmath_scored"
 """The fixture that asks a model; every test that depends on it is planned."""
@@ -104,14 +105,14 @@ class AskerRole(Session):
         except ModelError as error:
             if len(self.plan.models) == 1 and all(map(_asks_a_model, item.session.items)):
                 # The remaining items would only repeat the message.
-                self.stop(item.session, str(error))
-            raise NoMeasurement(str(error), pytrace=False) from None
+                self.stop(item.session, log_line(str(error)))
+            raise NoMeasurement(log_line(str(error)), pytrace=False) from None
         finally:
             self.progress.clear()
         if settled is None:
             pytest.skip("stopped early: the gates are decided")
         if isinstance(settled, Failure):
-            raise NoMeasurement(f"no measurement: {settled.message}", pytrace=False)
+            raise NoMeasurement(log_line(f"no measurement: {settled.message}"), pytrace=False)
         item.user_properties += [
             (MODEL_PROPERTY, settled.result.model),
             (PROBLEM_PROPERTY, settled.result.problem),

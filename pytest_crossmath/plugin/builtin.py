@@ -10,7 +10,7 @@ from pytest_crossmath.errors import CrossmathError
 from pytest_crossmath.tasks.family import family_of, guarded
 from pytest_crossmath.tasks.score import Outcome, Score
 from pytest_crossmath.tasks.task import Form, Modality, Task
-from pytest_crossmath.text import cut, printable
+from pytest_crossmath.text import cut, log_line
 
 _LONGEST = 400
 """Longest line of what a family shows, in characters."""
@@ -27,7 +27,7 @@ def test_problem(
     """A problem in one form: passes if solved, is an expected failure if missed."""
     if crossmath_score.outcome is Outcome.SOLVED:
         return
-    form, reason = Form(crossmath_modality, crossmath_style), crossmath_score.reason
+    form, reason = Form(crossmath_modality, crossmath_style), log_line(crossmath_score.reason)
     if crossmath_regressed:
         reason = f"regressed: solved in the snapshot, now {reason}"
     if crossmath_regressed or crossmath_strict:
@@ -42,7 +42,9 @@ def _fail(task: Task, form: Form, score: Score, reason: str) -> NoReturn:
     title = f"{reason}; {family.legend}" if family.legend else reason
     try:
         with guarded(family, f"show {task.id}"):
-            shown = [cut(printable(line), _LONGEST) for line in family.show(task, form, score)]
+            shown = [cut(str(line), _LONGEST) for line in family.show(task, form, score)]
     except CrossmathError as error:
         shown = [str(error)]
-    pytest.fail("\n".join([title, "", *shown]), pytrace=False)
+    # Here, after a family has broken lines: any of them may begin like a command of a CI job.
+    lines = (log_line(line) for line in [title, "", *shown])
+    pytest.fail("\n".join(lines), pytrace=False)

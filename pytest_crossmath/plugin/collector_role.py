@@ -19,6 +19,7 @@ from pytest_crossmath.plugin.role import (
 from pytest_crossmath.reporting.report import Report
 from pytest_crossmath.run.collector import Collector, SnapshotNote
 from pytest_crossmath.tasks.request import Request
+from pytest_crossmath.text import log_line
 
 
 class CollectorRole(Session):
@@ -78,6 +79,8 @@ class CollectorRole(Session):
         self.report = self.collector.finish(note, self.troubles())
         yield
         # Only now: syrupy writes, and combines its own status with the one that it was given.
+        if self.snapshots is not None:
+            self.snapshots.release()
         self._set_exit_status(session, self.unwritten())
 
     def _set_exit_status(self, session: pytest.Session, unwritten: Sequence[str]) -> None:
@@ -112,8 +115,5 @@ class CollectorRole(Session):
 
             show(self.report, terminalreporter)
         if self.unknown:
-            terminalreporter.write_line(
-                f"crossmath: nothing is known to be worse, but: {'; '.join(self.unknown)}"
-                f" (exit status {NO_RESULT})",
-                red=True,
-            )
+            said = f"crossmath: nothing is known to be worse, but: {'; '.join(self.unknown)}"
+            terminalreporter.write_line(log_line(f"{said} (exit status {NO_RESULT})"), red=True)

@@ -16,6 +16,7 @@ import pytest
 
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.tasks.request import Request
+from pytest_crossmath.text import log_line
 
 _SAVE, _RESTORE, _CLEAR = "\x1b7", "\x1b8", "\x1b[K"
 _PAUSE = 0.1
@@ -77,6 +78,7 @@ class Progress:
             self._is_shown = False
 
     def _draw(self, text: str, *, at_once: bool = False) -> None:
+        text = log_line(text)
         if not at_once and self._clock() - self._drawn < _PAUSE:
             return
         if not self._is_wanted():

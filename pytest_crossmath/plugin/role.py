@@ -15,7 +15,7 @@ from pytest_crossmath.plugin.progress import Progress
 from pytest_crossmath.reporting.report import suite_title
 from pytest_crossmath.run.config import RunConfig
 from pytest_crossmath.run.plan import Plan
-from pytest_crossmath.text import without_controls
+from pytest_crossmath.text import log_line
 
 if TYPE_CHECKING:
     from pytest_crossmath.plugin.snapshots import Snapshots
@@ -35,7 +35,7 @@ def usage_errors() -> Iterator[None]:
     try:
         yield
     except CrossmathError as error:
-        raise pytest.UsageError(f"crossmath: {without_controls(str(error))}") from None
+        raise pytest.UsageError(f"crossmath: {log_line(str(error))}") from None
 
 
 class Session:
@@ -51,7 +51,7 @@ class Session:
         """The line at the start of the run."""
         suite = suite_title(self.run.suite.name, len(self.run.suite.tasks))
         forms = ", ".join(modality.value for modality in self.run.modalities)
-        return f"crossmath: {', '.join(self.plan.models)} on suite {suite} as {forms}"
+        return log_line(f"crossmath: {', '.join(self.plan.models)} on suite {suite} as {forms}")
 
 
 def digests_of(config: pytest.Config) -> Digests:

@@ -41,6 +41,7 @@ from pytest_crossmath.gating.snapshot import (
     parse_name,
     read_snapshot,
 )
+from pytest_crossmath.locks import Lock
 from pytest_crossmath.plugin.options import SNAPSHOT_EXTENSION
 from pytest_crossmath.tasks.request import Request, RequestId
 from pytest_crossmath.tasks.score import Score
@@ -175,6 +176,7 @@ class Snapshots:
         self._entries = {model: read_snapshot(self._file(model)) for model in models}
         self._counts: dict[str, Counter[SnapshotChange]] = {}
         self._ran: dict[str, set[str]] = {}
+        self._locks: list[Lock] = []
 
     @property
     def files(self) -> list[Path]:
@@ -182,9 +184,18 @@ class Snapshots:
         return [self._file(model) for model in self._entries]
 
     def check_writable(self) -> None:
-        """Raise `OptionError` if an update could not be written."""
-        if self._update or self._new_only:
-            require_outputs([("the snapshot", file) for file in self.files])
+        """Raise `OptionError` if an update could not be written, or another run is writing it."""
+        if not (self._update or self._new_only):
+            return
+        require_outputs([("the snapshot", file) for file in self.files])
+        # In the process that collects: its workers write together.
+        for file in self.files:
+            self._locks.append(Lock(file, "the snapshot", noun="folder"))
+
+    def release(self) -> None:
+        """Let other runs write the files, after syrupy has written."""
+        while self._locks:
+            self._locks.pop().release()
 
     def check(
         self, item: pytest.Item, model: str, request: Request, score: Score

@@ -12,6 +12,7 @@ from pytest_crossmath.reporting.github import workflow_commands
 from pytest_crossmath.reporting.markdown import markdown
 from pytest_crossmath.reporting.report import Report
 from pytest_crossmath.reporting.terminal import Look, report_lines
+from pytest_crossmath.text import log_line
 
 _JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
 _ON_GITHUB = "GITHUB_ACTIONS"
@@ -22,11 +23,11 @@ def show(report: Report, terminal: pytest.TerminalReporter) -> None:
     terminal.write_sep("=", "crossmath: modality gap")
     look = Look(terminal.config.get_verbosity(), ascii_only=not _takes_blocks(terminal))
     for line in report_lines(report, look):
-        terminal.write_line(line)
+        terminal.write_line(log_line(line))
     for line in loud(report.verdicts, inconclusive_fails=report.inconclusive_fails):
-        terminal.write_line(line, red=line.startswith("GATE FAILED"), yellow=True)
+        terminal.write_line(log_line(line), red=line.startswith("GATE FAILED"), yellow=True)
     for line in report.answering:
-        terminal.write_line(line, yellow=True)
+        terminal.write_line(log_line(line), yellow=True)
     if os.environ.get(_ON_GITHUB) == "true":
         for line in workflow_commands(report):
             terminal.write_line(line)
@@ -35,7 +36,7 @@ def show(report: Report, terminal: pytest.TerminalReporter) -> None:
             with Path(job).open("a", encoding="utf-8") as stream:
                 stream.write(f"{markdown(report)}\n")
         except OSError as error:
-            terminal.write_line(f"the job summary cannot be written: {error}")
+            terminal.write_line(log_line(f"the job summary cannot be written: {error}"))
 
 
 def _takes_blocks(terminal: pytest.TerminalReporter) -> bool:

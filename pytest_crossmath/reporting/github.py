@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pytest_crossmath.gating.verdicts import any_fails
 from pytest_crossmath.reporting.gates import loud
 from pytest_crossmath.reporting.report import Report
+from pytest_crossmath.text import in_command
 
 _SHOWN = 20
 
@@ -32,8 +33,4 @@ def workflow_commands(report: Report) -> Iterator[str]:
 
 def _command(kind: str, title: str, message: str) -> str:
     """One command on one line, escaped so that its text cannot start another command."""
-    return f"::{kind} title={_escape(title, also=':,')}::{_escape(message)}"
-
-
-def _escape(text: str, also: str = "") -> str:
-    return "".join(f"%{ord(c):02X}" if c in f"%\r\n{also}" else c for c in text)
+    return f"::{kind} title={in_command(title, also=':,')}::{in_command(message)}"

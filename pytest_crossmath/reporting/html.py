@@ -31,6 +31,7 @@ from pytest_crossmath.tasks.family import family_of, guarded, must_be
 from pytest_crossmath.tasks.score import Outcome
 from pytest_crossmath.tasks.suite import Suite
 from pytest_crossmath.tasks.task import Form, Modality, Task
+from pytest_crossmath.text import printable
 
 LONGEST = 4_000
 """Longest response that is shown in full, in characters; a longer one is cut in the middle."""
@@ -65,7 +66,8 @@ def page(reports: Sequence[Report], suite: Suite | None, notes: Sequence[str] = 
     style, script = ((folder / name).read_text("utf-8") for name in ("report.css", "report.js"))
     environment = Environment(
         loader=PackageLoader("pytest_crossmath", "reporting/templates"),
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        autoescape=True, finalize=_shown_text, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     return environment.get_template("report.html").render(
         title=", ".join(report.run.name for report in reports),
@@ -78,6 +80,11 @@ def page(reports: Sequence[Report], suite: Suite | None, notes: Sequence[str] = 
         data=Markup(_json(_gallery(reports, suite))),  # noqa: S704
         hashes={"style": _hash(style), "script": _hash(script)},
     )
+
+
+def _shown_text(value: Any) -> Any:
+    """A value for the template, which escapes it: a text without characters that HTML forbids."""
+    return printable(value) if type(value) is str else value
 
 
 def _run(report: Report) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_crossmath.gating.comparison import Change
@@ -17,15 +16,14 @@ from pytest_crossmath.reporting.terminal import (
     throughput,
 )
 from pytest_crossmath.reporting.writers import Document
-from pytest_crossmath.text import without_controls
+from pytest_crossmath.text import in_html, in_markdown
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _SHOWN = 40
 
 
 def write(document: Document) -> str:
     """The Markdown of a run."""
-    notes = [f"- {_plain(note)}" for note in document.notes]
+    notes = [f"- {in_markdown(note)}" for note in document.notes]
     return "\n".join([markdown(document.report), *notes])
 
 
@@ -35,11 +33,11 @@ def markdown(report: Report) -> str:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    yield f"### Modality gap: suite {_plain(report.suite)}, {report.decoding}"
+    yield f"### Modality gap: suite {in_markdown(report.suite)}, {in_markdown(report.decoding)}"
     yield ""
     for line in loud(report.verdicts, inconclusive_fails=report.inconclusive_fails):
-        yield f"- **{_plain(line)}**"
-    yield from (f"- **{_plain(line)}**" for line in report.answering)
+        yield f"- **{in_markdown(line)}**"
+    yield from (f"- **{in_markdown(line)}**" for line in report.answering)
     yield ""
     if report.summary.rows:
         several = len({row.model for row in report.summary.rows}) > 1
@@ -53,24 +51,26 @@ def _lines(report: Report) -> Iterator[str]:
         )  # fmt: skip
         titles = [*(["model"] if several else []), *headers(has_blanks=has_blanks)]
         yield from _table(titles, rows)
-        yield from (f"<sub>{_plain('; '.join(legend(report.summary)))}</sub>", "")
+        yield from (f"<sub>{in_markdown('; '.join(legend(report.summary)))}</sub>", "")
     for model, outcomes in report.summary.outcomes.items():
         counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
-        yield f"- outcomes of {_plain(model)}: {counts}"
-    yield from (f"- {_plain(line.strip())}" for line in cause_lines(report.splits))
+        yield f"- outcomes of {in_markdown(model)}: {in_markdown(counts)}"
+    yield from (f"- {in_markdown(line.strip())}" for line in cause_lines(report.splits))
     yield f"- {throughput(report.summary, report.seconds)}"
-    yield from (f"- {_plain(line.strip())}" for line in report.snapshots)
-    yield from (f"- {_plain(line)}" for line in (*report.stopped, *report.troubles))
+    yield from (f"- {in_markdown(line.strip())}" for line in report.snapshots)
+    yield from (f"- {in_markdown(line)}" for line in (*report.stopped, *report.troubles))
     yield ""
     if report.verdicts:
         yield from _table(
             ["model", "gate", "verdict", "measured", DETECTS],
             ([v.model, v.gate, word(v), measured(v), detects(v)] for v in report.verdicts),
         )
-        yield from (f"- {_plain(v.gate)}: {_plain(n)}" for v in report.verdicts for n in v.notes)
+        yield from (
+            f"- {in_markdown(v.gate)}: {in_markdown(n)}" for v in report.verdicts for n in v.notes
+        )
     for comparison in report.comparisons:
         yield from _changes(comparison.model, comparison.changes)
-    yield from (f"- differs from the baseline: {_plain(line)}" for line in report.differences)
+    yield from (f"- differs from the baseline: {in_markdown(line)}" for line in report.differences)
 
 
 def _changes(model: str, changes: Iterable[Change]) -> Iterator[str]:
@@ -79,7 +79,7 @@ def _changes(model: str, changes: Iterable[Change]) -> Iterator[str]:
             continue
         yield "<details><summary>"
         yield (
-            f"{_plain(model)}, {change.form}: {len(change.regressed)} regressed,"
+            f"{in_html(model)}, {in_html(str(change.form))}: {len(change.regressed)} regressed,"
             f" {len(change.improved)} improved</summary>"
         )
         yield ""
@@ -87,18 +87,13 @@ def _changes(model: str, changes: Iterable[Change]) -> Iterator[str]:
             if problems:
                 left = len(problems) - _SHOWN
                 more = f", and {left} more" if left > 0 else ""
-                yield f"- {what}: {_plain(', '.join(problems[:_SHOWN]))}{more}"
+                yield f"- {what}: {in_markdown(', '.join(problems[:_SHOWN]))}{more}"
         yield from ("", "</details>", "")
 
 
 def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     from tabulate import tabulate
 
-    cells = [[_plain(cell) for cell in row] for row in rows]
+    cells = [[in_markdown(cell) for cell in row] for row in rows]
     yield from tabulate(cells, headers, tablefmt="pipe", disable_numparse=True).splitlines()
     yield ""
-
-
-def _plain(text: str) -> str:
-    """The text with everything escaped that Markdown or HTML would interpret."""
-    return _SPECIAL.sub(r"\\\1", without_controls(text))

@@ -13,7 +13,7 @@ from pytest_crossmath.errors import ModelError, OptionError
 from pytest_crossmath.files import write_output
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.summary import summarize_run
-from pytest_crossmath.text import one_line
+from pytest_crossmath.text import in_markdown, one_line, printable
 
 _DATASET = "pytest-crossmath"
 _TASK = "image-text-to-text"
@@ -38,9 +38,8 @@ def write_card(file: Path, run: Run, model: str) -> int:
         if file.exists():
             card = ModelCard.load(file)
         else:
-            card = ModelCard(
-                f"---\n{ModelCardData(model_name=model).to_yaml()}\n---\n\n# {model}\n"
-            )
+            data = ModelCardData(model_name=printable(model)).to_yaml()
+            card = ModelCard(f"---\n{data}\n---\n\n# {in_markdown(model)}\n")
         ours = {(one.dataset_type, one.dataset_name) for one in fresh}
         kept = [
             one
@@ -48,7 +47,7 @@ def write_card(file: Path, run: Run, model: str) -> int:
             if (one.dataset_type, one.dataset_name) not in ours
         ]
         card.data.eval_results = [*kept, *fresh]
-        card.data.model_name = card.data.model_name or model
+        card.data.model_name = card.data.model_name or printable(model)
         text = str(card)
     except OSError as error:
         raise OptionError(f"the model card {file} cannot be read: {one_line(error)}") from None
@@ -67,13 +66,13 @@ def _figures(run: Run, model: str) -> Iterator[Any]:
     about: dict[str, Any] = {
         "task_type": _TASK,
         "dataset_type": _DATASET,
-        "dataset_name": f"pytest-crossmath {suite.get('name')}",
-        "dataset_revision": str(suite.get("digest", ""))[:12] or None,
+        "dataset_name": printable(f"pytest-crossmath {suite.get('name')}"),
+        "dataset_revision": printable(str(suite.get("digest", "")))[:12] or None,
         "dataset_split": "test",
     }
     for row in summarize_run(run.results).rows:
         if row.model == model:
-            form: dict[str, Any] = {**about, "dataset_config": str(row.form)}
+            form: dict[str, Any] = {**about, "dataset_config": printable(str(row.form))}
             yield EvalResult(
                 **form, metric_type="accuracy", metric_name="solved, every blank right (%)",
                 metric_value=round(100 * row.solved, 1),

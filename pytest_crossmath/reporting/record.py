@@ -13,20 +13,24 @@ import platform
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TextIO
 
 from pytest_crossmath.errors import RecordError
-from pytest_crossmath.fields import parse_fields
-from pytest_crossmath.files import FOLDER, make_folder, relative
+from pytest_crossmath.fields import parse_fields, parse_json, require_schema
+from pytest_crossmath.files import FOLDER, make_folder, relative, require_regular_file
+from pytest_crossmath.gating.verdicts import Verdict
 from pytest_crossmath.inference.result import Result, ResultId, replaces
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.inference.transcript import Transcript
+from pytest_crossmath.models.lines import CONFLICT, SCHEMA, Targets, check_models
+from pytest_crossmath.tasks.score import Outcome
+from pytest_crossmath.text import excerpt
 
-SCHEMA = 1
+_MOST_SAMPLES, _HOTTEST = 10**9, 10
 _LIBRARIES = ("pytest", "pillow", "torch", "torchvision", "transformers", "peft", "pytest-xdist")
 
 
@@ -78,36 +82,64 @@ def read_record(path: Path, *, texts: bool = False) -> Run:
     A truncated last line, as after a kill, is ignored. Raises `RecordError` with file and line
     for anything else that is not a record.
     """
-    header: Mapping[str, Any] | None = None
-    results: dict[ResultId, Result] = {}
-    transcripts: dict[ResultId, Transcript] = {}
-    summary: Mapping[str, Any] | None = None
+    reading = _Reading(texts)
     for number, line, is_last in _lines(path):
         try:
-            fields = json.loads(line)
-            kind = fields["type"]
-            if kind == "run" or header is None:
-                header = _checked_header(fields, header)
-            elif kind == "summary":
-                summary = _checked_summary(fields)
-            elif kind == "result":
-                result = Result.from_json(fields if texts else fields | {"response": ""})
-                known = results.get(result.id)
-                if known is None or replaces(known, result):
-                    results[result.id] = result
-            elif kind == "transcript":
-                transcript = Transcript.from_json(fields)
-                transcripts.setdefault(transcript.id, transcript)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            if is_last and header is not None and isinstance(error, json.JSONDecodeError):
+            reading.add(parse_fields(dict[str, Any], parse_json(line)))
+        except ValueError as error:
+            if is_last and reading.header is not None and isinstance(error, json.JSONDecodeError):
                 break
-            detail = f"the field {error} is missing" if isinstance(error, KeyError) else error
-            raise RecordError(f"{path}:{number}: not a line of a run record: {detail}") from None
-    if header is None:
+            raise RecordError(f"{path}:{number}: not a line of a run record: {error}") from None
+    if reading.header is None:
         raise RecordError(f"{path} is empty: it is not a run record")
     return Run(
-        relative(path), header, tuple(results.values()), tuple(transcripts.values()), summary
-    )
+        relative(path), reading.header, tuple(reading.results.values()),
+        tuple(reading.transcripts.values()), reading.summary,
+    )  # fmt: skip
+
+
+class _Reading:
+    """What the lines of a record read so far hold."""
+
+    def __init__(self, texts: bool) -> None:
+        self.header: Mapping[str, Any] | None = None
+        self.results: dict[ResultId, Result] = {}
+        self.transcripts: dict[ResultId, Transcript] = {}
+        self.summary: Mapping[str, Any] | None = None
+        self._texts = texts
+        self._targets = Targets()
+        self._seen: dict[ResultId, int] = {}
+
+    def add(self, fields: Mapping[str, Any]) -> None:
+        """Take the next line. Raises `ValueError` that says what is wrong with it."""
+        if "type" not in fields:
+            raise ValueError("the field 'type' is missing")
+        kind = fields["type"]
+        if kind == "run" or self.header is None:
+            self.header = _checked_header(fields, self.header)
+        elif kind == "summary":
+            if self.summary is not None:
+                raise ValueError("a record has only one summary, its last line")
+            self.summary = _checked_summary(fields)
+        elif kind == "result":
+            self._add_result(self.header, Result.from_json(fields))
+        elif kind == "transcript":
+            transcript = Transcript.from_json(fields)
+            check_models(self.header, transcript.model)
+            if self.transcripts.setdefault(transcript.id, transcript) != transcript:
+                raise ValueError(CONFLICT)
+
+    def _add_result(self, header: Mapping[str, Any], result: Result) -> None:
+        check_models(header, result.model)
+        self._targets.check(result.problem, result.key, result.steps, result.family)
+        known, id = self.results.get(result.id), result.id
+        # The text counts, too, although it is not kept: of two texts, which was scored?
+        said = hash(result)
+        if known is None or replaces(known, result):
+            self._seen[id] = said
+            self.results[id] = result if self._texts else replace(result, response="")
+        elif result.outcome is not Outcome.ERROR and self._seen[id] != said:
+            raise ValueError(CONFLICT)
 
 
 def default_path(root: Path) -> Path:
@@ -121,6 +153,7 @@ def default_path(root: Path) -> Path:
 def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:
     """The non-empty lines: number, text, and whether it is the last one."""
     try:
+        require_regular_file(path)
         with path.open(encoding="utf-8-sig") as stream:
             waiting: tuple[int, str] | None = None
             for number, line in enumerate(stream, start=1):
@@ -155,6 +188,7 @@ class _Header:
     styles: list[str] = field(default_factory=list)
     samples: int | None = None
     instruction: str | None = None
+    scoring: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,20 +202,30 @@ class _Summary:
 def _checked_header(
     fields: Mapping[str, Any], before: Mapping[str, Any] | None
 ) -> Mapping[str, Any]:
-    """The first line, with its fields checked. Raises `ValueError` or `KeyError`."""
+    """The first line, with its fields checked. Raises `ValueError`."""
     if before is not None:
         raise ValueError("another run begins here: keep each record in a file of its own")
     if fields["type"] != "run":
         raise ValueError("the first line does not say what was run")
-    if fields["schema"] != SCHEMA:
-        raise ValueError(f"schema {fields['schema']!r} is not supported, only {SCHEMA}")
-    parse_fields(_Header, fields)
+    require_schema(fields.get("schema"), SCHEMA)
+    header = parse_fields(_Header, fields)
+    if header.samples is not None and not 1 <= header.samples < _MOST_SAMPLES:
+        raise ValueError(f"the field 'samples': {header.samples:.6g} is not a number of samples")
+    temperature = header.settings.get("temperature")
+    if temperature is not None and not (
+        type(temperature) in {int, float} and 0 <= temperature <= _HOTTEST
+    ):
+        raise ValueError(
+            f"the field 'settings.temperature' must be a number from 0 to {_HOTTEST}, not"
+            f" {excerpt(temperature, 40)}"
+        )
     return fields
 
 
 def _checked_summary(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """The last line, with its fields checked. Raises `ValueError`."""
-    parse_fields(_Summary, fields)
+    for gate in parse_fields(_Summary, fields).gates:
+        Verdict.from_json(gate)
     return fields
 
 

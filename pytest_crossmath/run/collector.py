@@ -26,6 +26,7 @@ from pytest_crossmath.gating.verdicts import any_fails
 from pytest_crossmath.inference.result import Result, ResultId, pending, replaces
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.inference.transcript import Transcript
+from pytest_crossmath.locks import Lock
 from pytest_crossmath.models.digests import Digests
 from pytest_crossmath.reporting.record import RecordWriter, default_path
 from pytest_crossmath.reporting.report import Comparison, Report
@@ -74,6 +75,7 @@ class Collector:
         self._transcripts: dict[ResultId, Transcript] = {}
         self._record: RecordWriter | None = None
         self._started = time.perf_counter()
+        self._lock: Lock | None = None
         self._keeper = Gatekeeper(
             config.gates, config.baseline, sequential=config.stop_early == "sequential"
         )
@@ -98,6 +100,8 @@ class Collector:
         pytest and other plugins write. Raises `OptionError`.
         """
         self._started = time.perf_counter()
+        if self._config.record is not None:
+            self._lock = Lock(self._config.record, "the run record", noun="file")
         check_files(self._config, self._root, read=read, others=others)
 
     def add(self, line: Result | Transcript) -> bool:
@@ -148,6 +152,13 @@ class Collector:
 
         `troubles` says what went wrong with the cache. Returns None if there are no results.
         """
+        try:
+            return self._finish(snapshots, troubles)
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    def _finish(self, snapshots: SnapshotNote | None, troubles: Iterable[str]) -> Report | None:
         if self._flags is not None:
             self._flags.cleanup()
         if not self._results:
@@ -190,7 +201,7 @@ class Collector:
             comparisons=[Comparison(*found) for found in self._keeper.changes(self._results)],
             differences=list(dict.fromkeys(self._keeper.differences(record.header, self._results))),
             inconclusive_fails=self._config.inconclusive == "fail",
-            stopped=list(self._stopping.lines()),
+            stopped=[*self._stopping.lines(), *self._keeper.copies(self._results)],
             snapshots=snapshots.lines,
             seconds=time.perf_counter() - self._started,
             record=relative(record.path),

@@ -13,7 +13,7 @@ end in a comma or be enclosed in pipes, and empty lines do not count.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from pytest_crossmath.tasks.responses import PLAIN, answer_block, without_thinking
@@ -71,6 +71,12 @@ def same_number(given: str, wanted: str) -> bool:
         return True
     number = _number(given)
     return number is not None and number == _number(wanted)
+
+
+def right_values(answer: Sequence[str], target: Sequence[str]) -> tuple[bool, ...]:
+    """For each right value, whether the answer has the same number in its place."""
+    given = (*answer, *("",) * len(target))
+    return tuple(same_number(a, t) for a, t in zip(given, target, strict=False))
 
 
 def _values(body: str) -> tuple[str, ...]:

@@ -79,6 +79,13 @@ class Family(ABC):
         `is_whole` is false for a response that was cut off at the limit of new tokens.
         """
 
+    def right_responses(self, task: Task) -> Iterable[str]:  # noqa: ARG002 - not known of every family
+        """Responses that give a right answer in the wording that the instruction asks for.
+
+        Each must be scored as solved, or the suite is refused: no model could solve the task.
+        """
+        return ()
+
     def identity(self, task: Task) -> str:
         """Everything that distinguishes the task from others, except what its forms show."""
         return repr((task.id, task.family, task.question, task.target, task.steps))
@@ -194,7 +201,13 @@ def _load(name: str) -> Family:
         places = " and ".join([*known, *(point.value for point in found)])
         raise SuiteError(f"two families are called {name!r}: {places}; uninstall one of them")
     if known:
-        family: Family = import_module(known[0]).FAMILY
+        try:
+            family: Family = import_module(known[0]).FAMILY
+        except (ImportError, AttributeError) as error:
+            raise SuiteError(
+                f"the family {name!r} of {known[0]} cannot be loaded: {type(error).__name__}:"
+                f" {one_line(error)}"
+            ) from error
         return family
     if not found:
         raise SuiteError(f"there is no family {name!r}; available: {', '.join(family_names())}")

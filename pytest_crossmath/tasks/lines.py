@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import SuiteError
+from pytest_crossmath.fields import parse_json
 from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.text import excerpt
 
 DIFFICULTIES = ("easy", "medium", "hard")
+_WHOLE = re.compile("0|-?[1-9][0-9]{0,39}")
+_STYLE = re.compile("[A-Za-z0-9_.-]+")
+_MOST_STEPS = 9999
 _RESERVED = set("[]:/\\")
 """Characters with a meaning in test ids."""
 
@@ -20,8 +23,8 @@ _RESERVED = set("[]:/\\")
 def read_object(line: str) -> Mapping[str, Any]:
     """The JSON object on a line. Raises `SuiteError`."""
     try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:  # also for numbers too long and lists too deep
+        record = parse_json(line)
+    except ValueError as error:  # also for numbers too long
         raise SuiteError(f"not JSON: {error}") from None
     if not isinstance(record, dict):
         raise SuiteError(f"a problem must be a JSON object, not {type(record).__name__}")
@@ -49,6 +52,17 @@ def check_id(field: str, value: object) -> str:
     return str(value)
 
 
+def check_style(field: str, value: object) -> str:
+    """The value, if it can name an image style. Raises a `SuiteError` that names the field.
+
+    Forms, gates and perturbations put ``+ : @ # / ,`` around the names of styles.
+    """
+    fine = isinstance(value, str) and _STYLE.fullmatch(value)
+    wanted = "names without # and other signs, of letters, digits and the characters _ . -"
+    check_field(fine, field, wanted, value)
+    return str(value)
+
+
 def checked_difficulty(record: Mapping[str, Any]) -> str:
     """The field `difficulty`. Raises `SuiteError`."""
     value = record["difficulty"]
@@ -61,21 +75,41 @@ def checked_values(record: Mapping[str, Any], count: int | None, whose: str) -> 
 ]:  # fmt: skip
     """The fields `key` and `steps`, with `count` entries each; `whose` says what each is for.
 
-    Without a count they must have the same length, and `key` must hold whole numbers. Raises
-    `SuiteError`.
+    Without a count they must have the same length, and at least one entry. `key` holds whole
+    numbers, each in its one plain spelling. Raises `SuiteError`.
     """
     key, steps = record["key"], record["steps"]
     check_field(is_list(key, str), "key", "a list of strings", key)
     if count is None:
-        fine = key and all(re.fullmatch(r"-?[0-9]{1,40}", value) for value in key)
-        check_field(fine, "key", "a non-empty list of whole numbers as strings", key)
+        check_field(key, "key", "a non-empty list of whole numbers as strings", key)
     check_field(is_list(steps, int), "steps", "a list of whole numbers", steps)
     wanted = len(key) if count is None else count
     for field, value in (("key", key), ("steps", steps)):
         check_field(
             len(value) == wanted, field, f"a list with one entry per {whose} ({wanted})", value
         )
+    check_key("key", key)
+    fine = all(0 <= step <= _MOST_STEPS for step in steps)
+    check_field(fine, "steps", f"a list of whole numbers from 0 to {_MOST_STEPS}", steps)
     return tuple(key), tuple(steps)
+
+
+def check_key(field: str, key: Sequence[str]) -> None:
+    """Raise `SuiteError` for the first value that is not a whole number as people write it.
+
+    ``+7``, ``07``, ``7.0`` or ``1,000`` might be meant as a number, but a text that is compared
+    with it need not be.
+    """
+    for value in key:
+        wanted = "whole numbers in plain digits, such as '7' or '-12'"
+        check_field(_WHOLE.fullmatch(value), field, f"a list of {wanted}", value)
+
+
+def check_rounds(field: str, steps: Sequence[int]) -> None:
+    """Raise `SuiteError` unless the steps are rounds of deduction: from 1, and none left out."""
+    rounds = set(steps)
+    fine = rounds == set(range(1, len(rounds) + 1))
+    check_field(fine, field, "rounds from 1, each of which yields some value", list(steps))
 
 
 def checked_images(record: Mapping[str, Any], folder: Path) -> dict[str, Picture]:
@@ -83,6 +117,8 @@ def checked_images(record: Mapping[str, Any], folder: Path) -> dict[str, Picture
     images = record["images"]
     named = isinstance(images, dict) and is_list(list(images.values()), str)
     check_field(named, "images", "an object that maps style names to paths", images)
+    for style in images:
+        check_style("images", style)
     return {style: Picture(folder / relative) for style, relative in images.items()}
 
 

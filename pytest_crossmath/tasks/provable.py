@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import random
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_crossmath.errors import CrossmathError, FamilyError, OptionError, SuiteError
-from pytest_crossmath.tasks.answers import marked, parse_answer, same_number
+from pytest_crossmath.tasks.answers import marked, parse_answer, right_values
 from pytest_crossmath.tasks.family import Family, family_named, guarded, must_be
 from pytest_crossmath.tasks.lines import (
     check_field,
@@ -231,13 +231,16 @@ class ProvableFamily(Family):
         asked = filter(None, (instruction, task.question, text_in(shown)))
         return (*map(ImagePart, pictures_in(shown)), TextPart("\n\n".join(asked)))
 
+    def right_responses(self, task: Task) -> Iterable[str]:
+        """The target as a list, as an answer is asked for."""
+        return (marked(task.target),)
+
     def score(self, task: Task, text: str, *, is_whole: bool) -> Score | None:  # noqa: ARG002 - a complete answer counts
         """The values of the last answer block, compared with the target by position."""
         answer = parse_answer(text, blanks=len(task.target))
         if answer is None:
             return None
-        given = (*answer, *("",) * len(task.target))
-        right = tuple(same_number(a, t) for a, t in zip(given, task.target, strict=False))
+        right = right_values(answer, task.target)
         solved = all(right) and len(answer) == len(task.target)
         reason = "solved" if solved else self._missed(answer, right)
         outcome = Outcome.SOLVED if solved else Outcome.MISSED

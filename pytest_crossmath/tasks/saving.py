@@ -14,11 +14,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_crossmath.errors import FamilyError, SuiteError
+from pytest_crossmath.errors import CrossmathError, FamilyError, SuiteError
+from pytest_crossmath.fields import parse_fields, parse_json
 from pytest_crossmath.files import taken
+from pytest_crossmath.locks import Lock
 from pytest_crossmath.tasks.family import guarded, must_be
 from pytest_crossmath.tasks.pictures import pixel_hash
 from pytest_crossmath.tasks.provable import ProvableFamily, fingerprint_of, provable
@@ -33,6 +37,19 @@ from pytest_crossmath.tasks.task import Task
 
 if TYPE_CHECKING:
     from PIL import Image
+
+
+_START_OVER = "remove the folder to start over"
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A line of an unfinished suite."""
+
+    index: int
+    solution: str
+    hashes: dict[str, Any]
+    problem: dict[str, Any]
 
 
 class SuiteWriter:
@@ -53,7 +70,8 @@ class SuiteWriter:
         its file; None keeps all shades of the edges, as varied backgrounds always do. `made_by`
         says how the suite is made: only a job with the same value resumes it. A varied background
         depends only on `seed` and the problem's id. Raises `SuiteError` if the folder holds
-        anything else, and `OSError` if it cannot be written.
+        anything else, `OptionError` if another process is writing to it, and `OSError` if it
+        cannot be written.
         """
         self.folder = folder
         self.made = 0
@@ -66,14 +84,13 @@ class SuiteWriter:
         self._file = folder / UNFINISHED_FILE
         first = {"made_by": made_by, "styles": self._styles, "palette": palette}
         text = json.dumps(first, ensure_ascii=False)
-        folder.mkdir(parents=True, exist_ok=True)
-        if self._file.exists():
-            self._go_on(text)
-        elif any(folder.iterdir()):
-            raise SuiteError(taken(folder, "folder"))
-        else:
-            self._file.write_text(f"{text}\n", encoding="utf-8", newline="\n")
-        self._stream = self._file.open("a", encoding="utf-8", newline="\n")
+        self._lock = Lock(folder, "the suite")
+        try:
+            self._begin(text)
+            self._stream = self._file.open("a", encoding="utf-8", newline="\n")
+        except BaseException:
+            self._lock.release()
+            raise
 
     def add(self, task: Task, index: int = 0) -> None:
         """Write a task and its pictures; `index` is where the generator resumes after it.
@@ -120,10 +137,12 @@ class SuiteWriter:
         manifest = json.dumps({**about, "problems": hashes}, indent=1, ensure_ascii=False)
         (self.folder / MANIFEST_FILE).write_text(manifest + "\n", encoding="utf-8", newline="\n")
         self._file.unlink()
+        self._lock.release()
 
     def close(self) -> None:
-        """Close the files and leave the suite unfinished."""
+        """Close the files; a suite that is not finished can be resumed."""
         self._stream.close()
+        self._lock.release()
 
     def _written(
         self, family: ProvableFamily, task: Task, images: Mapping[str, str]
@@ -152,8 +171,20 @@ class SuiteWriter:
             return picture
         return picture.quantize(self._palette, dither=Dither.NONE)
 
+    def _begin(self, first: str) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._file.exists():
+            self._go_on(first)
+        elif any(self.folder.iterdir()):
+            raise SuiteError(taken(self.folder, "folder"))
+        else:
+            self._file.write_text(f"{first}\n", encoding="utf-8", newline="\n")
+
     def _go_on(self, first: str) -> None:
-        whole = self._file.read_text(encoding="utf-8").rpartition("\n")[0]
+        try:
+            whole = self._file.read_text(encoding="utf-8").rpartition("\n")[0]
+        except UnicodeDecodeError:
+            raise SuiteError(f"{self._file} is not UTF-8: {_START_OVER}") from None
         begun, *lines = whole.split("\n")
         if begun != first:
             raise SuiteError(
@@ -162,13 +193,13 @@ class SuiteWriter:
             )
         for number, line in enumerate(lines, start=2):
             try:
-                fields = json.loads(line)
-                self._count(int(fields["index"]), str(fields["solution"]))
-            except (ValueError, KeyError, TypeError):
+                made = parse_fields(_Made, parse_json(line))
+                parse_task(made.problem, self._file, f"{self._file}:{number}")
+            except (CrossmathError, ValueError) as error:
                 raise SuiteError(
-                    f"{self._file}:{number}: not a problem of a suite; remove the folder to start"
-                    " over"
+                    f"{self._file}:{number}: not a problem of a suite: {error}; {_START_OVER}"
                 ) from None
+            self._count(made.index, made.solution)
         # A last line that was cut off is dropped, and its problem is made again.
         self._file.write_text(f"{whole}\n", encoding="utf-8", newline="\n")
 
@@ -188,6 +219,7 @@ def save_suite(
 ) -> None:
     """Write a suite with its pictures and manifest into `folder`, see `SuiteWriter`."""
     writer = SuiteWriter(folder, styles=styles, palette=palette, made_by="problems at hand")
-    for task in tasks:
-        writer.add(task)
-    writer.finish(about)
+    with closing(writer):
+        for task in tasks:
+            writer.add(task)
+        writer.finish(about)

@@ -6,6 +6,7 @@ metrics over many.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -38,6 +39,31 @@ class Outcome(StrEnum):
     """The backend failed. This is not a measurement and is not counted."""
     PENDING = "pending"
     """It has not been asked yet. Never in a run record."""
+
+
+def contradiction(
+    outcome: Outcome,
+    answer: Sequence[str] | None,
+    target: Sequence[str],
+    right: Sequence[bool],
+) -> str | None:
+    """Why an outcome does not follow from an answer and what is right in it; None if it does.
+
+    >>> contradiction(Outcome.MISSED, ["5"], ["5"], [True])
+    'it is missed, but every value is right'
+    """
+    solves = all(right) and answer is not None and len(answer) == len(target)
+    if outcome is Outcome.SOLVED:
+        return None if solves else "it is solved, but not every value is right"
+    if outcome is Outcome.MISSED:
+        if answer is None:
+            return "it is missed, but there is no answer"
+        if solves or tuple(answer) == tuple(target):
+            return "it is missed, but every value is right"
+        return None
+    if answer is not None or any(right):
+        return f"it is {outcome.value}, but there is an answer"
+    return None
 
 
 @dataclass(frozen=True, slots=True)

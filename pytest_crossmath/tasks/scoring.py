@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from pytest_crossmath.tasks.family import family_of, guarded, must_be
-from pytest_crossmath.tasks.score import Finish, Outcome, Score
+from pytest_crossmath.tasks.score import Finish, Outcome, Score, contradiction
 from pytest_crossmath.tasks.task import Task
 
 RULES = 1
@@ -52,7 +52,7 @@ def score_response(task: Task, text: str, finish: Finish = Finish.STOP) -> Score
         with guarded(family, f"score a response to {task.id}"):
             score = family.score(task, text, is_whole=finish is Finish.STOP)
             if score is not None:
-                return must_be(Score, score, "score")
+                return _checked(task, must_be(Score, score, "score"))
     wrong = (False,) * len(task.target)
     outcome, reason = {
         Finish.STOP: (Outcome.UNPARSED, f"unparsed: {family.unparsed}"),
@@ -62,6 +62,17 @@ def score_response(task: Task, text: str, finish: Finish = Finish.STOP) -> Score
         Finish.REFUSED: (Outcome.REFUSED, "refused: the model or its server declined"),
     }[finish]  # fmt: skip
     return Score(outcome, None, task.target, wrong, task.steps, reason)
+
+
+def _checked(task: Task, score: Score) -> Score:
+    """A family's score, if it can be kept in a record. Raises `ValueError`."""
+    if (score.target, score.steps) != (task.target, task.steps):
+        raise ValueError("score() returned a target or steps that are not the task's")
+    if len(score.right) != len(score.target):
+        raise ValueError("score() does not say for each value whether it is right")
+    if said := contradiction(score.outcome, score.answer, score.target, score.right):
+        raise ValueError(f"score() contradicts itself: {said}")
+    return score
 
 
 def summarize(scores: Sequence[Score]) -> Metrics:

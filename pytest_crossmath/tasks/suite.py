@@ -21,6 +21,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -33,10 +34,12 @@ from pytest_crossmath.tasks.catalogue import (
     load_dataset,
     split_dataset,
 )
-from pytest_crossmath.tasks.family import family_named, family_of, guarded, must_be
+from pytest_crossmath.tasks.family import Family, family_named, family_of, guarded, must_be
 from pytest_crossmath.tasks.lines import check_field, check_id, read_object
 from pytest_crossmath.tasks.provable import fingerprint_of, is_provable
+from pytest_crossmath.tasks.score import Outcome, Score
 from pytest_crossmath.tasks.task import Form, Modality, Task
+from pytest_crossmath.text import excerpt
 
 PROBLEMS_FILE = "problems.jsonl"
 MANIFEST_FILE = "manifest.json"
@@ -243,6 +246,7 @@ def _name_of(file: Path) -> str:
 
 def _load_lines(file: Path) -> tuple[Task, ...]:
     tasks: dict[str, Task] = {}
+    by_name: dict[str, str] = {}
     is_parquet = file.suffix == ".parquet"
     try:
         # Not splitlines(): JSON strings may contain U+2028 and other line separators.
@@ -266,6 +270,12 @@ def _load_lines(file: Path) -> tuple[Task, ...]:
             raise SuiteError(f"{file}:{number}: {error}") from error
         if task.id in tasks:
             raise SuiteError(f"{file}:{number}: the id {task.id!r} appears twice")
+        # Pictures and exports are named by id, and not every disk tells the two apart.
+        other = by_name.setdefault(task.id.casefold(), task.id)
+        if other != task.id:
+            raise SuiteError(
+                f"{file}:{number}: the ids {other!r} and {task.id!r} differ in case only"
+            )
         tasks[task.id] = task
     if not tasks:
         raise SuiteError(f"{file} holds no problems")
@@ -284,7 +294,24 @@ def parse_task(record: Mapping[str, Any], file: Path, origin: str) -> Task:
                 f" {counts[0]} values and {counts[1]} steps"
             )
         check_id("id", task.id)
+    _check_own_answer(family, task)
     return task
+
+
+def _check_own_answer(family: Family, task: Task) -> None:
+    """Raise `SuiteError` if no model could solve the task, since its own key would be missed."""
+    refused: list[str] = []
+    # A family that cannot score reports that where a response is scored.
+    with suppress(CrossmathError), guarded(family, "score its own answers"):
+        for response in family.right_responses(task):
+            score = family.score(task, response, is_whole=True)
+            if score is None or must_be(Score, score, "score").outcome is not Outcome.SOLVED:
+                refused.append(response)
+    if refused:
+        raise SuiteError(
+            f"the key would not be accepted as its own answer: {excerpt(refused[0])} is not scored"
+            " as solved"
+        )
 
 
 def _family_name(record: Mapping[str, Any]) -> str:

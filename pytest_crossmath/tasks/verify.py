@@ -11,18 +11,21 @@ suite::
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_crossmath.errors import SuiteError
+from pytest_crossmath.fields import parse_fields, parse_json
+from pytest_crossmath.files import require_regular_file
 from pytest_crossmath.tasks.family import guarded
 from pytest_crossmath.tasks.pictures import Picture, pixel_hash
 from pytest_crossmath.tasks.proof import Defect, Unread
 from pytest_crossmath.tasks.provable import ProvableFamily, fingerprint_of, provable
 from pytest_crossmath.tasks.suite import MANIFEST_FILE, PROBLEMS_FILE, text_hash
 from pytest_crossmath.tasks.task import Task
+from pytest_crossmath.text import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,21 @@ class Findings:
     """Everything that is wrong."""
     unread: tuple[Unread, ...] = field(default=())
     """Pictures that could be neither proved nor refuted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hashes:
+    """What a manifest says of one problem."""
+
+    text: str
+    pixels: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Manifest:
+    """The fields of a manifest that are checked."""
+
+    problems: dict[str, _Hashes]
 
 
 def verify(
@@ -77,14 +95,16 @@ def verify(
 def verify_manifest(file: Path, tasks: Sequence[Task]) -> Iterator[Defect]:
     """Compare the problems of a file with the hashes in the manifest next to it, if any."""
     manifest = file.parent / MANIFEST_FILE
-    if file.name != PROBLEMS_FILE or not manifest.is_file():
+    if file.name != PROBLEMS_FILE or not os.path.lexists(manifest):
         return
     try:
-        hashes = json.loads(manifest.read_text(encoding="utf-8"))["problems"]
-        known = {id: (entry["text"], dict(entry["pixels"])) for id, entry in hashes.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        yield Defect("-", "manifest", MANIFEST_FILE, f"cannot be read: {error!r}")
+        require_regular_file(manifest)
+        content = parse_json(manifest.read_text(encoding="utf-8-sig"))
+        entries = parse_fields(_Manifest, content).problems
+    except (OSError, ValueError) as error:
+        yield Defect("-", "manifest", MANIFEST_FILE, f"cannot be read: {one_line(error)}")
         return
+    known = {id: (entry.text, entry.pixels) for id, entry in entries.items()}
     for id in known.keys() - {task.id for task in tasks}:
         yield Defect(id, "manifest", MANIFEST_FILE, f"is listed, but is not in {PROBLEMS_FILE}")
     for task in tasks:

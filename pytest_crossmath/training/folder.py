@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.files import write_whole
+from pytest_crossmath.locks import Lock
 from pytest_crossmath.models.checkpoint.loading import Checkpoint
 from pytest_crossmath.models.spec import ADAPTER_FILE
 from pytest_crossmath.training.recipe import Recipe
@@ -39,6 +39,8 @@ def check_folder(recipe: Recipe, asked: Mapping[str, Any], *, resume: bool) -> N
         return
     if out.exists() and not out.is_dir():
         raise OptionError(f"--out {out} is a file: name a folder")
+    if out.is_dir():
+        Lock(out, "--out", file=out / LOCK_FILE).release()
     if resume:
         _check_same(out / SETTINGS_FILE, asked)
     # A leftover lock or empty folder of a run that never started does not count.
@@ -61,18 +63,8 @@ def locked(recipe: Recipe) -> Iterator[None]:
     if not is_first_process():
         yield
         return
-    lock = FileLock(recipe.out / LOCK_FILE, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise OptionError(
-            f"--out {recipe.out} is being written by another run: name another folder"
-        ) from None
-    try:
+    with Lock(recipe.out, "--out", file=recipe.out / LOCK_FILE):
         yield
-    finally:
-        lock.release()
-        (recipe.out / LOCK_FILE).unlink(missing_ok=True)
 
 
 def note_settings(recipe: Recipe, asked: Mapping[str, Any]) -> None:

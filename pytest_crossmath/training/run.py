@@ -22,7 +22,6 @@ from pytest_crossmath.training.callback import CrossmathCallback
 from pytest_crossmath.training.folder import (
     is_finished,
     last_checkpoint,
-    locked,
     note_settings,
     save_result,
 )
@@ -42,7 +41,7 @@ def train(
     Raises `ModelError` for a model or a setting that cannot be trained with, and `NoResultError`
     if training fails; the last checkpoint is kept.
     """
-    with locked(recipe), _told(trainee, recipe), without_future_warnings(), interrupt_on_sigterm():
+    with _told(trainee, recipe), without_future_warnings(), interrupt_on_sigterm():
         last = last_checkpoint(recipe) if resume else None
         trainer = build()
         zero3: Any = is_deepspeed_zero3_enabled  # it has no types

@@ -28,7 +28,8 @@ def results(
                 found += [
                     Result(
                         model, f"p{number:03}", modality, style, sample, OUTCOMES[letter], "",
-                        ("1",), ("1",), (letter == "1",), (1,), 1, 0.0,
+                        {"1": ("1",), "0": ("2",)}.get(letter), ("1",), (letter == "1",), (1,), 1,
+                        0.0,
                     )
                     for number, letter in enumerate(outcomes)
                 ]  # fmt: skip

@@ -22,6 +22,7 @@ REQUEST = make_request(PROBLEM, Form(Modality.TEXT), sample=3)
 BLANKS = st.integers(1, 6)
 _OPTIONAL = {"cached", "family", "answered_by"}
 """Fields that were added later."""
+NAMES = st.text("abcé+:-. ", min_size=1).filter(str.strip)
 
 
 @st.composite
@@ -34,6 +35,9 @@ def results(draw: st.DrawFn) -> Result:
 
     made = st.builds(
         Result,
+        model=NAMES,
+        problem=NAMES,
+        style=st.none() | NAMES,
         modality=st.sampled_from([modality.value for modality in Modality]),
         sample=st.integers(0, 999),
         outcome=st.sampled_from([one for one in Outcome if one is not Outcome.PENDING]),
@@ -44,9 +48,13 @@ def results(draw: st.DrawFn) -> Result:
         steps=tuple_of(st.integers(1, 9)),
     )
     result = draw(made)
-    # What is solved is right in every blank.
-    is_solved = result.outcome is Outcome.SOLVED
-    return replace(result, right=(True,) * len(result.key)) if is_solved else result
+    # The answer is that of the outcome, in values that are not numbers and so are right if equal.
+    if result.outcome is Outcome.SOLVED:
+        return replace(result, answer=result.key, right=(True,) * blanks)
+    if result.outcome is Outcome.MISSED:
+        wrong = tuple(value + " not" for value in result.key)
+        return replace(result, answer=wrong, right=(False,) * blanks)
+    return replace(result, answer=None, right=(False,) * blanks)
 
 
 @given(results())

@@ -10,8 +10,8 @@ import pytest
 from pytest_crossmath.errors import RecordError
 from pytest_crossmath.files import relative
 from pytest_crossmath.inference.result import Result
+from pytest_crossmath.models.lines import SCHEMA
 from pytest_crossmath.reporting.record import (
-    SCHEMA,
     RecordWriter,
     default_path,
     read_record,
@@ -168,11 +168,14 @@ def test_a_record_that_was_broken_off_reads_as_far_as_it_goes(tmp_path: Path) ->
 
 
 def test_a_sample_counts_once(tmp_path: Path) -> None:
-    """The first result counts, as in the run that wrote the record."""
+    """A line that is there twice counts once; two different measurements are refused."""
     path = written(tmp_path / "run.jsonl", "one", finish=False)
     lines = path.read_text(encoding="utf-8").splitlines()
-    path.write_text("\n".join([*lines, lines[1].replace("one", "again"), ""]), encoding="utf-8")
+    path.write_text("\n".join([*lines, lines[1], ""]), encoding="utf-8")
     assert [one.response for one in read_record(path, texts=True).results] == ["one"]
+    path.write_text("\n".join([*lines, lines[1].replace("one", "again"), ""]), encoding="utf-8")
+    with pytest.raises(RecordError, match=r"run\.jsonl:3: .* another result of the same request"):
+        read_record(path)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from pytest_crossmath.errors import SuiteError
+from pytest_crossmath.tasks import family
 from pytest_crossmath.tasks.crossmath.family import FAMILY
 from pytest_crossmath.tasks.crossmath.solver import count_solutions, propagate
 from pytest_crossmath.tasks.generating import numbered
@@ -246,8 +247,8 @@ def test_the_manifest_tells_about_texts_and_pixels(tmp_path: Path, problems: lis
 CHANGES: list[Callable[[dict[str, Any]], object]] = [
     lambda record: record.update(id="other"),
     lambda record: record.update(table=record["table"].replace("7", "8")),
-    lambda record: record.update(key=["6"]),
-    lambda record: record.update(steps=[2]),
+    lambda record: record.update(key=["6", "2"]),
+    lambda record: record.update(steps=[1, 2]),
     lambda record: record.update(images={"original": "other.png"}),
     lambda record: record.update(images={"other": "one.png"}),
 ]
@@ -260,15 +261,112 @@ def test_the_digest_changes_with_what_is_asked(
     """Runs are compared only if the suite's digest is the same, so it must reflect any change."""
     (tmp_path / "one.png").write_bytes(b"one")
     (tmp_path / "other.png").write_bytes(b"other")
-    record = json.loads(line(images={"original": "one.png"}))
+    two = {"table": "| 7 | - | ? | = | ? |", "key": ["5", "2"], "steps": [1, 1]}
+    record = json.loads(line(images={"original": "one.png"}, **two))
     before = load_lines(tmp_path, json.dumps(record)).digest
     change(record)
     assert load_lines(tmp_path, json.dumps(record)).digest != before
 
 
-def test_a_style_of_any_name_has_a_digest(tmp_path: Path) -> None:
-    """Even a style name with invalid Unicode does not break loading."""
-    assert load_lines(tmp_path, line(images={"\ud800": "one.png"})).digest
+@pytest.mark.parametrize(
+    "style",
+    ["", " ", "a b", "a+b", "a:1", "a@b", "a#1", "a/b", "a,b", "..\n", "\ud800", "\u202e", "é"],
+)
+def test_a_style_has_a_name_that_forms_and_gates_can_hold(tmp_path: Path, style: str) -> None:
+    """The signs of forms, gates and perturbations are refused where the suite is loaded."""
+    with pytest.raises(SuiteError, match=r"lines\.jsonl:1: the field 'images' must be names") as e:
+        load_lines(tmp_path, line(images={style: "one.png"}))
+    assert "\n" not in str(e.value)
+
+
+WRONG_KEYS = [
+    " 7 ", "7 ", "1,000", "+7", "07", "7.0", "−7", "-0", "７", "", "7e0", "VII", "NaN", "Infinity",
+    "²", "1_000", "7\n", "9" * 41,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", WRONG_KEYS)
+def test_a_key_is_a_whole_number_in_its_plain_spelling(tmp_path: Path, key: str) -> None:
+    """Any other spelling might be missed although the answer is right: the line is named."""
+    with pytest.raises(SuiteError, match=r"lines\.jsonl:1: the field 'key' must be a list of"):
+        load_lines(tmp_path, line(key=[key]))
+    if key.strip() not in {"", "7"}:  # a cell of a table has no blanks around it
+        with pytest.raises(SuiteError, match=r"lines\.jsonl:1: the field 'markdown_answer'"):
+            load_lines(tmp_path, published(key))
+
+
+def published(key: str, step: str = "step1") -> str:
+    """A line in the published layout."""
+    record = {
+        "img": "a/1.png", "img_blank": "b/1.png", "markdown_table": "| 7 | - | ? | = | 2 |",
+        "markdown_answer": f"|   |   | {key} |   |   |", "difficulty": "easy",
+        "markdown_answer_step": f"|   |   | {step} |   |   |",
+    }  # fmt: skip
+    return json.dumps(record)
+
+
+@pytest.mark.parametrize("key", ["7", "0", "-12", "9" * 40])
+def test_a_key_that_is_a_whole_number_is_kept(tmp_path: Path, key: str) -> None:
+    """Whether it is right is for `crossmath verify` to say."""
+    assert load_lines(tmp_path, line(key=[key])).tasks[0].key == (key,)
+
+
+@pytest.mark.parametrize("steps", [[0, 1], [-1, 1], [2, 2], [1, 3], [10**30, 1]])
+def test_steps_are_rounds(tmp_path: Path, steps: list[int]) -> None:
+    """They begin with 1, and each round fills some blank."""
+    two = {"table": "| 7 | - | ? | = | ? |", "key": ["5", "2"]}
+    with pytest.raises(SuiteError, match=r"lines\.jsonl:1: the field 'steps' must be"):
+        load_lines(tmp_path, line(steps=steps, **two))
+    if len(set(steps)) == 1:
+        with pytest.raises(SuiteError, match="the field 'markdown_answer_step' must be"):
+            load_lines(tmp_path, published("5", f"step{steps[0]}"))
+
+
+def test_ids_that_differ_in_case_only_are_refused(tmp_path: Path) -> None:
+    """Pictures are named by id, and some disks would keep only one of the two."""
+    with pytest.raises(SuiteError, match=r"lines\.jsonl:2: the ids 'one' and 'ONE' differ in case"):
+        load_lines(tmp_path, line(), line(id="ONE"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"id": "a", "id": "b"}', "the field 'id' is given twice"),
+        ('{"images": {"a": "1.png", "a": "2.png"}}', "the field 'a' is given twice"),
+        ('{"id": NaN}', "NaN is not a JSON number"),
+        ('{"id": -Infinity}', "-Infinity is not a JSON number"),
+        ('{"id": 1e999}', "the number 1e999 is too large"),
+        ('{"a":' * 100_000, "nested too deeply"),
+    ],
+)
+def test_json_is_read_strictly(tmp_path: Path, text: str, message: str) -> None:
+    """What other readers might read in another way is refused."""
+    with pytest.raises(SuiteError, match=r"lines\.jsonl:2: not JSON: ") as caught:
+        load_lines(tmp_path, line(), text)
+    assert message in str(caught.value)
+    assert len(str(caught.value)) < 200 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize("change", [str.encode, lambda text: b"\xef\xbb\xbf" + text.encode()])
+def test_line_ends_and_marks_of_other_systems_do_not_matter(
+    tmp_path: Path, change: Callable[[str], bytes]
+) -> None:
+    """CRLF and a byte order mark change nothing."""
+    file = tmp_path / "lines.jsonl"
+    file.write_bytes(change(f"{line()}\r\n{line(id='two')}\r\n"))
+    assert [task.id for task in load_suite(str(file)).tasks] == ["one", "two"]
+
+
+def test_a_family_of_this_package_that_cannot_be_loaded_is_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for one of another package."""
+    monkeypatch.setattr(family, "_loaded", {})
+    monkeypatch.setattr(family, "FAMILIES", {"broken": "pytest_crossmath.tasks.nowhere"})
+    with pytest.raises(
+        SuiteError, match=r"lines\.jsonl:1: the family 'broken' .* cannot be loaded"
+    ):
+        load_lines(tmp_path, line(family="broken"))
 
 
 def test_mini_is_what_its_seed_makes(mini: Suite) -> None:

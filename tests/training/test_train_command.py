@@ -567,7 +567,7 @@ class TestMistakes:
         out.mkdir()
         with FileLock(out / ".lock"):
             assert train("sft", "pocket", out, *QUICK, "--max-steps", "1") == 2
-        assert "is being written by another run" in self._one_line(capsys)
+        assert "is being written by another process" in self._one_line(capsys)
 
     def test_settings_that_are_damaged(
         self, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_crossmath.errors import OptionError, SuiteError
 from pytest_crossmath.tasks.crossmath import layouts
 from pytest_crossmath.tasks.crossmath.drawing import LEGEND, draw_answer
 from pytest_crossmath.tasks.crossmath.generator import MIXED, PRESETS, generate_puzzle
@@ -20,6 +21,7 @@ from pytest_crossmath.tasks.crossmath.table import format_table, parse_table
 from pytest_crossmath.tasks.crossmath.transcription import read_transcription
 from pytest_crossmath.tasks.crossmath.worked import brief_solution, worked_solution
 from pytest_crossmath.tasks.family import PutPicture
+from pytest_crossmath.tasks.lines import check_style
 from pytest_crossmath.tasks.proof import Defect, Reading, Solution, Unread
 from pytest_crossmath.tasks.provable import ProvableFamily
 from pytest_crossmath.tasks.score import Score
@@ -95,7 +97,12 @@ class CrossmathFamily(ProvableFamily):
         """Register the style in a TOML file under the file's name."""
         from pytest_crossmath.tasks.crossmath.render import load_style, register_style
 
-        register_style(file.stem, load_style(file))
+        style = load_style(file)
+        try:
+            check_style(str(file), file.stem)
+        except SuiteError as error:
+            raise OptionError(f"--style: {error}") from None
+        register_style(file.stem, style)
         return file.stem
 
     def read(self, image: Image.Image) -> GridReading:

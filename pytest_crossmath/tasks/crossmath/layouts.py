@@ -20,6 +20,9 @@ from pytest_crossmath.tasks.crossmath.table import parse_table
 from pytest_crossmath.tasks.lines import (
     check_field,
     check_id,
+    check_key,
+    check_rounds,
+    check_style,
     check_there,
     checked_difficulty,
     checked_images,
@@ -84,6 +87,7 @@ def _ours(record: Mapping[str, Any], file: Path) -> Line:
     blanks = len(puzzle.blanks)
     check_field(blanks > 0, "table", "a table with at least one ?", table)
     key, steps = checked_values(record, blanks, "blank in the table")
+    check_rounds("steps", steps)
     return Line(
         check_id("id", record["id"]), table, puzzle, key, steps, checked_difficulty(record),
         checked_images(record, file.parent),
@@ -102,11 +106,14 @@ def _published(record: Mapping[str, Any], file: Path) -> Line:
         for s in _at_blanks("markdown_answer_step", record, puzzle)
     ]
     check_field(all(steps), "markdown_answer_step", "step1, step2, … at every blank", steps)
-    style = file.stem.removeprefix("testset_")
+    rounds = tuple(int(step[1]) for step in steps if step)
+    check_key("markdown_answer", key)
+    check_rounds("markdown_answer_step", rounds)
+    name = file.stem.removeprefix("testset_")
+    style = check_style("the file's name", _PUBLISHED_STYLES.get(name, name))
     return Line(
-        check_id("img", PurePosixPath(record["img"]).stem), table, puzzle, key,
-        tuple(int(step[1]) for step in steps if step), checked_difficulty(record),
-        {_PUBLISHED_STYLES.get(style, style): Picture(file.parent / record["img_blank"])},
+        check_id("img", PurePosixPath(record["img"]).stem), table, puzzle, key, rounds,
+        checked_difficulty(record), {style: Picture(file.parent / record["img_blank"])},
     )  # fmt: skip
 
 

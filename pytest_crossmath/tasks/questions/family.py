@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_crossmath.tasks.answers import marked
 from pytest_crossmath.tasks.family import Family, PutPicture
 from pytest_crossmath.tasks.questions.drawing import question_lines
 from pytest_crossmath.tasks.questions.extraction import is_right, read_answer
@@ -40,6 +41,10 @@ class QuestionFamily(Family):
         question = task.content
         others = question.accepted[1:]
         return repr((task.id, question.kind, task.target, others, question.choices))
+
+    def right_responses(self, task: Task) -> Iterable[str]:
+        """Every accepted answer."""
+        return (marked([answer]) for answer in task.content.accepted)
 
     def score(self, task: Task, text: str, *, is_whole: bool) -> Score | None:
         """The score of the single value, by the rules of `extraction`."""

@@ -15,15 +15,16 @@ show everything.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import SuiteError
-from pytest_crossmath.tasks.lines import check_field, check_id, check_there
+from pytest_crossmath.tasks.lines import check_field, check_id, check_style, check_there
 from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.questions.markers import MarkerError, interleaved
 from pytest_crossmath.tasks.questions.question import LETTERS, Kind, question_task, with_choices
-from pytest_crossmath.tasks.questions.values import LONGEST, is_number
+from pytest_crossmath.tasks.questions.values import LONGEST, is_number, same_choice
 from pytest_crossmath.tasks.task import Form, Modality, Part, Task
 from pytest_crossmath.text import excerpt
 
@@ -40,6 +41,10 @@ def parse_question(record: Mapping[str, Any], file: Path, origin: str) -> Task:
     check_field(fits, "choices", "from 2 to 26 strings for a choice, else left out", choices)
     distinct = all(choice.strip() for choice in choices) and len(set(choices)) == len(choices)
     check_field(distinct, "choices", "distinct strings, none of them empty", choices)
+    for one, other in combinations(choices, 2):
+        check_field(
+            not same_choice(one, other), "choices", "answers that can be told apart", [one, other]
+        )
     accepted = record.get("accepted", [])
     if not isinstance(accepted, list):
         raise _wrong("accepted", "a list of answers", accepted)
@@ -84,8 +89,7 @@ def _forms(
                     f"forms: {name}: styles", "an object that maps styles to forms", styles
                 )
             for style, shown in styles.items():
-                check_id(f"forms: {name}: styles", style)
-                check_field("#" not in style, f"forms: {name}: styles", "names without #", style)
+                check_style(f"forms: {name}: styles", style)
                 where = f"forms: {name}: {style}"
                 yield Form(modality, style), _parts(shown, where, modality, choices, folder)
         else:

@@ -143,6 +143,22 @@ def same_text(given: str, wanted: str) -> bool:
     return normalised(given) == normalised(wanted)
 
 
+def same_choice(one: str, other: str) -> bool:
+    """Whether two choices are the same answer: equal when normalised, or equal numbers.
+
+    Stricter than `same_value`, which ignores units and rounding: these may be the point.
+    """
+    if normalised(one) and same_text(one, other):
+        return True
+    if re.search("[A-Za-z°$€£¥]", one + other):
+        return False
+    first, second = _number(one), _number(other)
+    if first is None or second is None:
+        return False
+    values = (_fraction(first).value, _fraction(second).value)
+    return math.isclose(*values, rel_tol=1e-12)
+
+
 def normalised(text: str) -> str:
     """A text without case, articles, spaces, LaTeX markup and final punctuation."""
     plain = _plain(text).casefold().strip(_FRAME)

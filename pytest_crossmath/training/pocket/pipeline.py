@@ -13,6 +13,7 @@ import torch
 import transformers
 
 from pytest_crossmath.errors import ModelError
+from pytest_crossmath.locks import Lock
 from pytest_crossmath.tasks.crossmath.family import FAMILY
 from pytest_crossmath.tasks.suite import load_suite, taken_fingerprints
 from pytest_crossmath.tasks.task import Modality
@@ -58,6 +59,12 @@ def train_and_judge(options: Options) -> bool:
     state belongs to a different run.
     """
     _prepare(options)
+    options.out.mkdir(parents=True, exist_ok=True)
+    with Lock(options.out, "--out"):
+        return _train_and_judge(options)
+
+
+def _train_and_judge(options: Options) -> bool:
     plan = plan_for(options)
     training = start_training(options.out, options.seed, plan, Size(), device=options.device)
     if options.resume:

@@ -83,6 +83,33 @@ def test_the_digest_knows_text_key_and_pixels(tmp_path: Path) -> None:
     assert load_suite(str(write_own(tmp_path / "c", other))).digest != digest
 
 
+NOT_NUMBERS: tuple[object, ...] = (
+    "nan", "inf", "1e999", "2-3", "", "seven", True, None, {}, 10**300,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", ["...", "**", "</answer>", "<think>", "<answer>x</answer>"])
+def test_a_key_that_would_not_be_accepted_is_refused(tmp_path: Path, answer: str) -> None:
+    """No model could solve such a question, whatever it answers."""
+    [one] = own_lines(1)
+    one |= {"kind": "text", "answer": answer, "choices": []}
+    with pytest.raises(SuiteError, match=r"own\.jsonl:1: .* not be accepted as its own answer"):
+        load_suite(str(write_own(tmp_path, [one])))
+    one |= {"answer": "fine", "accepted": [answer]}
+    with pytest.raises(SuiteError, match=r"own\.jsonl:1: .* not be accepted as its own answer"):
+        load_suite(str(write_own(tmp_path, [one])))
+
+
+@pytest.mark.parametrize(
+    "choices", [["5 m", "5 cm"], ["$", "€"], ["3.14", "3.142"], ["x", "y"], ["+", "-"]]
+)
+def test_choices_that_differ_are_kept(tmp_path: Path, choices: list[str]) -> None:
+    """Units and decimals may be the point of a question, although answers ignore them."""
+    [one] = own_lines(1)
+    one |= {"kind": "choice", "answer": "A", "choices": choices}
+    assert load_suite(str(write_own(tmp_path, [one]))).tasks[0].content.choices == tuple(choices)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -108,7 +135,32 @@ def test_the_digest_knows_text_key_and_pixels(tmp_path: Path) -> None:
         ({"forms": {"text": {"text": "x", "images": ["a.png"]}}}, "a form without images"),
         ({"forms": {"image": "x"}}, "'forms: image' must be a form with images"),
         ({"forms": {"image": {"styles": {}}}}, "an object that maps styles to forms"),
-        ({"forms": {"image": {"styles": {"a#1": {"images": ["a"]}}}}}, "names without #"),
+        *(
+            ({"forms": {"image": {"styles": {name: {"images": ["a"]}}}}}, "names without #")
+            for name in ("a#1", "", "a+b", "a:b", "a@b", "a,b", "a/b", "a b", "\u202e")
+        ),
+        *(
+            ({"kind": "choice", "choices": choices, "answer": "A"}, "that can be told apart")
+            for choices in (
+                ["7", "7 "],
+                ["7", "7.0"],
+                ["1/2", "0.5"],
+                ["50%", "0.5"],
+                ["1,000", "1000"],
+                ["red", "Red."],
+                ["the cat", "cat"],
+                ["$x$", "x"],
+                ["x", "y", "y "],
+            )
+        ),
+        *(
+            ({"kind": "choice", "choices": ["1", "2"], "answer": answer}, "'answer' must be")
+            for answer in ("C", "b", "1", "", "AB", "ａ", 1, None, ["A"], True)
+        ),
+        *(
+            ({"kind": "number", "choices": [], "answer": answer}, "'answer' must be")
+            for answer in NOT_NUMBERS
+        ),
         ({"forms": {"image": {"files": []}}}, "a string, or an object with text and images"),
         ({"forms": {"image+text": {"text": "<image 2>", "images": ["a"]}}}, "names <image 2>"),
     ],
