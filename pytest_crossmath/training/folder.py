@@ -18,6 +18,7 @@ from pytest_crossmath.files import write_whole
 from pytest_crossmath.locks import Lock
 from pytest_crossmath.models.checkpoint.loading import Checkpoint
 from pytest_crossmath.models.spec import ADAPTER_FILE
+from pytest_crossmath.training.names import rename_adapter
 from pytest_crossmath.training.recipe import Recipe
 from pytest_crossmath.training.trainee import base_name
 
@@ -102,6 +103,8 @@ def save_result(trainer: Any, trainee: Checkpoint, out: Path) -> None:
     # GRPO with a divergence penalty keeps the original model as a second adapter.
     chosen = {"selected_adapters": ["default"]} if hasattr(model, "peft_config") else {}
     model.save_pretrained(unfinished, **chosen)
+    if chosen:
+        rename_adapter(model.get_base_model(), unfinished)
     trainee.processor.save_pretrained(unfinished)
     described = unfinished / ADAPTER_FILE
     if described.is_file():

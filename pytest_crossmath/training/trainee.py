@@ -29,6 +29,7 @@ from pytest_crossmath.models.spec import (
     pocket_directory,
 )
 from pytest_crossmath.text import one_line
+from pytest_crossmath.training.names import name_as_on_the_hub
 from pytest_crossmath.training.recipe import LoraTargets, Recipe
 
 MOST_ON_CPU = 1_000_000_000
@@ -64,6 +65,8 @@ def load_trainee(
             # PEFT would look on the Hub for one of our own names, as returned by `base_name`.
             config.base_model_name_or_path = _full_name(loaded.source)
         return loaded
+    # Also for the checkpoints on the way.
+    name_as_on_the_hub(loaded.model)
     return loaded if recipe.lora_rank == 0 else replace(loaded, model=_adapted(loaded, recipe))
 
 

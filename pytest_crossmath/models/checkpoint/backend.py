@@ -113,7 +113,8 @@ class HFBackend:
     def try_picture(self, settings: Settings) -> Any:
         """Show the model one picture: it needs as many tokens as the processor writes for it.
 
-        Returns the inputs, without a picture for a model that takes text only. Raises `ModelError` if it does not take what its processor makes.
+        Returns the inputs, without a picture for a model that takes text only. Raises
+        `ModelError` if it does not take what its processor makes.
         """
         if not self.reads_images:
             return self._placed(self.conversation.inputs([["1 + 1 = ?"]]))

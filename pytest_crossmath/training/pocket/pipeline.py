@@ -17,6 +17,7 @@ from pytest_crossmath.locks import Lock
 from pytest_crossmath.tasks.crossmath.family import FAMILY
 from pytest_crossmath.tasks.suite import load_suite, taken_fingerprints
 from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.training.names import name_as_on_the_hub
 from pytest_crossmath.training.pocket.architecture import Size, build_model, build_processor
 from pytest_crossmath.training.pocket.batches import Batcher
 from pytest_crossmath.training.pocket.evaluation import Examiner, Figures, examine_fully
@@ -98,6 +99,7 @@ def start_training(
 
 def save_checkpoint(training: Training, folder: Path) -> None:
     """Write weights in bfloat16, configuration and processor."""
+    name_as_on_the_hub(training.model)
     training.model.to(dtype=torch.bfloat16).save_pretrained(folder)
     training.batcher.processor.save_pretrained(folder)
 

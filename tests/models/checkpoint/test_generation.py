@@ -68,11 +68,11 @@ OWN: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("own", OWN, ids=lambda own: "-".join(own))
+@pytest.mark.parametrize("own", OWN, ids="-".join)
 def test_no_setting_of_a_checkpoint_applies(
     own: dict[str, Any], pocket: Path, expected: list[str]
 ) -> None:
-    """Greedy is greedy: time limits, penalties, biases, beams, stop texts and caches are ignored."""
+    """Greedy is greedy: time limits, penalties, biases, beams and stop texts are ignored."""
     edit(pocket / "generation_config.json", lambda content: content.update(own))
     assert texts(pocket) == expected
 
@@ -169,7 +169,7 @@ def forget_the_end(pocket: Path, but: str) -> None:
     if but == "configuration":
         edit(pocket / "config.json", lambda c: c.update(eos_token_id=[END]))
     if but != "tokenizer":
-        edit(pocket / "tokenizer_config.json", lambda c: c.update(eos_token="<|user|>"))
+        edit(pocket / "tokenizer_config.json", lambda c: c.update({"eos_token": "<|user|>"}))
     if but != "template":
         template = pocket / "chat_template.jinja"
         template.write_text(template.read_text().replace("{{ '<|end|>' }}", ""))
