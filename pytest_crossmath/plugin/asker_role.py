@@ -12,6 +12,7 @@ from pytest_crossmath.gating.sequential import random_order
 from pytest_crossmath.inference.engine import Engine, Failure, Scored
 from pytest_crossmath.plugin.exit_status import NO_MEASUREMENT, NoMeasurement, mark_unmeasured
 from pytest_crossmath.plugin.items import BuiltinModule, hide_from_syrupy, selection
+from pytest_crossmath.plugin.parameters import asked_by
 from pytest_crossmath.plugin.role import (
     MODEL_PROPERTY,
     PROBLEM_PROPERTY,
@@ -20,16 +21,10 @@ from pytest_crossmath.plugin.role import (
     usage_errors,
 )
 from pytest_crossmath.run.asker import Asker
-from pytest_crossmath.run.plan import FormSample, Scopes
+from pytest_crossmath.run.plan import Scopes
 from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.score import Score
-from pytest_crossmath.tasks.task import Task
 from pytest_crossmath.text import log_line
-
-SCORED_FIXTURE = "_crossmath_scored"
-"""The fixture that asks a model; every test that depends on it is planned."""
-_PARAMETERS = ("model", "problem", "modality")
-"""The parameters of a test that asks a model."""
 
 
 class AskerRole(Session):
@@ -62,9 +57,11 @@ class AskerRole(Session):
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Put the problems into random order if a sequential test is used."""
         if self.run.stop_early == "sequential":
-            places = [place for place, item in enumerate(items) if _asks_a_model(item)]
-            asking = sorted((items[place] for place in places), key=self._random_order)
-            for place, item in zip(places, asking, strict=True):
+            asked = [(place, found) for place, item in enumerate(items)
+                     if (found := asked_by(item, self.plan)) is not None]  # fmt: skip
+            order = sorted(asked, key=lambda one: (one[1][0], random_order(one[1][1].task.id)))
+            moved = [items[place] for place, _ in order]
+            for (place, _), item in zip(asked, moved, strict=True):
                 items[place] = item
 
     @pytest.hookimpl(trylast=True)  # after syrupy
@@ -91,19 +88,18 @@ class AskerRole(Session):
     ) -> Iterator[tuple[pytest.Item, str, Request]]:
         """The items that ask a model, with the model and the request."""
         for item in items:
-            if _asks_a_model(item):
-                params = item.callspec.params  # type: ignore[attr-defined]  # parametrized by us
-                model, task, asked = (params.get(f"crossmath_{name}") for name in _PARAMETERS)
-                # If a test names another model itself, only that test fails, when it asks.
-                if model in self.plan.models:
-                    yield item, model, self.plan.request(task, asked)
+            found = asked_by(item, self.plan)
+            if found is not None:
+                yield item, *found
 
     def ask(self, item: pytest.Item, engine: Engine, request: Request) -> Scored:
         """The scored response to a request; ends the test as an error if there is none."""
         try:
             settled = self.asker.ask(engine.name, request)
         except ModelError as error:
-            if len(self.plan.models) == 1 and all(map(_asks_a_model, item.session.items)):
+            if len(self.plan.models) == 1 and all(
+                asked_by(one, self.plan) for one in item.session.items
+            ):
                 # The remaining items would only repeat the message.
                 self.stop(item.session, log_line(str(error)))
             raise NoMeasurement(log_line(str(error)), pytrace=False) from None
@@ -148,16 +144,3 @@ class AskerRole(Session):
 
     def attach(self, report: pytest.TestReport) -> None:
         """Attach results to the report of a test; nothing by default."""
-
-    def _random_order(self, item: pytest.Item) -> tuple[str, bytes]:
-        params = item.callspec.params  # type: ignore[attr-defined]  # parametrized by us
-        return params["crossmath_model"], random_order(params["crossmath_problem"].id)
-
-
-def _asks_a_model(item: pytest.Item) -> bool:
-    """Whether a test asks a model, with parameters that this plugin set."""
-    if SCORED_FIXTURE not in getattr(item, "fixturenames", ()):
-        return False
-    params = item.callspec.params if hasattr(item, "callspec") else {}
-    ours = isinstance(params.get("crossmath_modality"), FormSample)
-    return ours and isinstance(params.get("crossmath_problem"), Task)

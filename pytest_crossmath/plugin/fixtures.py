@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from pytest_crossmath.errors import OptionError
 
 if TYPE_CHECKING:
     from pytest_crossmath.inference.engine import Engine, Scored
@@ -29,8 +32,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     session = metafunc.config.stash.get(active, None)
     if session is None:
         return
-    taken = {name for m in metafunc.definition.iter_markers("parametrize") for name in _names(m)}
-    asked = set(metafunc.fixturenames) - taken
+    asked = set(metafunc.fixturenames) - set(_taken(metafunc))
     plan = session.plan
     if "crossmath_model" in asked:
         models = [
@@ -67,25 +69,52 @@ def _of_form(asked: FormSample) -> pytest.MarkDecorator:
     return pytest.mark.crossmath(modality=asked.form.modality.value, style=asked.form.style)
 
 
-def _names(mark: pytest.Mark) -> list[str]:
-    """The arguments that a mark of the user already parametrizes."""
-    names = mark.args[0] if mark.args else mark.kwargs.get("argnames", "")
-    return [n.strip() for n in names.split(",")] if isinstance(names, str) else list(names)
+def _taken(metafunc: pytest.Metafunc) -> Iterator[str]:
+    """The names that the user's own marks, hooks and fixtures give values to."""
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        names = mark.args[0] if mark.args else mark.kwargs.get("argnames", "")
+        yield from [n.strip() for n in names.split(",")] if isinstance(names, str) else names
+    # pytest has no public names for what its hooks have parametrized, and for overridden fixtures.
+    for call in getattr(metafunc, "_calls", ()):
+        yield from call.params
+    for name, defined in getattr(metafunc, "_arg2fixturedefs", {}).items():
+        last = defined[-1]
+        # A fixture that asks for the one of the same name passes its parameter on.
+        if last.func.__module__ != __name__ and name not in last.argnames:
+            yield name
+
+
+def _role(request: pytest.FixtureRequest) -> AskerRole:
+    if asking not in request.config.stash:
+        pytest.skip("no model to run: add --crossmath-model=pocket, or your own model")
+    return request.config.stash[asking]
+
+
+def _given(request: pytest.FixtureRequest, name: str) -> Any:
+    """The value of another fixture, if the test takes it."""
+    return request.getfixturevalue(name) if name in request.fixturenames else None
 
 
 def _parameter(request: pytest.FixtureRequest) -> Any:
-    if active not in request.config.stash:
-        pytest.skip("no model to run: add --crossmath-model=pocket, or your own model")
+    _role(request)
     if not hasattr(request, "param"):
         pytest.fail(f"{request.fixturename} must be an argument of the test", pytrace=False)
     return request.param
 
 
+@contextmanager
+def _mistakes() -> Iterator[None]:
+    """Let a value that cannot be used fail the test that gave it, and nothing else."""
+    try:
+        yield
+    except OptionError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
 @pytest.fixture(scope="session")
 def crossmath_model(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """The model: an `Engine`, with its `name` and its loaded `backend`."""
-    name = _parameter(request)
-    engine = request.config.stash[asking].asker.engine(name)
+    engine = _engine(request, _parameter(request))
     yield engine
     engine.close()
 
@@ -93,43 +122,42 @@ def crossmath_model(request: pytest.FixtureRequest) -> Iterator[Engine]:
 @pytest.fixture
 def crossmath_problem(request: pytest.FixtureRequest) -> Task:
     """The problem: id, family, key, steps, difficulty and pictures; for a grid also equations."""
-    problem: Task = _parameter(request)
-    return problem
+    return _task(request, _parameter(request))
 
 
 @pytest.fixture
 def crossmath_modality(request: pytest.FixtureRequest) -> Modality:
     """The form in which it is shown: ``text``, ``image`` or ``image+text``."""
-    modality: Modality = _parameter(request).form.modality
-    return modality
+    return _form(request, _parameter(request)).form.modality
 
 
 @pytest.fixture
-def crossmath_style(request: pytest.FixtureRequest, crossmath_modality: Modality) -> str | None:  # noqa: ARG001 - asked for its parameter
+def crossmath_style(request: pytest.FixtureRequest, crossmath_modality: Modality) -> str | None:
     """The image style; None without an image."""
-    style: str | None = request.node.callspec.params["crossmath_modality"].form.style
-    return style
+    if hasattr(request, "param"):
+        style: str | None = request.param
+        return style
+    task = _given(request, "crossmath_problem")
+    return _form(request, crossmath_modality, task).form.style
 
 
 @pytest.fixture
 def _crossmath_request(
-    request: pytest.FixtureRequest,
-    crossmath_problem: Task,
-    crossmath_modality: Modality,  # noqa: ARG001 - asked for its parameter
+    request: pytest.FixtureRequest, crossmath_problem: Task, crossmath_modality: Modality
 ) -> Request:
     """The request for the problem in its form, from the plan."""
-    asked = request.node.callspec.params["crossmath_modality"]
-    _check_ours(crossmath_problem=hasattr(crossmath_problem, "shown"))
-    _check_ours(crossmath_modality=hasattr(asked, "form"))
-    return request.config.stash[asking].plan.request(crossmath_problem, asked)
+    task = _task(request, crossmath_problem)
+    style = _given(request, "crossmath_style")
+    asked = _form(request, crossmath_modality, task, style)
+    return _role(request).plan.request(task, asked)
 
 
 @pytest.fixture
 def _crossmath_scored(
     request: pytest.FixtureRequest, crossmath_model: Engine, _crossmath_request: Request
 ) -> Scored:
-    _check_ours(crossmath_model=hasattr(crossmath_model, "name"))
-    return request.config.stash[asking].ask(request.node, crossmath_model, _crossmath_request)
+    engine = _engine(request, crossmath_model)
+    return _role(request).ask(request.node, engine, _crossmath_request)
 
 
 @pytest.fixture
@@ -152,10 +180,8 @@ def crossmath_regressed(
     crossmath_score: Score,
 ) -> bool:
     """Whether the problem was solved in the snapshot and is not solved now."""
-    model = crossmath_model.name
-    return request.config.stash[asking].is_regressed(
-        request.node, model, _crossmath_request, crossmath_score
-    )
+    model = _engine(request, crossmath_model).name
+    return _role(request).is_regressed(request.node, model, _crossmath_request, crossmath_score)
 
 
 @pytest.fixture
@@ -165,12 +191,34 @@ def crossmath_strict(request: pytest.FixtureRequest) -> bool:
     return session is not None and session.run.strict
 
 
-def _check_ours(**fixtures: bool) -> None:
-    """Fail a test that asks a model but parametrizes one of these fixtures with its own values."""
-    for name, ours in fixtures.items():
-        if not ours:
-            pytest.fail(
-                f"{name} is parametrized by the plugin in a test that asks a model; select with -k"
-                " or -m, such as -m \"crossmath(modality='text')\"",
-                pytrace=False,
-            )
+def _engine(request: pytest.FixtureRequest, value: object) -> Engine:
+    """The model of the run that a value names or is."""
+    from pytest_crossmath.plugin.parameters import model_of
+
+    role = _role(request)
+    with _mistakes():
+        return role.asker.engine(model_of(role.plan, getattr(value, "name", value)))
+
+
+def _task(request: pytest.FixtureRequest, value: object) -> Task:
+    """The problem that a value names or is."""
+    from pytest_crossmath.plugin.parameters import task_of
+
+    with _mistakes():
+        return task_of(_role(request).plan, value)
+
+
+def _form(
+    request: pytest.FixtureRequest, value: object, task: object = None, style: object = None
+) -> FormSample:
+    """The form that a value names or is; the test's own parameter also knows the sample."""
+    from pytest_crossmath.plugin.parameters import form_of
+    from pytest_crossmath.run.plan import FormSample
+
+    params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    known = params.get("crossmath_modality")
+    if isinstance(known, FormSample) and known.form.modality == value:
+        value = known
+    with _mistakes():
+        plan = _role(request).plan
+        return form_of(plan, value, None if task is None else _task(request, task), style)
