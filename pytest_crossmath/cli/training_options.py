@@ -20,6 +20,7 @@ from pytest_crossmath.cli.learning import (
     chosen_modalities,
 )
 from pytest_crossmath.errors import ModelError, OptionError
+from pytest_crossmath.installing import pip_install
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.digests import Digests
 from pytest_crossmath.models.registry import weights_digest
@@ -158,7 +159,7 @@ def check_options(arguments: argparse.Namespace) -> None:
             _check_number(name, given)
     for package in ("trl", "datasets", "peft", "torch", "transformers"):
         if importlib.util.find_spec(package) is None:
-            raise ModelError(f"training needs {package}: pip install 'pytest-crossmath[train]'")
+            raise ModelError(f"training needs {package}: {pip_install('train')}")
     for name in ("eval_suite", "eval_limit", "eval_max_new_tokens"):
         if getattr(arguments, name) is not None and arguments.eval_every is None:
             raise OptionError(f"--{name.replace('_', '-')} needs --eval-every")

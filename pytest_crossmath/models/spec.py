@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import ModelError
+from pytest_crossmath.installing import pip_install
 
 ALIASES: Mapping[str, str] = {
     "gemma3": "google/gemma-3-4b-it",
@@ -104,8 +105,7 @@ def require(spec: ModelSpec, *packages: str, extra: str = "transformers") -> Non
     for package in packages:
         if importlib.util.find_spec(package) is None:
             raise ModelError(
-                f"model {spec.name!r} needs the package {package}:"
-                f' pip install "pytest-crossmath[{extra}]"'
+                f"model {spec.name!r} needs the package {package}: {pip_install(extra)}"
             )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from pytest_crossmath.errors import ModelError, OptionError
 from pytest_crossmath.files import write_output
 from pytest_crossmath.inference.run import Run
+from pytest_crossmath.installing import pip_install
 from pytest_crossmath.reporting.summary import summarize_run
 from pytest_crossmath.text import in_markdown, one_line, printable
 
@@ -31,7 +32,7 @@ def write_card(file: Path, run: Run, model: str) -> int:
         from yaml import YAMLError
     except ImportError:
         raise ModelError(
-            "a model card needs huggingface_hub: pip install 'pytest-crossmath[transformers]'"
+            f"a model card needs huggingface_hub: {pip_install('transformers')}"
         ) from None
     fresh = list(_figures(run, model))
     try:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import CrossmathError, ModelError
+from pytest_crossmath.installing import pip_install
 from pytest_crossmath.tasks.answers import marked
 from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.provable import provable
@@ -121,9 +122,7 @@ def make_dataset(found: Iterable[Example], cache: Path, *, embed: bool, ending: 
     try:
         import datasets  # type: ignore[import-untyped]
     except ImportError:
-        raise ModelError(
-            "training sets need datasets: pip install 'pytest-crossmath[train]'"
-        ) from None
+        raise ModelError(f"training sets need datasets: {pip_install('train')}") from None
     message = [{"role": datasets.Value("string"), "content": datasets.Value("string")}]
     features = datasets.Features(
         {

@@ -62,19 +62,40 @@ def write_parquet(found: Iterable[Example], folder: Path) -> int:
 
 
 def write_lmms_eval(found: Iterable[Example], folder: Path, *, task: str) -> int:
-    """Write an lmms-eval task: settings, functions and ``test.jsonl``; returns the row count.
+    """Write an lmms-eval task: settings, functions, README and ``test.jsonl``.
 
-    Its functions score with this package, so that both give the same figures.
+    Its functions score with this package, so that both give the same figures. Returns the row
+    count.
     """
-    count = _write_lines(found, folder, _lmms, name="test.jsonl")
-    (folder / f"{task}.yaml").write_text(_LMMS_TASK.format(task=task), encoding="utf-8")
-    (folder / "utils.py").write_text(_LMMS_FUNCTIONS, encoding="utf-8")
+    forms: dict[str, None] = {}
+
+    def line(example: Example) -> dict[str, Any]:
+        forms[str(example.request.form)] = None
+        return _lmms(example)
+
+    count = _write_lines(found, folder, line, name="test.jsonl")
+    # The total last: the harness takes the number of items from the last metric.
+    names = (*(f"solved_{form}" for form in forms), "blanks", "solved_score")
+    metrics = "".join(_LMMS_METRIC.format(name=name) for name in names)
+    texts = {
+        f"{task}.yaml": _LMMS_TASK.format(task=task, metrics=metrics),
+        "utils.py": _LMMS_FUNCTIONS,
+        "README.md": _LMMS_README.format(task=task),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
     return count
 
 
+_LMMS_METRIC = """\
+  - metric: "{name}"
+    aggregation: mean
+    higher_is_better: true
+"""
+
+# The paired test of --baseline takes the metric whose name ends in _score.
 _LMMS_TASK = """\
-# Run from this folder, with pytest-crossmath installed:
-#   lmms-eval --include_path . --tasks {task} --model MODEL --batch_size 1
+# How to run it is in README.md.
 task: {task}
 dataset_path: json
 dataset_kwargs:
@@ -91,14 +112,35 @@ generation_kwargs:
   do_sample: false
 process_results: !function utils.process_results
 metric_list:
-  - metric: solved
-    aggregation: mean
-    higher_is_better: true
-  - metric: blanks
-    aggregation: mean
-    higher_is_better: true
-metadata:
-  - version: 1.0
+{metrics}metadata:
+  version: 1.0
+"""
+
+_LMMS_README = """\
+# {task}: a task for lmms-eval
+
+Run it from this folder, in an environment with pytest-crossmath and lmms-eval:
+
+```console
+lmms-eval --include_path . --tasks {task} --batch_size 1 \\
+          --model huggingface --model_args pretrained=CHECKPOINT
+```
+
+| metric | meaning |
+|---|---|
+| `solved_score` | share of all items with every value right; `--baseline` compares it |
+| `solved_text`, `solved_image/STYLE`, … | the same for one form: compare these to see the gap |
+| `blanks` | mean share of an item's values that are right |
+
+What we saw with lmms-eval 0.7.3:
+
+- Its models read videos with `decord`, and some cannot be imported without it.
+- Without a GPU, add `device_map=cpu` to `--model_args`.
+- **Items without a picture** are not for every model of the harness: `llava_hf` scores all of them
+  0, and the exit status is 0. Look at `solved_text` first, or leave these items out with
+  `crossmath export … --modality image,image+text`.
+- `huggingface`, its generic model, needed two fixes for transformers 5. With them, all 600
+  responses of `pocket` to the suite `mini` were identical to those under pytest-crossmath.
 """
 
 _LMMS_FUNCTIONS = '''\
@@ -127,13 +169,15 @@ def doc_to_text(doc, lmms_eval_specific_kwargs=None):
 
 
 def process_results(doc, results):
-    """Whether all values are right, and the share of right values."""
+    """Whether all values are right, in all and in this form, and the share of right values."""
     line = {**doc["line"], "images": {}}
     task = family_named(doc["family"]).parse(line, HERE / "test.jsonl", doc["id"])
     score = score_response(task, results[0])
+    solved = float(score.outcome is Outcome.SOLVED)
     return {
-        "solved": float(score.outcome is Outcome.SOLVED),
+        f"solved_{doc['form']}": solved,
         "blanks": fmean(map(float, score.right)),
+        "solved_score": solved,
     }
 '''
 
@@ -201,6 +245,7 @@ def _lmms(example: Example) -> dict[str, Any]:
         "problem": task.id,
         "family": task.family,
         "modality": example.request.form.modality.value,
+        "form": str(example.request.form),
         "text": example.text,
         "images": [example.picture_name] if example.picture_name else [],
         "answer": ", ".join(task.target),

@@ -173,8 +173,19 @@ def test_lmms_eval(learn: Path, suite: Suite, tmp_path: Path) -> None:
     assert [len(functions.doc_to_visual(doc)) for doc in docs[:3]] == [0, 1, 1]
     assert functions.doc_to_text(docs[1]) == INSTRUCTION
     right = functions.process_results(docs[1], [worked_solution(suite.tasks[0], seed=1)])
-    assert right == {"solved": 1.0, "blanks": 1.0}
-    assert functions.process_results(docs[1], ["no idea"]) == {"solved": 0.0, "blanks": 0.0}
+    assert right == {"solved_image/original": 1.0, "blanks": 1.0, "solved_score": 1.0}
+    assert set(functions.process_results(docs[1], ["no idea"]).values()) == {0.0}
+    # A figure for each form; one of them all is the only one that --baseline can take.
+    given = {name for doc in docs for name in functions.process_results(doc, ["no idea"])}
+    names = [metric["metric"] for metric in task["metric_list"]]
+    assert set(names) == given
+    assert names[:3] == ["solved_text", "solved_image/original", "solved_image+text/original"]
+    assert [name for name in names if name.endswith("_score")] == names[-1:] == ["solved_score"]
+    assert task["metadata"] == {"version": 1.0}
+    readme = (out / "README.md").read_text(encoding="utf-8")
+    assert "--tasks crossmath_learn" in readme
+    assert "device_map=cpu" in readme
+    assert "decord" in readme
     sys.modules.pop("utils_of_the_task", None)
 
 

@@ -20,6 +20,7 @@ from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
 from pytest_crossmath.cli.main import main
+from pytest_crossmath.installing import pip_install
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
 from pytest_crossmath.models.checkpoint.loading import load_checkpoint
@@ -655,7 +656,7 @@ class TestMistakes:
         monkeypatch.setattr(importlib.util, "find_spec", without_trl)
         assert train("sft", "pocket", tmp_path / "out") == 2
         line = self._one_line(capsys)
-        assert "training needs trl: pip install 'pytest-crossmath[train]'" in line
+        assert f"training needs trl: {pip_install('train')}" in line
 
     def test_a_big_model_without_a_gpu(
         self,

@@ -21,6 +21,7 @@ from typing import Any
 
 from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.files import FOLDER, make_folder, write_whole
+from pytest_crossmath.installing import pip_install
 from pytest_crossmath.tasks.lines import check_id
 from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.text import excerpt, one_line
@@ -165,9 +166,7 @@ def _parquet(file: Path, columns: Sequence[str]) -> Iterator[Any]:
         from pyarrow import ArrowException  # type: ignore[import-untyped]
         from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]
     except ImportError:
-        raise SuiteError(
-            f"{file}: reading parquet needs pyarrow: pip install 'pytest-crossmath[train]'"
-        ) from None
+        raise SuiteError(f"{file}: reading parquet needs pyarrow: {pip_install('train')}") from None
     try:
         with ParquetFile(file) as opened:
             known = [column for column in columns if column in opened.schema_arrow.names]

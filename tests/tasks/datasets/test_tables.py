@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_crossmath.errors import SuiteError
+from pytest_crossmath.installing import pip_install
 from pytest_crossmath.tasks.datasets.tables import Record, Store, files_below, read_rows
 from pytest_crossmath.tasks.pictures import Picture
 from tests.tasks.questions.made_up import mmmu_rows, picture, write_parquet
@@ -134,7 +136,7 @@ def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     file = tmp_path / "a.parquet"
     file.write_bytes(b"")
-    with pytest.raises(SuiteError, match=r"pyarrow: pip install 'pytest-crossmath\[train\]'"):
+    with pytest.raises(SuiteError, match=re.escape(f"pyarrow: {pip_install('train')}")):
         list(read_rows(file, COLUMNS))
 
 
