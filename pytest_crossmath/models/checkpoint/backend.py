@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 from transformers import PaliGemmaProcessor
 
-from pytest_crossmath.errors import BackendError
+from pytest_crossmath.errors import BackendError, SuiteError
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
 from pytest_crossmath.models.checkpoint.loading import load_checkpoint
 from pytest_crossmath.models.checkpoint.memory import (
@@ -243,5 +243,5 @@ def _threads_for(model: Any) -> Iterator[None]:
 def _shown(picture: Picture) -> Image.Image:
     try:
         return picture.rgb()
-    except OSError as error:
-        raise BackendError(f"the picture {picture.path} cannot be read: {error}") from error
+    except SuiteError as error:
+        raise BackendError(str(error)) from None

@@ -24,6 +24,7 @@ from pytest_crossmath.tasks.lines import (
     checked_difficulty,
     checked_images,
     checked_values,
+    picture_in,
 )
 from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.task import Task
@@ -106,7 +107,11 @@ def _published(record: Mapping[str, Any], file: Path) -> Line:
     return Line(
         check_id("img", PurePosixPath(record["img"]).stem), table, puzzle, key,
         tuple(int(step[1]) for step in steps if step), checked_difficulty(record),
-        {_PUBLISHED_STYLES.get(style, style): Picture(file.parent / record["img_blank"])},
+        {
+            _PUBLISHED_STYLES.get(style, style): picture_in(
+                file.parent, record["img_blank"], "img_blank"
+            )
+        },
     )  # fmt: skip
 
 
