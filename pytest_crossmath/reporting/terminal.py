@@ -36,6 +36,8 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 _SOLVED_BLANKS = "solved: every blank right; blanks: share of blanks right; (): 95 % interval"
 _SOLVED_ANSWER = "solved: the answer is right; (): 95 % interval"
 _PHRASES = 4
+"""How many kinds of changes to pictures are listed."""
+
 _GAP = "gap to text: solved as text minus solved in this form, same problems, in points"
 
 
@@ -165,7 +167,8 @@ def picture_lines(results: Iterable[Result]) -> Iterator[str]:
     counts = Counter(phrase for note in notes.values() for phrase in note.split("; "))
     if not counts:
         return
-    listed = [f"{printable(phrase)} ({count})" for phrase, count in counts.most_common(_PHRASES)]
+    common = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:_PHRASES]
+    listed = [f"{printable(phrase)} ({count})" for phrase, count in common]
     more = [f"{len(counts) - _PHRASES} more kinds"] if len(counts) > _PHRASES else []
     are = "1 picture was" if len(notes) == 1 else f"{len(notes)} pictures were"
     yield from wrap(
