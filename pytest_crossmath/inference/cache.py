@@ -24,12 +24,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pytest_crossmath.errors import ModelError
+from pytest_crossmath.errors import ModelError, SuiteError
 from pytest_crossmath.fields import parse_fields, require_counts
 from pytest_crossmath.files import FOLDER, make_folder
 from pytest_crossmath.models.backend import Response, Settings
-from pytest_crossmath.tasks.request import Request
-from pytest_crossmath.tasks.task import ImagePart
+from pytest_crossmath.tasks.request import Request, RequestId
+from pytest_crossmath.tasks.task import Part, TextPart
 
 CACHE_FILE = "cache.sqlite"
 """Name of the file, in the folder of the project."""
@@ -143,18 +143,22 @@ class ModelCache:
         identify: Callable[[], str | None],
         settings: Settings,
         refresh: bool = False,
+        sends_files: bool = False,
     ) -> None:
         """`identify` returns the model's identity; None switches the cache off for this model.
 
         It is first called when a response is looked up or saved, since hashing weights
         takes time, and again until it returns an identity. With `refresh`, nothing is
-        looked up, and new responses are still saved.
+        looked up, and new responses are still saved. `sends_files` says that the model gets
+        pictures as files: two files with the same pixels are then different.
         """
         self._store = store
         self._identify = identify
         self._identity: str | None = None
         self._settings = settings
         self._refresh = refresh
+        self._sends_files = sends_files
+        self._looked_up: dict[RequestId, str] = {}
 
     @property
     def knows_the_model(self) -> bool:
@@ -179,13 +183,16 @@ class ModelCache:
             return
         for request in requests:
             key = self._key(request)
+            if key:
+                self._looked_up[request.id] = key
             stored = self._store.get(key) if key else None
             if (response := _response(stored)) is not None:
                 yield request, response
 
     def save(self, request: Request, response: Response) -> None:
-        """Store a response."""
-        if key := self._key(request):
+        """Store a response, unless a picture has changed since the request was looked up."""
+        key = self._key(request)
+        if key and key == self._looked_up.pop(request.id, key):
             self._store.put(
                 key,
                 {
@@ -201,15 +208,24 @@ class ModelCache:
         if not self.knows_the_model:
             return None
         settings = self._settings
-        parts = [
-            ["image", part.picture.digest] if isinstance(part, ImagePart) else ["text", part.text]
-            for part in request.content
-        ]
+        try:
+            parts = [self._identity_of(part) for part in request.content]
+        except SuiteError:
+            # A picture that cannot be shown has no identity, and gets no response either.
+            return None
         asked = [
             self._identity, parts, request.sample,
             settings.max_new_tokens, settings.temperature, settings.thinking,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
+    def _identity_of(self, part: Part) -> list[str]:
+        if isinstance(part, TextPart):
+            return ["text", part.text]
+        if not self._sends_files:
+            return ["image", part.picture.digest]
+        sent = part.picture.sent
+        return ["file", sent.mime, hashlib.sha256(sent.data).hexdigest()]
 
 
 def _digest(key: str, payload: bytes) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -54,6 +54,8 @@ class Result:
     """Family of the problem; None in a record without this field."""
     answered_by: str | None = None
     """The model that a server says has answered; None if it does not say, or is not a server."""
+    picture: str | None = None
+    """What was done to a picture that was not plain, as short phrases; None if it was plain."""
 
     @property
     def form(self) -> Form:
@@ -69,6 +71,8 @@ class Result:
         """The fields as builtin types only, for JSON and for xdist's channel."""
         fields = asdict(self)
         listed = {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
+        if self.picture is None:
+            del listed["picture"]
         return {"type": "result", **listed, "outcome": self.outcome.value}
 
     @classmethod
@@ -105,13 +109,14 @@ def scored(
     return Result(
         *_named(model, request), score.outcome, response.text, score.answer,
         score.target, score.right, score.steps, response.new_tokens, response.seconds, cached,
-        request.task.family, answered_by=response.answered_by,
+        request.task.family, response.answered_by, request.picture_note,
     )  # fmt: skip
 
 
 def failed(model: str, request: Request, message: str) -> Result:
     """The result of a request whose backend failed: nothing was measured."""
-    return _without_response(model, request, Outcome.ERROR, message)
+    result = _without_response(model, request, Outcome.ERROR, message)
+    return replace(result, picture=request.picture_note)
 
 
 def pending(model: str, request: Request) -> Result:

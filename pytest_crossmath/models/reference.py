@@ -124,8 +124,11 @@ def _family(request: Request) -> ProvableFamily:
     return provable(request.task.family, "the reference model")
 
 
-# Each picture is used twice, as image and as image+text.
-@lru_cache(maxsize=4096)
 def _read(family: ProvableFamily, picture: Picture) -> Any:
-    with picture.opened() as image:
-        return family.read(image).certain
+    return _read_once(family, picture, picture.digest)
+
+
+# Each picture is used twice, as image and as image+text. Its file may change in between.
+@lru_cache(maxsize=4096)
+def _read_once(family: ProvableFamily, picture: Picture, _: str) -> Any:
+    return family.read(picture.rgb()).certain

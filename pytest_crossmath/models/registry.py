@@ -78,6 +78,11 @@ def identify(spec: ModelSpec, settings: Settings, digests: Digests, *, loaded: b
     return _scheme(spec).identify(spec, settings, digests, loaded=loaded)
 
 
+def sends_files(spec: ModelSpec) -> bool:
+    """Whether a model gets pictures as files, which it decodes itself, and not as pixels."""
+    return _scheme(spec).sends_files
+
+
 def weights_digest(spec: ModelSpec, digests: Digests) -> str | None:
     """``sha256:…`` over a model's weights, for an adapter together with those of its base.
 

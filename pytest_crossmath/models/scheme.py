@@ -43,6 +43,8 @@ class Scheme(ABC):
     """Models that are known by name, with what each name stands for."""
     takes_path: ClassVar[bool] = False
     """Whether a file or folder comes after the colon."""
+    sends_files: ClassVar[bool] = True
+    """Whether a model gets pictures as files, which it decodes itself, and not as pixels."""
 
     def parse(self, target: str) -> ModelSpec:
         """The model that is written ``PREFIX:TARGET``, under its default name.

@@ -243,6 +243,7 @@ def _gallery(reports: Sequence[Report], suite: Suite | None) -> dict[str, Any]:
                 "tokens": result.new_tokens,
                 "response": shortened(result.response, longest),
                 "change": turned.get((place, result.model, result.modality, result.problem)),
+                **({"note": result.picture} if result.picture else {}),
                 **_seen(seen.get((place, result.id)), longest),
             }
             for place, result in everything

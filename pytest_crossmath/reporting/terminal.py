@@ -5,10 +5,12 @@ The lines fit 80 columns, and control characters in model output are escaped.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from textwrap import wrap
 
+from pytest_crossmath.inference.result import Result
 from pytest_crossmath.reporting.gates import (
     SHOWN,
     change_lines,
@@ -20,6 +22,7 @@ from pytest_crossmath.reporting.summary import Gap, Row, Split, Summary
 from pytest_crossmath.tasks.diagnosis import Cause
 from pytest_crossmath.tasks.score import Outcome
 from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.text import printable
 
 CAUSES = {
     Cause.READ_RIGHT: "copied the grid correctly, then reasoned wrongly",
@@ -32,6 +35,9 @@ CAUSES = {
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _SOLVED_BLANKS = "solved: every blank right; blanks: share of blanks right; (): 95 % interval"
 _SOLVED_ANSWER = "solved: the answer is right; (): 95 % interval"
+_PHRASES = 4
+"""How many kinds of changes to pictures are listed."""
+
 _GAP = "gap to text: solved as text minus solved in this form, same problems, in points"
 
 
@@ -54,6 +60,7 @@ def report_lines(report: Report, look: Look) -> Iterator[str]:
     if look.verbosity >= 0:
         yield from step_table(report.summary, look, several_styles=report.summary.several_styles)
     yield from outcome_lines(report.summary)
+    yield from picture_lines(report.run.results)
     yield from cause_lines(report.splits)
     if look.verbosity >= 2:
         for model, forms in report.unsolved.items():
@@ -152,6 +159,21 @@ def outcome_lines(summary: Summary) -> Iterator[str]:
         yield f"outcomes of {model}: {counts}"
         if Outcome.ERROR.value in outcomes:
             yield "  errors are not measurements, so the table leaves them out"
+
+
+def picture_lines(results: Iterable[Result]) -> Iterator[str]:
+    """How many pictures were not plain, and what was done to them; nothing if all were plain."""
+    notes = {(r.problem, r.style): r.picture for r in results if r.picture}
+    counts = Counter(phrase for note in notes.values() for phrase in note.split("; "))
+    if not counts:
+        return
+    common = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:_PHRASES]
+    listed = [f"{printable(phrase)} ({count})" for phrase, count in common]
+    more = [f"{len(counts) - _PHRASES} more kinds"] if len(counts) > _PHRASES else []
+    are = "1 picture was" if len(notes) == 1 else f"{len(notes)} pictures were"
+    yield from wrap(
+        f"{are} not plain: {', '.join([*listed, *more])}", 80, subsequent_indent="  "
+    )  # fmt: skip
 
 
 def throughput(summary: Summary, seconds: float) -> str:

@@ -19,7 +19,7 @@ from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.transcript import Transcript
 from pytest_crossmath.models.backend import Backend
 from pytest_crossmath.models.digests import Digests
-from pytest_crossmath.models.registry import identify, load_backend
+from pytest_crossmath.models.registry import identify, load_backend, sends_files
 from pytest_crossmath.models.spec import ModelSpec
 from pytest_crossmath.run.config import RunConfig
 from pytest_crossmath.tasks.diagnosis import diagnose
@@ -111,5 +111,5 @@ class Asker:
 
         return ModelCache(
             self._store, identify=identity, settings=settings,
-            refresh=self._config.cache == "refresh",
+            refresh=self._config.cache == "refresh", sends_files=sends_files(spec),
         )  # fmt: skip

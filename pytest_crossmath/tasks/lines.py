@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from pytest_crossmath.errors import SuiteError
@@ -119,7 +120,45 @@ def checked_images(record: Mapping[str, Any], folder: Path) -> dict[str, Picture
     check_field(named, "images", "an object that maps style names to paths", images)
     for style in images:
         check_style("images", style)
-    return {style: Picture(folder / relative) for style, relative in images.items()}
+    return {style: picture_in(folder, name, f"images: {style}") for style, name in images.items()}
+
+
+def picture_in(folder: Path, name: str, field: str) -> Picture:
+    """The picture that a field names, relative to `folder`; links are checked at the end.
+
+    Raises `SuiteError` for an absolute path, or one with ``..``.
+    """
+    path = PureWindowsPath(name)  # which knows the separators of every system
+    fine = "\0" not in name and not path.anchor and ".." not in path.parts
+    check_field(fine, field, "a path relative to the file, without ..", name)
+    return Picture(folder / name)
+
+
+def check_inside(pictures: Iterable[Picture], folder: Path, record: Mapping[str, Any]) -> None:
+    """Raise `SuiteError` unless all pictures of a line lie in `folder`, links followed."""
+    real = os.path.realpath(folder)
+    for picture in pictures:
+        path = picture.path
+        below = path.relative_to(folder).parts if path.is_relative_to(folder) else ()
+        if ".." in below or not Path(os.path.realpath(path)).is_relative_to(real):
+            raise SuiteError(
+                f"{_field_with(record, path, folder)}the picture {path} lies outside the folder"
+                f" {folder}: copy it into that folder"
+            )
+
+
+def _field_with(record: Mapping[str, Any], path: Path, folder: Path) -> str:
+    """The field of a line that names a picture, in words; empty if that cannot be known."""
+    waiting: list[tuple[str, Any]] = [(str(name), value) for name, value in record.items()]
+    while waiting:
+        field, value = waiting.pop(0)
+        if isinstance(value, dict):
+            waiting += [(f"{field}: {name}", one) for name, one in value.items()]
+        elif isinstance(value, list):
+            waiting += [(field, one) for one in value]
+        elif isinstance(value, str) and value and folder / value == path:
+            return f"the field {field!r}: "
+    return ""
 
 
 def is_list(value: object, kind: type) -> bool:

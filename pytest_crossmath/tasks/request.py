@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from pytest_crossmath.errors import OptionError, SuiteError, setting
@@ -79,6 +80,16 @@ class Request:
     def pictures(self) -> tuple[Picture, ...]:
         """The pictures, in order."""
         return pictures_in(self.content)
+
+    @property
+    def picture_note(self) -> str | None:
+        """What was done to pictures that are not plain; None if all are, or one cannot be shown."""
+        try:
+            notes = [picture.note for picture in self.pictures]
+        except SuiteError:
+            return None
+        phrases = chain.from_iterable(note.split("; ") for note in notes if note)
+        return "; ".join(dict.fromkeys(phrases)) or None
 
 
 def make_request(

@@ -106,7 +106,8 @@ class SuiteWriter:
             picture = self._drawn(family, task, style)
             # Optimizing a varied background takes four times as long and saves a sixth of the file.
             picture.save(self.folder / relative, optimize=not family.varies(style))
-            pixels[style] = pixel_hash(picture)
+            with guarded(family, f"draw {task.id} in style {style}"):
+                pixels[style] = pixel_hash(picture)
         _, fingerprint = fingerprint_of(task)
         line = {
             "index": index,

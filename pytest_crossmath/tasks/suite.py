@@ -35,7 +35,7 @@ from pytest_crossmath.tasks.catalogue import (
     split_dataset,
 )
 from pytest_crossmath.tasks.family import Family, family_named, family_of, guarded, must_be
-from pytest_crossmath.tasks.lines import check_field, check_id, read_object
+from pytest_crossmath.tasks.lines import check_field, check_id, check_inside, read_object
 from pytest_crossmath.tasks.provable import fingerprint_of, is_provable
 from pytest_crossmath.tasks.score import Outcome, Score
 from pytest_crossmath.tasks.task import Form, Modality, Task
@@ -221,7 +221,7 @@ def check_styles(suite: Suite, styles: Iterable[str]) -> None:
 
 
 def check_pictures(suite: Suite, styles: Iterable[str]) -> None:
-    """Raise `SuiteError` for the first picture in these styles that is missing or broken."""
+    """Raise `SuiteError` for the first picture in these styles that cannot be shown."""
     wanted = {None, *styles}
     for task in suite.tasks:
         shown = (found for form, found in task.pictures.items() if form.style in wanted)
@@ -294,6 +294,9 @@ def parse_task(record: Mapping[str, Any], file: Path, origin: str) -> Task:
                 f" {counts[0]} values and {counts[1]} steps"
             )
         check_id("id", task.id)
+        # Here, since a family may make pictures in its own way.
+        pictures = dict.fromkeys(chain.from_iterable(task.pictures.values()))
+        check_inside(pictures, file.parent, record)
     _check_own_answer(family, task)
     return task
 
@@ -325,7 +328,10 @@ def _digest(tasks: Iterable[Task]) -> str:
     total = hashlib.sha256()
     for task in tasks:
         family = family_of(task)
-        with guarded(family, f"compute a digest of {task.id}"):
-            for part in family.digest(task):
-                total.update(part)
+        try:
+            with guarded(family, f"compute a digest of {task.id}"):
+                for part in family.digest(task):
+                    total.update(part)
+        except SuiteError as error:
+            raise SuiteError(f"{task.origin}: {error}") from None
     return total.hexdigest()

@@ -126,10 +126,8 @@ def wrong_target(task: Task) -> Defect | None:
 
 def _pixel_hash(picture: Picture) -> str | None:
     try:
-        picture.check()
-        with picture.opened() as image:
-            return pixel_hash(image)
-    except (SuiteError, OSError, ValueError):
+        return pixel_hash(picture.rgb())
+    except SuiteError:
         return None
 
 
@@ -137,10 +135,9 @@ def _check_picture(
     family: ProvableFamily, task: Task, style: str, picture: Picture
 ) -> Iterator[Defect | Unread]:
     try:
-        picture.check()
-        with picture.opened() as image:
-            reading = family.read(image)
-    except (SuiteError, OSError, ValueError) as error:
+        image = picture.rgb()
+    except SuiteError as error:
         yield Defect(task.id, "picture", style, str(error))
         return
+    reading = family.read(image)
     yield from family.check_reading(task, style, reading)

@@ -164,6 +164,6 @@ def _said(task: Task, completion: Completion, seed: int) -> str:
 
 
 def _shown(picture: Picture, *, embed: bool) -> dict[str, Any]:
-    if embed:
-        return {"bytes": picture.data, "path": None}
+    if embed or picture.note:  # others would decode the file in their own way
+        return {"bytes": picture.sent.data, "path": None}
     return {"bytes": None, "path": str(picture.path.resolve())}

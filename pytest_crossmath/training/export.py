@@ -12,12 +12,9 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -204,9 +201,8 @@ def _copy_picture(example: Example, folder: Path) -> None:
     if example.picture is not None and example.picture_name is not None:
         target = folder / example.picture_name
         target.parent.mkdir(exist_ok=True)
-        with suppress(shutil.SameFileError):
-            if not target.exists():
-                shutil.copyfile(example.picture.path, target)
+        if not target.exists():
+            target.write_bytes(example.picture.sent.data)
 
 
 def _llava(example: Example) -> dict[str, Any]:
@@ -225,9 +221,7 @@ def _llava(example: Example) -> dict[str, Any]:
 def _openai(example: Example) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
     if example.picture is not None:
-        encoded = base64.b64encode(example.picture.data).decode("ascii")
-        url = f"data:image/png;base64,{encoded}"
-        content.append({"type": "image_url", "image_url": {"url": url}})
+        content.append({"type": "image_url", "image_url": {"url": example.picture.sent.url}})
     content.append({"type": "text", "text": example.text})
     return {
         "messages": [

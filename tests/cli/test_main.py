@@ -126,10 +126,8 @@ def test_a_style_of_ones_own(tmp_path: Path) -> None:
     command = ["generate", "--count", "1", "--seed", "1", "--style", style, "--out", str(out)]
     assert main(command) == 0
     [problem] = load_suite(str(out)).tasks
-    with problem.images["night_sky"].opened() as picture:
-        assert (16, 16, 48) in {
-            colour for _, colour in picture.convert("RGB").getcolors(9999) or ()
-        }
+    picture = problem.images["night_sky"].rgb()
+    assert (16, 16, 48) in {colour for _, colour in picture.getcolors(9999) or ()}
 
 
 def test_a_changed_picture_or_text_differs_from_the_manifest(

@@ -21,6 +21,7 @@ from pytest_crossmath.tasks.score import Finish
 from pytest_crossmath.tasks.suite import load_suite
 from pytest_crossmath.tasks.task import Form, Modality
 from tests.tasks.crossmath.made_up import pictured
+from tests.tasks.odd_pictures import CHANGED, PLAIN, UNKNOWN, encoded
 
 PROBLEM = load_suite("mini").tasks[0]
 IMAGE, BOTH = Form(Modality.IMAGE, "original"), Form(Modality.IMAGE_TEXT, "original")
@@ -29,7 +30,12 @@ RESPONSE = Response("caf\u00e9 \ud800 \x00 <answer>1</answer>", Finish.LENGTH, 7
 
 
 def cache(
-    root: Path, identity: str | None = "m", settings: Settings | None = None, refresh: bool = False
+    root: Path,
+    identity: str | None = "m",
+    settings: Settings | None = None,
+    *,
+    refresh: bool = False,
+    sends_files: bool = False,
 ) -> ModelCache:
     """A cache on the store in a folder."""
     return ModelCache(
@@ -37,6 +43,7 @@ def cache(
         identify=lambda: identity,
         settings=settings or Settings(),
         refresh=refresh,
+        sends_files=sends_files,
     )
 
 
@@ -53,8 +60,7 @@ def test_a_response_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def repainted(folder: Path) -> Request:
     """The request with one pixel of its picture changed."""
-    with PROBLEM.images["original"].opened() as picture:
-        changed = picture.convert("RGB")
+    changed = PROBLEM.images["original"].rgb()
     changed.putpixel((0, 0), (254, 254, 254))
     changed.save(folder / "changed.png")
     problem = pictured(PROBLEM, {"original": folder / "changed.png"})
@@ -65,15 +71,14 @@ def test_a_changed_pixel_is_a_miss(tmp_path: Path) -> None:
     """A changed pixel is a miss, and the same pixels in another file are a hit."""
     cache(tmp_path).save(REQUEST, RESPONSE)
     assert found(cache(tmp_path), repainted(tmp_path)) == []
-    with PROBLEM.images["original"].opened() as picture:
-        picture.convert("RGB").save(tmp_path / "copy.bmp")
+    PROBLEM.images["original"].rgb().save(tmp_path / "copy.bmp")
     problem = pictured(PROBLEM, {"original": tmp_path / "copy.bmp"})
     copy = make_request(problem, BOTH)
     assert found(cache(tmp_path), copy) == [RESPONSE]
 
 
 def test_a_changed_transparency_is_a_miss(tmp_path: Path) -> None:
-    """Transparency counts: a server gets the file unchanged and may put any colour behind it."""
+    """Transparent parts are shown as white."""
     problem = pictured(PROBLEM, {"original": tmp_path / "clear.png"})
     request = make_request(problem, IMAGE)
     Image.new("RGBA", (2, 2), (9, 9, 9, 255)).save(tmp_path / "clear.png")
@@ -81,6 +86,68 @@ def test_a_changed_transparency_is_a_miss(tmp_path: Path) -> None:
     Image.new("RGBA", (2, 2), (9, 9, 9, 0)).save(tmp_path / "other.png")
     other = pictured(PROBLEM, {"original": tmp_path / "other.png"})
     assert found(cache(tmp_path), make_request(other, IMAGE)) == []
+
+
+def showing(folder: Path, name: str, data: bytes) -> Request:
+    """A request for a problem with the picture in these bytes."""
+    (folder / name).write_bytes(data)
+    return make_request(pictured(PROBLEM, {"original": folder / name}), IMAGE)
+
+
+@pytest.mark.parametrize("sends_files", [False, True])
+def test_pictures_that_differ_never_share_a_response(tmp_path: Path, *, sends_files: bool) -> None:
+    """Neither pictures with other pixels, nor for a server other files with the same pixels."""
+    where = cache(tmp_path, sends_files=sends_files)
+    known: dict[bytes, str] = {}
+    for number, (name, data, *_) in enumerate([*PLAIN, *CHANGED]):
+        request = showing(tmp_path, f"{number}.png", data)
+        [picture] = request.pictures
+        image = picture.rgb()
+        shown = repr(image.size).encode() + image.tobytes()
+        same = picture.sent.data if sends_files else shown
+        assert [response.text for response in found(where, request)] == [
+            known[one] for one in known if one == same
+        ]
+        where.save(request, dataclasses.replace(RESPONSE, text=name))
+        known[same] = name
+
+
+def test_a_server_may_read_the_same_pixels_in_two_files_differently(tmp_path: Path) -> None:
+    """For a server the key covers what is sent; a local model gets only the pixels."""
+    image = Image.new("RGB", (8, 8), (9, 99, 199))
+    one = showing(tmp_path, "one.png", encoded(image, "PNG"))
+    two = showing(tmp_path, "two.png", encoded(image, "WEBP", lossless=True))
+    for sends_files in (False, True):
+        where = cache(tmp_path / str(sends_files), sends_files=sends_files)
+        where.save(one, RESPONSE)
+        assert found(where, one) == [RESPONSE]
+        assert bool(found(where, two)) is not sends_files
+
+
+@pytest.mark.parametrize("sends_files", [False, True])
+@pytest.mark.parametrize("data", [b"", b"junk", *(data for _, data, _ in UNKNOWN)], ids=len)
+def test_a_picture_that_cannot_be_shown_has_no_key(
+    tmp_path: Path, data: bytes, *, sends_files: bool
+) -> None:
+    """Otherwise one would be answered with the response to another."""
+    where = cache(tmp_path, sends_files=sends_files)
+    request = showing(tmp_path, "x.png", data)
+    where.save(request, RESPONSE)
+    assert found(where, request) == []
+    assert found(where, showing(tmp_path, "y.png", b"other junk")) == []
+
+
+def test_a_file_that_changes_is_another_picture(tmp_path: Path) -> None:
+    """What is known of a picture holds for its bytes, not for its path."""
+    where = cache(tmp_path)
+    red, blue = (encoded(Image.new("RGB", (8, 8), c), "PNG") for c in ("red", "blue"))
+    request = showing(tmp_path, "x.png", red)
+    where.save(request, RESPONSE)
+    assert found(where, showing(tmp_path, "x.png", blue)) == []
+    # It changes back before the response is there: nobody knows what the model was shown.
+    showing(tmp_path, "x.png", red)
+    where.save(request, dataclasses.replace(RESPONSE, text="to the blue one"))
+    assert found(where, request) == [RESPONSE]
 
 
 @pytest.mark.parametrize(

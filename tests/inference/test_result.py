@@ -3,10 +3,12 @@
 import json
 import math
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from pytest_crossmath.inference.result import Result, failed, scored
 from pytest_crossmath.models.backend import Response
@@ -20,7 +22,7 @@ TABLE = "| ? | + | ? | = | 9 |"
 PROBLEM = grid(TABLE, ("4", "5"), (1, 2))
 REQUEST = make_request(PROBLEM, Form(Modality.TEXT), sample=3)
 BLANKS = st.integers(1, 6)
-_OPTIONAL = {"cached", "family", "answered_by"}
+_OPTIONAL = {"cached", "family", "answered_by", "picture"}
 """Fields that were added later."""
 NAMES = st.text("abcé+:-. ", min_size=1).filter(str.strip)
 
@@ -165,3 +167,21 @@ def test_a_line_that_cannot_be_is_not_a_result(field: str, value: object) -> Non
     record = failed("m", REQUEST, "").to_json() | {field: value}
     with pytest.raises(ValueError, match=field):
         Result.from_json(record)
+
+
+def test_what_was_done_to_a_picture_is_part_of_a_result(tmp_path: Path) -> None:
+    """A response or an error to a picture that is not plain says so; to a plain one it does not."""
+    Image.new("RGBA", (4, 4)).save(tmp_path / "clear.png")
+    Image.new("RGB", (4, 4)).save(tmp_path / "plain.png")
+    response = Response("<answer>4, 6</answer>", Finish.STOP, 9, 0.25)
+    for name, note in (("clear.png", "transparency over white"), ("plain.png", None), ("no", None)):
+        task = grid(PROBLEM.text, PROBLEM.target, images={"bold": tmp_path / name})
+        request = make_request(task, Form(Modality.IMAGE, "bold"))
+        for result in (
+            scored("m", request, response, score_response(task, response.text)),
+            failed("m", request, "no"),
+        ):
+            assert result.picture == note
+            assert result.to_json().get("picture") == note
+            assert ("picture" in result.to_json()) is (note is not None)
+            assert Result.from_json(result.to_json()) == result

@@ -14,6 +14,7 @@ from pytest_crossmath.reporting.terminal import (
     bar,
     modality_gap_table,
     outcome_lines,
+    picture_lines,
     report_lines,
     step_table,
     throughput,
@@ -21,6 +22,7 @@ from pytest_crossmath.reporting.terminal import (
 from pytest_crossmath.tasks.crossmath.drawing import draw_answer
 from pytest_crossmath.tasks.scoring import score_response
 from pytest_crossmath.text import printable
+from tests.gating.made_up import results
 from tests.reporting.made_up import report
 from tests.tasks.crossmath.made_up import grid
 
@@ -284,3 +286,20 @@ def test_verbosity_says_how_much_is_listed() -> None:
     assert "p777" not in shown(1)
     assert "not solved by m, image/original: p777" in shown(2)
     assert "fail-under" in shown(-1)
+
+
+def test_pictures_that_were_not_plain_are_counted() -> None:
+    """Each picture once, however often it was shown; what was done to it in a fixed width."""
+    found = results("m", image="1" * 30, both="1" * 30)
+    kinds = ["transparency over white", "first of 3 frames", "a", "b", "c", "\x1b[31m"]
+    noted = [
+        replace(result, picture=kinds[place % 6] if place % 30 < 12 else None)
+        for place, result in enumerate(found)
+    ]
+    said = list(picture_lines(noted))
+    assert said[0].startswith("12 pictures were not plain: ")
+    assert "2 more kinds" in " ".join(said)
+    assert all(len(line) <= 80 and line.isprintable() for line in said)
+    assert list(picture_lines(found)) == []
+    [alone] = picture_lines([replace(found[0], picture="TIFF as PNG")])
+    assert alone == "1 picture was not plain: TIFF as PNG (1)"

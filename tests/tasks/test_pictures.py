@@ -1,14 +1,18 @@
 """Pictures: intact ones pass, and each kind of damage is reported."""
 
+import os
 import struct
 import zlib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pytest_crossmath.errors import SuiteError
+from pytest_crossmath.tasks import pictures
 from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.suite import load_suite
+from tests.tasks.odd_pictures import encoded
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +26,66 @@ def test_a_whole_picture_passes(picture: Picture) -> None:
     picture.check()
 
 
-@pytest.mark.parametrize("name", ["nothing.png", "."])
-def test_a_picture_that_is_not_there_is_missing(tmp_path: Path, name: str) -> None:
-    """Neither a path without a file nor a folder is a picture."""
-    with pytest.raises(SuiteError, match=r"the picture .* is missing"):
+def test_a_picture_that_is_not_there_is_missing(tmp_path: Path) -> None:
+    """A path without a file is said to be one."""
+    with pytest.raises(SuiteError, match=r"the picture .*nothing\.png is missing"):
+        Picture(tmp_path / "nothing.png").check()
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "link to a pipe"])
+def test_what_is_not_a_file_is_said_so_and_never_waited_for(tmp_path: Path, kind: str) -> None:
+    """Opening a pipe would wait for ever."""
+    path = tmp_path / "x.png"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path.symlink_to(os.devnull)
+    else:
+        pipe = path if kind == "pipe" else tmp_path / "pipe"
+        os.mkfifo(pipe)
+        if pipe != path:
+            path.symlink_to(pipe)
+    picture = Picture(path)
+    for use in (picture.check, picture.rgb, lambda: picture.digest, lambda: picture.sent):
+        with pytest.raises(SuiteError, match=r"the picture .*x\.png is not a regular file"):
+            use()
+    assert picture.content == b""
+
+
+@pytest.mark.parametrize(
+    "name", ["a\0b.png", "x" * 5_000, "x.png/y.png"], ids=["null", "long", "below a file"]
+)
+def test_a_path_that_no_file_can_have_is_one_line(tmp_path: Path, name: str) -> None:
+    """Whatever the system says of a path, it is said of the picture."""
+    (tmp_path / "x.png").touch()
+    with pytest.raises(SuiteError, match=r"the picture .* cannot be read"):
         Picture(tmp_path / name).check()
+
+
+def test_a_file_that_is_too_large_is_not_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit holds before anything is decoded, and for the hash of the suite too."""
+    monkeypatch.setattr(pictures, "_MOST_BYTES", 100)
+    path = tmp_path / "large.png"
+    path.write_bytes(bytes(101))
+    for use in (Picture(path).check, lambda: Picture(path).content):
+        with pytest.raises(SuiteError, match=r"large\.png is larger than"):
+            use()
+
+
+def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
+    """Digest, note and pixels are those of the bytes that lie there now."""
+    picture = Picture(tmp_path / "x.png")
+    clear, opaque = (encoded(Image.new("RGBA", (2, 2), (0, 0, 0, a)), "PNG") for a in (0, 255))
+    picture.path.write_bytes(clear)
+    first = picture.digest, picture.note, picture.rgb().getpixel((0, 0))
+    picture.path.write_bytes(opaque)
+    second = picture.digest, picture.note, picture.rgb().getpixel((0, 0))
+    assert (first[1:], second[1:]) == (
+        ("transparency over white", (255, 255, 255)), (None, (0, 0, 0))
+    )  # fmt: skip
+    assert first[0] != second[0]
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.3, 0.6, 0.9])

@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 from transformers import GenerationConfig
 
-from pytest_crossmath.errors import BackendError, ModelError, setting
+from pytest_crossmath.errors import BackendError, ModelError, SuiteError, setting
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
 from pytest_crossmath.models.checkpoint.adapters import check_effect
 from pytest_crossmath.models.checkpoint.conversation import Conversation, Message
@@ -279,5 +279,5 @@ def _threads_for(model: Any) -> Iterator[None]:
 def _shown(picture: Picture) -> Image.Image:
     try:
         return picture.rgb()
-    except OSError as error:
-        raise BackendError(f"the picture {picture.path} cannot be read: {error}") from error
+    except SuiteError as error:
+        raise BackendError(str(error)) from None

@@ -35,6 +35,7 @@ class CheckpointScheme(Scheme):
     """Directories and repositories of the Hugging Face Hub, checkpoints and LoRA adapters."""
 
     kinds = (LOCAL, HUB)
+    sends_files = False
     prefix = "hf"
     usage = "a directory (./DIR), hf:ORG/NAME[@REVISION]"
     names: ClassVar[Mapping[str, str]] = {

@@ -12,8 +12,6 @@ that is then scored.
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import re
 import zlib
@@ -21,9 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image
-
-from pytest_crossmath.errors import BackendError
+from pytest_crossmath.errors import BackendError, SuiteError
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.circuit import UnfitRequestError
 from pytest_crossmath.tasks.pictures import Picture
@@ -129,14 +125,10 @@ def _encode(part: Part) -> dict[str, Any]:
 
 
 def _data_url(picture: Picture) -> str:
-    """The file's bytes unchanged; the type is taken from the bytes, not from the file's name."""
     try:
-        data = picture.data
-        with Image.open(io.BytesIO(data)) as image:
-            mime = Image.MIME[str(image.format)]
-    except (OSError, KeyError) as error:
-        raise UnfitRequestError(f"the picture {picture.path} cannot be read: {error}") from None
-    return f"data:{mime};base64,{base64.b64encode(data).decode()}"
+        return picture.sent.url
+    except SuiteError as error:
+        raise UnfitRequestError(str(error)) from None
 
 
 def _decoded(body: str | bytes) -> str:

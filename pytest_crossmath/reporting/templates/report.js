@@ -94,6 +94,7 @@ const card = (r) => {
   else if (problem.grid) views.append(grid(problem, r));
   else if (r.answer) views.append(element("p", "mono", `answer: ${r.answer.join(", ")}; key: ${r.key.join(", ")}`));
   made.append(views);
+  if (r.note) made.append(element("p", "dim", `picture: ${r.note}`));
   const details = element("details");
   details.append(element("summary", "", value.outcome(r) === "error" ? "what went wrong" : "raw response"));
   const raw = element("pre", "", r.response || "(empty)");

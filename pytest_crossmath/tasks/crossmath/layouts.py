@@ -27,6 +27,7 @@ from pytest_crossmath.tasks.lines import (
     checked_difficulty,
     checked_images,
     checked_values,
+    picture_in,
 )
 from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.task import Task
@@ -113,7 +114,8 @@ def _published(record: Mapping[str, Any], file: Path) -> Line:
     style = check_style("the file's name", _PUBLISHED_STYLES.get(name, name))
     return Line(
         check_id("img", PurePosixPath(record["img"]).stem), table, puzzle, key, rounds,
-        checked_difficulty(record), {style: Picture(file.parent / record["img_blank"])},
+        checked_difficulty(record),
+        {style: picture_in(file.parent, record["img_blank"], "img_blank")},
     )  # fmt: skip
 
 

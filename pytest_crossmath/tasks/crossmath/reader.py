@@ -37,6 +37,7 @@ from pytest_crossmath.tasks.crossmath.grid import (
     at,
 )
 from pytest_crossmath.tasks.crossmath.render import GLYPHS, load_font
+from pytest_crossmath.tasks.decoder import flattened
 from pytest_crossmath.tasks.proof import Reading
 
 ALPHABET = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", *OPERATORS, EQUALS, BLANK)
@@ -102,8 +103,8 @@ class GridReading(Reading):
 
 
 def read_picture(picture: Image.Image) -> GridReading:
-    """Read a picture of a puzzle."""
-    pixels = np.asarray(picture.convert("RGB"), dtype=np.float32)
+    """Read a picture of a puzzle. Raises `ValueError` for one that cannot be shown."""
+    pixels = np.asarray(flattened(picture)[0], dtype=np.float32)
     lattice = _find_lattice(pixels)
     if lattice is None:
         return GridReading(None, (Doubt(None, "no grid of equal cells was found"),), ())

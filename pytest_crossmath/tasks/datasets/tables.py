@@ -22,7 +22,7 @@ from typing import Any
 from pytest_crossmath.errors import SuiteError
 from pytest_crossmath.files import FOLDER, make_folder, write_whole
 from pytest_crossmath.installing import pip_install
-from pytest_crossmath.tasks.lines import check_id
+from pytest_crossmath.tasks.lines import check_id, check_inside, picture_in
 from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.text import excerpt, one_line
 
@@ -109,9 +109,14 @@ class Record:
         if isinstance(data, bytes) and data:
             return store.keep(data)
         if isinstance(path, str) and path:
-            places = [folder / path for folder in folders]
-            there = (place for place in places if os.path.isfile(place))
-            return Picture(next(there, places[0]))
+            try:
+                places = {picture_in(folder, path, field): folder for folder in folders}
+                there = (place for place in places if os.path.isfile(place.path))
+                picture = next(there, next(iter(places)))
+                check_inside([picture], places[picture], {field: path})
+            except SuiteError as error:
+                raise self.error(str(error)) from None
+            return picture
         raise self.error(f"the field {field!r} holds no picture")
 
     def error(self, message: str) -> SuiteError:

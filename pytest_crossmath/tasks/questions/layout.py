@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_crossmath.errors import SuiteError
-from pytest_crossmath.tasks.lines import check_field, check_id, check_style, check_there
-from pytest_crossmath.tasks.pictures import Picture
+from pytest_crossmath.tasks.lines import check_field, check_id, check_style, check_there, picture_in
 from pytest_crossmath.tasks.questions.markers import MarkerError, interleaved
 from pytest_crossmath.tasks.questions.question import LETTERS, Kind, question_task, with_choices
 from pytest_crossmath.tasks.questions.values import LONGEST, is_number, same_choice
@@ -110,7 +109,10 @@ def _parts(
     check_field(bool(images) == wants_images, where,
            "a form with images" if wants_images else "a form without images", value)  # fmt: skip
     whole = with_choices(text, choices if wants_text else ())
-    paths = {number: Picture(folder / image) for number, image in enumerate(images, start=1)}
+    paths = {
+        number: picture_in(folder, name, f"{where}: images")
+        for number, name in enumerate(images, start=1)
+    }
     try:
         return interleaved(whole, paths)
     except MarkerError as error:

@@ -210,7 +210,7 @@ def test_a_broken_picture_is_a_backend_error(tiny_llava: Path, tmp_path: Path) -
         (ImagePart(Picture(broken)), TextPart("?")),
     )
     backend = HFBackend.load(str(tiny_llava), CPU)
-    with pytest.raises(BackendError, match=r"the picture .*broken\.png cannot be read"):
+    with pytest.raises(BackendError, match=r"the picture .*broken\.png is broken"):
         ask(backend, [request], 1)
 
 

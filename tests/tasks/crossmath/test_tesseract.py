@@ -22,8 +22,7 @@ PROBLEMS = load_suite("standard").tasks[:10]
 
 def number_cells(problem: Task, style: str) -> Iterator[tuple[str, Image.Image]]:
     """Each number with the inside of its cell, in grey and at full contrast."""
-    with problem.images[style].opened() as opened:
-        picture = opened.convert("L")
+    picture = problem.images[style].rgb().convert("L")
     side = picture.width // problem.content.width
     for (row, column), cell in problem.content.cells():
         if cell.kind is CellKind.NUMBER:
