@@ -277,11 +277,13 @@ class _Work:
                 health = self._health(len(indices))
                 sequences = self._run(inputs, health, [health.stop])
             new = sequences[:, inputs["input_ids"].shape[1] :].tolist()
-            faults = health.faults()
+            faults, steps = health.faults(), health.stop.lengths.tolist()
             seconds = (time.perf_counter() - started) / len(indices)
             lengths = [
-                next((i + 1 for i, token in enumerate(row) if token in self.ends), len(row))
-                for row in new
+                steps[n]
+                if faults[n]
+                else next((i + 1 for i, token in enumerate(row) if token in self.ends), len(row))
+                for n, row in enumerate(new)
             ]
             self.usage.count(lengths, len(new[0]), self.batch_size)
             for index, row, length, fault in zip(indices, new, lengths, faults, strict=True):

@@ -56,7 +56,12 @@ class _Stop(StoppingCriteria):
 
     def __init__(self, health: Health) -> None:
         self.health = health
+        self.lengths = torch.zeros_like(health.largest, dtype=torch.long)
+        """Number of steps of each row, the one that stopped it included."""
+        self.running = torch.ones_like(health.sound)
 
-    def __call__(self, _input_ids: torch.Tensor, _scores: Any, **_: Any) -> torch.Tensor:
+    def __call__(self, input_ids: torch.Tensor, _scores: Any, **_: Any) -> torch.Tensor:
         """Which rows stop, shape (rows,)."""
-        return ~self.health.sound.repeat_interleave(len(_input_ids) // self.health.rows)
+        self.lengths += self.running
+        self.running = self.health.sound
+        return ~self.running.repeat_interleave(len(input_ids) // self.health.rows)
