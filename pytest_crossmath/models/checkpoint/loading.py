@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import torch
 import transformers
 from huggingface_hub import snapshot_download, try_to_load_from_cache
@@ -39,6 +40,7 @@ from transformers.utils.import_utils import is_torchvision_available
 
 from pytest_crossmath.errors import ModelError, setting
 from pytest_crossmath.models.backend import SHARDED, Settings
+from pytest_crossmath.models.checkpoint.hub import loads_from_the_hub
 from pytest_crossmath.models.spec import ADAPTER_FILE, base_of_adapter, base_revision
 from pytest_crossmath.text import one_line
 
@@ -95,6 +97,7 @@ class Checkpoint:
     """Folder of the adapter; None if there is none."""
 
 
+@loads_from_the_hub
 def load_checkpoint(
     target: str, settings: Settings, revision: str | None = None, *, trainable: bool = False
 ) -> Checkpoint:
@@ -256,6 +259,7 @@ def quieten() -> None:
     logging: Any = transformers.utils.logging
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    huggingface_hub.utils.logging.set_verbosity_error()
 
 
 @contextmanager
