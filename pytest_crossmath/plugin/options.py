@@ -115,7 +115,7 @@ OPTIONS = (
         for writer in WRITERS
     ),
     Option("timeout", "SECONDS", "how long a server may be silent; a response, with all retries,"
-           " may take twice as long (default: 600)"),
+           " may take twice as long, whatever the server does (default: 600)"),
     Option("give-up", "N", "ask a model nothing more after N failed requests in a row, each after"
            " its retries; 0 never gives up (default: 10)"),
     Option("api-key-env", "NAME", "environment variable with a server's API key (default:"

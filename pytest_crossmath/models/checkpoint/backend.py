@@ -38,6 +38,7 @@ from pytest_crossmath.models.checkpoint.memory import (
     ran_out_of_memory,
 )
 from pytest_crossmath.models.checkpoint.probe import probe_picture, probed
+from pytest_crossmath.models.circuit import UnfitRequestError
 from pytest_crossmath.models.decoding.decode import Decoded, decode
 from pytest_crossmath.models.decoding.detokenizer import Detokenizer
 from pytest_crossmath.tasks.pictures import Picture
@@ -280,4 +281,4 @@ def _shown(picture: Picture) -> Image.Image:
     try:
         return picture.rgb()
     except SuiteError as error:
-        raise BackendError(str(error)) from None
+        raise UnfitRequestError(str(error)) from None

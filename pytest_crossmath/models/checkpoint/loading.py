@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import torch
 import transformers
 from huggingface_hub import snapshot_download, try_to_load_from_cache
@@ -46,6 +47,7 @@ from pytest_crossmath.models.checkpoint.adapters import (
 )
 from pytest_crossmath.models.checkpoint.files import weight_files
 from pytest_crossmath.models.checkpoint.generation import bare_generation
+from pytest_crossmath.models.checkpoint.hub import loads_from_the_hub
 from pytest_crossmath.models.checkpoint.overlay import has_own_processor, overlaid
 from pytest_crossmath.models.spec import ADAPTER_FILE, base_of_adapter, base_revision
 from pytest_crossmath.text import one_line
@@ -105,6 +107,7 @@ class Checkpoint:
     """Whether the adapter replaces whole embeddings of its base by others."""
 
 
+@loads_from_the_hub
 def load_checkpoint(
     target: str, settings: Settings, revision: str | None = None, *, trainable: bool = False
 ) -> Checkpoint:
@@ -275,6 +278,7 @@ def quieten() -> None:
     logging: Any = transformers.utils.logging
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    huggingface_hub.utils.logging.set_verbosity_error()
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from pytest_crossmath.models.servers.failures import unanswered
 from pytest_crossmath.models.servers.reading import LISTING_BYTES
 from pytest_crossmath.models.servers.threads import run_apart
 from pytest_crossmath.models.servers.tries import Patience, TriesError, attempt
-from pytest_crossmath.text import one_line
 
 _RETRIES = 2
 _SECONDS = 30.0
@@ -74,8 +73,12 @@ def _listed(url: str | None, settings: Settings) -> list[Mapping[str, Any]] | No
         if status is not None and status not in _LASTING:
             return None
         raise ModelError(unanswered(failed, url, settings, patience.seconds)) from None
-    except (ImportError, ValueError) as error:  # from a proxy set in the environment
-        raise ModelError(f"{place(url)} cannot be used: {one_line(error)}") from None
+    except ModelError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a client raises, for a proxy for example
+        raise ModelError(
+            f"{place(url)} cannot be used: {without_key(str(error), settings)}"
+        ) from None
     # Azure lists what could be deployed, but requests name a deployment.
     return None if host(url).endswith(".azure.com") else entries(body)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 
 from pytest_crossmath.errors import ModelError
@@ -82,6 +83,28 @@ def test_a_revision_that_is_not_there(hub: Path) -> None:
     """The error names the revision and says how to download it."""
     with pytest.raises(ModelError, match=r"^org/name@v7 cannot .*download org/name --revision v7"):
         load_backend(parse_spec("hf:org/name@v7"), CPU)
+
+
+def test_a_hub_that_cannot_be_reached_is_not_waited_for(
+    hub: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a network, the cache is used at once; what is not in it is one line, and no log."""
+    asked: list[str] = []
+
+    class Unplugged:
+        def head(self, url: str, **_: object) -> None:
+            asked.append(url)
+            raise OSError("Name or service not known")
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.get_session", Unplugged)
+    monkeypatch.setattr("pytest_crossmath.models.checkpoint.hub._PAUSES", (0.001, None))
+    assert most_new_tokens("hf:org/name") == 5
+    with pytest.raises(ModelError, match=r"^org/none cannot be downloaded from the Hugging Face"):
+        load_backend(parse_spec("hf:org/none"), CPU)
+    assert len(asked) == 4
+    assert not caplog.records
+    assert not huggingface_hub.is_offline_mode()
 
 
 # -- adapters ------------------------------------------------------------------------

@@ -598,3 +598,56 @@ def test_a_list_that_cannot_be_read(start: Start, act: Act, message: str) -> Non
     with pytest.raises(ModelError, match=message) as caught:
         OpenAIBackend.connect(f"m@{start(act).url}", PATIENT)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "variable", "message"),
+    [
+        ("m", None, "the hosted API cannot be reached (ConnectError): check the network and its"),
+        ("m@http://127.0.0.1:9/v1", None, "start it, or fix the URL in --crossmath-model=openai:"),
+        ("m@http://gpu-box:9/v1", None, "start it, or fix the URL in --crossmath-model=openai:"),
+        ("m", "http://127.0.0.1:9/v1", "start it, or fix the environment variable OPENAI_BASE_URL"),
+        ("m@https://models.invalid/v1", None, "check the network and its proxy, and the URL in --"),
+        ("m", "https://models.invalid/v1", "proxy, and the environment variable OPENAI_BASE_URL"),
+    ],
+)  # fmt: skip
+def test_a_server_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, target: str, variable: str | None, message: str
+) -> None:
+    """The advice is for what was written: nobody can start the hosted API."""
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nowhere(*_: object, **__: object) -> object:
+        raise OSError("no network in tests")
+
+    monkeypatch.setattr("socket.getaddrinfo", nowhere)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    if variable:
+        monkeypatch.setenv("OPENAI_BASE_URL", variable)
+    with pytest.raises(ModelError) as caught:
+        OpenAIBackend.connect(target, PATIENT)
+    assert message in str(caught.value)
+    assert "answers at the hosted" not in str(caught.value)
+
+
+def test_the_look_up_of_a_name_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A resolver that hangs holds up neither the start nor the end of a run."""
+    over, ended = threading.Event(), threading.Event()
+
+    def look_up(*_: object, **__: object) -> object:
+        over.wait(30)
+        ended.set()
+        raise OSError("no network in tests")
+
+    monkeypatch.setattr("socket.getaddrinfo", look_up)
+    monkeypatch.setattr("pytest_crossmath.models.servers.client._CONNECT_SECONDS", 0.05)
+    with pytest.raises(ModelError, match=r"no server answers at http://gpu-box.*ConnectTimeout"):
+        OpenAIBackend.connect("m@http://gpu-box:9/v1", PATIENT)
+    backend = OpenAIBackend("m", "http://gpu-box:9/v1")
+    [(_, got)] = backend.generate(REQUESTS[:1], PATIENT, batch_size=1)
+    assert "can no longer be reached (ConnectTimeout)" in str(got)
+    assert not ended.is_set()
+    over.set()
