@@ -14,7 +14,10 @@ from pytest_crossmath.plugin.exit_status import NO_MEASUREMENT, NoMeasurement, m
 from pytest_crossmath.plugin.items import BuiltinModule, hide_from_syrupy, selection
 from pytest_crossmath.plugin.parameters import asked_by
 from pytest_crossmath.plugin.role import (
+    FORM_PROPERTY,
+    MODALITY_PROPERTY,
     MODEL_PROPERTY,
+    OUTCOME_PROPERTY,
     PROBLEM_PROPERTY,
     SNAPSHOT_PROPERTY,
     Session,
@@ -94,6 +97,12 @@ class AskerRole(Session):
 
     def ask(self, item: pytest.Item, engine: Engine, request: Request) -> Scored:
         """The scored response to a request; ends the test as an error if there is none."""
+        sample = f"#{request.sample}" if request.sample else ""
+        # Before asking, so that a missing measurement is counted once for its request.
+        note(item, MODEL_PROPERTY, engine.name)
+        note(item, PROBLEM_PROPERTY, request.task.id)
+        note(item, MODALITY_PROPERTY, request.form.modality.value)
+        note(item, FORM_PROPERTY, f"{request.form}{sample}")
         try:
             settled = self.asker.ask(engine.name, request)
         except ModelError as error:
@@ -109,12 +118,7 @@ class AskerRole(Session):
             pytest.skip("stopped early: the gates are decided")
         if isinstance(settled, Failure):
             raise NoMeasurement(log_line(f"no measurement: {settled.message}"), pytrace=False)
-        item.user_properties += [
-            (MODEL_PROPERTY, settled.result.model),
-            (PROBLEM_PROPERTY, settled.result.problem),
-            ("crossmath_modality", settled.result.modality),
-            ("crossmath_outcome", settled.result.outcome.value),
-        ]
+        note(item, OUTCOME_PROPERTY, settled.result.outcome.value)
         return settled
 
     def stop(self, session: pytest.Session, reason: str) -> None:
@@ -127,7 +131,7 @@ class AskerRole(Session):
             return False
         what, passes = self.snapshots.check(item, model, request, score)
         if self.snapshots.is_kept(model):
-            item.user_properties.append((SNAPSHOT_PROPERTY, what.value))
+            note(item, SNAPSHOT_PROPERTY, what.value)
         return not passes
 
     @pytest.hookimpl(wrapper=True)
@@ -144,3 +148,9 @@ class AskerRole(Session):
 
     def attach(self, report: pytest.TestReport) -> None:
         """Attach results to the report of a test; nothing by default."""
+
+
+def note(item: pytest.Item, name: str, value: str) -> None:
+    """Set a property of a test; a test that is run again has each once."""
+    item.user_properties[:] = [one for one in item.user_properties if one[0] != name]
+    item.user_properties.append((name, value))

@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext
 
 import pytest
 
-from pytest_crossmath.inference.result import Result
+from pytest_crossmath.inference.result import Result, ResultId
 from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.text import log_line
 
@@ -32,12 +32,13 @@ class Progress:
         self._config = config
         self._clock = clock
         self._totals: Counter[str] = Counter()
-        self._done: Counter[str] = Counter()
+        self._done: dict[str, set[ResultId]] = {}
         self._inferred: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
         self._since: dict[str, float] = {}
         self._drawn = float("-inf")
         self._is_shown = False
+        self._is_off = False
 
     def plan(self, requests: Iterable[tuple[str, Request]]) -> None:
         """Set the requests that each model will get; duplicates are asked once."""
@@ -57,15 +58,16 @@ class Progress:
         """Count a result and show the progress."""
         model, now = result.model, self._clock()
         self._since.setdefault(model, now)
-        self._done[model] += 1
+        done = self._done.setdefault(model, set())
+        done.add(result.id)  # a measurement may come after an error
         if not result.cached:
             self._inferred[model] += 1
             self._tokens[model] += result.new_tokens
         elapsed = now - self._since[model]
-        inferred, left = self._inferred[model], self._totals[model] - self._done[model]
+        inferred, left = self._inferred[model], self._totals[model] - len(done)
         self._draw(
             status(
-                model, result.modality, self._done[model], self._totals[model],
+                model, result.modality, len(done), self._totals[model],
                 tokens_per_second=self._tokens[model] / elapsed if elapsed > 1 else None,
                 seconds_left=elapsed / inferred * left if inferred and elapsed > 1 else None,
             )
@@ -74,13 +76,26 @@ class Progress:
     def clear(self) -> None:
         """Erase the line before pytest writes."""
         if self._is_shown:
-            self._write(_CLEAR)
             self._is_shown = False
+            with self._at_most_once():
+                self._write(_CLEAR)
 
     def _draw(self, text: str, *, at_once: bool = False) -> None:
         text = log_line(text)
-        if not at_once and self._clock() - self._drawn < _PAUSE:
+        if self._is_off or (not at_once and self._clock() - self._drawn < _PAUSE):
             return
+        with self._at_most_once():
+            self._show(text)
+
+    @contextmanager
+    def _at_most_once(self) -> Iterator[None]:
+        """Show no more lines after an error: a terminal that takes none is no error of a test."""
+        try:
+            yield
+        except Exception:  # noqa: BLE001 - another plugin's terminal, a pipe that is closed
+            self._is_off = True
+
+    def _show(self, text: str) -> None:
         if not self._is_wanted():
             return
         writer = self._config.get_terminal_writer()
@@ -95,7 +110,7 @@ class Progress:
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         return (
             terminal is not None
-            and bool(terminal.isatty)
+            and getattr(terminal, "isatty", False) is True
             and self._config.get_verbosity() >= 0
             and os.environ.get("TERM", "dumb") != "dumb"
         )

@@ -25,6 +25,15 @@ MODEL_PROPERTY = "crossmath_model"
 
 PROBLEM_PROPERTY = "crossmath_problem"
 """Property of a test: the id of its problem."""
+MODALITY_PROPERTY = "crossmath_modality"
+"""Property of a test: the modality."""
+
+FORM_PROPERTY = "crossmath_form"
+"""Property of a test: the form, with the number of the sample if that is not 0."""
+
+OUTCOME_PROPERTY = "crossmath_outcome"
+"""Property of a test: the outcome."""
+
 SNAPSHOT_PROPERTY = "crossmath_snapshot"
 """Property of a test: how its outcome changed since the snapshot, a `SnapshotChange`."""
 

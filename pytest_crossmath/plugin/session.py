@@ -84,6 +84,11 @@ class Local(AskerRole, CollectorRole):
         """What went wrong with its own cache."""
         return self.asker.close()
 
+    @property
+    def seconds(self) -> float:
+        """How long it asked models."""
+        return self.asker.seconds
+
 
 class Worker(AskerRole):
     """A worker of pytest-xdist."""
@@ -124,7 +129,7 @@ class Worker(AskerRole):
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Send the results that no report carried, and what went wrong."""
         unwritten = self.snapshots.unwritten if self.snapshots is not None else []
-        last = self.outbox.last_word(self.asker.close(), unwritten)
+        last = self.outbox.last_word(self.asker.close(), unwritten, self.asker.seconds)
         session.config.workeroutput.update(last)  # type: ignore[attr-defined]  # set by xdist
 
 
@@ -146,6 +151,11 @@ class Controller(CollectorRole):
     def troubles(self) -> list[str]:
         """What went wrong with the caches of the workers."""
         return list(self.inbox.troubles)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the busiest worker asked models; None if all of them died."""
+        return self.inbox.seconds
 
     def unwritten(self) -> list[str]:
         """Those of the workers, too."""

@@ -174,8 +174,7 @@ class Snapshots:
         _entries.cache_clear()
         _unwritten.clear()
         self._entries = {model: read_snapshot(self._file(model)) for model in models}
-        self._counts: dict[str, Counter[SnapshotChange]] = {}
-        self._ran: dict[str, set[str]] = {}
+        self._changes: dict[str, dict[tuple[str, ...], SnapshotChange]] = {}
         self._locks: list[Lock] = []
 
     @property
@@ -223,10 +222,17 @@ class Snapshots:
         """Whether there is a snapshot of a model, or one will be written."""
         return bool(self._entries[model] or self._update or self._new_only)
 
-    def count(self, model: str, problem: str, what: str) -> None:
-        """Count the change that the report of a test carries."""
-        self._counts.setdefault(model, Counter())[SnapshotChange(what)] += 1
-        self._ran.setdefault(model, set()).add(problem)
+    def count(self, request: tuple[str, ...], what: str) -> None:
+        """Take the change that the report of a test carries, and replace that of an earlier one.
+
+        `request` is model, problem and form: however often a test is run, it counts once.
+        """
+        model, *rest = request
+        self._changes.setdefault(model, {})[tuple(rest)] = SnapshotChange(what)
+
+    @property
+    def _counts(self) -> dict[str, Counter[SnapshotChange]]:
+        return {model: Counter(changes.values()) for model, changes in self._changes.items()}
 
     @property
     def unwritten(self) -> list[str]:
@@ -239,7 +245,7 @@ class Snapshots:
             if gone := self._unused(model):
                 with _noting_failures():
                     _rewrite(self._file(model), partial(_without, gone=gone))
-                cleanup_snapshot_write_sidecars(self._file(model))
+                    cleanup_snapshot_write_sidecars(self._file(model))
 
     def lines(self) -> Iterator[str]:
         """The lines of the report on snapshots; none if there is no snapshot."""
@@ -278,7 +284,8 @@ class Snapshots:
         option = self._config.option
         kept = option.no_cleanup or getattr(option, "disable_unused_snapshots", False)
         problems = {task.id for task in self._suite.tasks}
-        return self._update and not kept and self._ran[model] == problems
+        ran = {problem for problem, _ in self._changes[model]}
+        return self._update and not kept and ran == problems
 
     def _unused(self, model: str) -> frozenset[RequestId]:
         """Lines of problems that the suite does not have; none if only part of it was loaded."""

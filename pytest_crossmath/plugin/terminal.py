@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,34 +19,64 @@ _JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
 _ON_GITHUB = "GITHUB_ACTIONS"
 
 
-def show(report: Report, terminal: pytest.TerminalReporter) -> None:
+def show(report: Report, lines: Lines) -> None:
     """Write the section, with the lines that must not be overlooked at its end."""
-    terminal.write_sep("=", "crossmath: modality gap")
-    look = Look(terminal.config.get_verbosity(), ascii_only=not _takes_blocks(terminal))
-    for line in report_lines(report, look):
-        terminal.write_line(log_line(line))
+    lines.title("crossmath: modality gap")
+    for line in report_lines(report, Look(lines.verbosity, ascii_only=not lines.takes_blocks)):
+        lines.add(line)
     for line in loud(report.verdicts, inconclusive_fails=report.inconclusive_fails):
-        terminal.write_line(log_line(line), red=line.startswith("GATE FAILED"), yellow=True)
+        lines.add(line, red=line.startswith("GATE FAILED"), yellow=True)
     for line in report.answering:
-        terminal.write_line(log_line(line), yellow=True)
+        lines.add(line, yellow=True)
     if os.environ.get(_ON_GITHUB) == "true":
         for line in workflow_commands(report):
-            terminal.write_line(line)
+            lines.add(line, is_command=True)
     if job := os.environ.get(_JOB_SUMMARY):
         try:
-            with Path(job).open("a", encoding="utf-8") as stream:
+            # Half of a surrogate pair is not UTF-8.
+            with Path(job).open("a", encoding="utf-8", errors="replace") as stream:
                 stream.write(f"{markdown(report)}\n")
         except OSError as error:
-            terminal.write_line(log_line(f"the job summary cannot be written: {error}"))
+            lines.add(f"the job summary cannot be written: {error}")
 
 
-def _takes_blocks(terminal: pytest.TerminalReporter) -> bool:
-    """Whether the terminal can show more than ASCII."""
-    if os.environ.get("TERM") == "dumb":
-        return False
-    encoding = getattr(terminal._tw._file, "encoding", None) or "ascii"  # noqa: SLF001 - pytest has no other way to ask
-    try:
-        "█▏".encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
+class Lines:
+    """Where the section goes: pytest's terminal, another plugin's, or the plain output."""
+
+    def __init__(self, config: pytest.Config, terminal: object | None = None) -> None:
+        """`terminal` may be any object; what it cannot do is printed instead."""
+        self.verbosity = config.get_verbosity()
+        self._terminal = terminal
+
+    def title(self, text: str) -> None:
+        """Write the line above the section."""
+        write = getattr(self._terminal, "write_sep", None)
+        if write is None:
+            self.add(f" {text} ".center(80, "="))
+        else:
+            write("=", text)
+
+    def add(self, line: str, *, is_command: bool = False, **markup: bool) -> None:
+        """Write a line, which no terminal and no log takes for a command unless it is one."""
+        line = line if is_command else log_line(line)
+        write = getattr(self._terminal, "write_line", None)
+        if write is not None:
+            write(line, **markup)
+            return
+        stream = sys.stdout
+        encoding = getattr(stream, "encoding", None) or "ascii"
+        stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        stream.flush()
+
+    @property
+    def takes_blocks(self) -> bool:
+        """Whether the terminal can show more than ASCII."""
+        if os.environ.get("TERM") == "dumb":
+            return False
+        writer = getattr(self._terminal, "_tw", None)
+        stream = sys.stdout if self._terminal is None else getattr(writer, "_file", None)
+        try:
+            "█▏".encode(getattr(stream, "encoding", None) or "ascii")
+        except (UnicodeEncodeError, LookupError):
+            return False
+        return True

@@ -33,6 +33,9 @@ _RESULTS = "crossmath_results"
 _TROUBLES = "crossmath_troubles"
 """Field of worker output: what went wrong with the cache of the worker."""
 
+_SECONDS = "crossmath_seconds"
+"""Field of worker output: how long the worker asked models."""
+
 _UNWRITTEN = "crossmath_unwritten"
 """The key of a worker's final output for snapshots that it could not write."""
 
@@ -53,10 +56,13 @@ class Outbox:
         if self._fresh:
             setattr(report, _RESULTS, self._take())
 
-    def last_word(self, troubles: Sequence[str], unwritten: Sequence[str]) -> dict[str, Any]:
-        """The lines that no report has carried, and what went wrong, for the worker's output."""
+    def last_word(
+        self, troubles: Sequence[str], unwritten: Sequence[str], seconds: float
+    ) -> dict[str, Any]:
+        """The worker's output: lines that no report has carried, what went wrong, and its time."""
         return {
             _RESULTS: self._take(), _TROUBLES: list(troubles), _UNWRITTEN: list(unwritten),
+            _SECONDS: seconds,
         }  # fmt: skip
 
     def _take(self) -> list[dict[str, Any]]:
@@ -75,6 +81,8 @@ class Inbox:
         """What went wrong with the workers' caches, without duplicates."""
         self.unwritten: dict[str, None] = {}
         """Why workers could not write snapshots, without duplicates."""
+        self.seconds: float | None = None
+        """How long the busiest worker asked models; None if none has said."""
 
     def take(self, report: pytest.TestReport) -> None:
         """Take the lines that a report carries."""
@@ -85,6 +93,8 @@ class Inbox:
         self._take(said.get(_RESULTS, ()))
         self.troubles.update(dict.fromkeys(said.get(_TROUBLES, ())))
         self.unwritten.update(dict.fromkeys(said.get(_UNWRITTEN, ())))
+        if _SECONDS in said:
+            self.seconds = max(self.seconds or 0.0, said[_SECONDS])
 
     def _take(self, lines: Iterable[Mapping[str, Any]]) -> None:
         for fields in lines:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import platform
 import secrets
 from collections.abc import Iterator, Mapping
@@ -45,9 +46,11 @@ class RecordWriter:
         """Create the file with its first line; an existing file is not touched."""
         self.path = path
         self.trouble: str | None = None
+        self._is_made = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._stream: TextIO = path.open("x", encoding="utf-8", errors="backslashreplace")
+            self._is_made = True
         except OSError as error:
             self._stream, self.trouble = io.StringIO(), str(error)
         started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -62,8 +65,17 @@ class RecordWriter:
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Add the last line and close the file."""
         self._write({"type": "summary", **summary})
-        with suppress(OSError):
+        try:
             self._stream.close()
+        except OSError as error:  # some file systems report a full disk only now
+            self.trouble = self.trouble or str(error)
+        if not self.trouble and not self.is_kept:
+            self.trouble = f"{self.path} was removed during the run"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether there is a file of ours: not if it could not be made, or was removed since."""
+        return self._is_made and os.path.isfile(self.path)
 
     def _write(self, record: Mapping[str, Any]) -> None:
         if self.trouble:

@@ -61,7 +61,8 @@ class Report:
     snapshots: Sequence[str] = ()
     """How outcomes changed since their snapshot, as lines."""
     seconds: float
-    """Wall-clock time of a live run; for a record, the time spent in the backends."""
+    """How long models were asked, without loading them: in the busiest of several workers. For a
+    record, the time spent in the backends."""
     record: str | None = None
     """Path of the run record; None if nothing was recorded."""
     troubles: Sequence[str] = ()
@@ -92,7 +93,11 @@ class Report:
         """The report with the texts of responses, read from the record. Raises `RecordError`."""
         if self.record is None:
             raise RecordError("there is no run record")
-        return replace(self, run=read_record(Path(self.record), texts=True))
+        read = read_record(Path(self.record), texts=True)
+        known = {result.id: result for result in read.results}
+        # An incomplete record lacks some results; they are here, without their texts.
+        results = tuple(known.get(result.id, result) for result in self.run.results)
+        return replace(self, run=replace(read, results=results))
 
 
 def report_of(run: Run, base: Run | None = None) -> Report:

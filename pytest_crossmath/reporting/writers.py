@@ -48,11 +48,15 @@ class Writer:
         """Write the file. Raises `OutputError`, whatever went wrong; `what` names the output."""
         from pytest_crossmath.errors import CrossmathError, OutputError
         from pytest_crossmath.files import write_output
+        from pytest_crossmath.text import one_line
 
         try:
             text = self.write(document)
         except CrossmathError as error:
             raise OutputError(f"{what}: not written: {error}") from None
+        except Exception as error:  # noqa: BLE001 - a run took hours: its other outputs and its table come first
+            detail = one_line(error)
+            raise OutputError(f"{what}: not written: {type(error).__name__}: {detail}") from None
         write_output(file, text, what)
 
 

@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from pytest_crossmath.inference.cache import ModelCache, ResponseStore
@@ -24,6 +25,34 @@ from pytest_crossmath.models.spec import ModelSpec
 from pytest_crossmath.run.config import RunConfig
 from pytest_crossmath.tasks.diagnosis import diagnose
 from pytest_crossmath.tasks.request import Request
+
+
+class Stopwatch:
+    """The time that models were asked, without what else happens in between."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.seconds = 0.0
+        """The time so far."""
+        self._clock = clock
+        self._aside = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count the time of a block."""
+        started, aside = self._clock(), self._aside
+        try:
+            yield
+        finally:
+            self.seconds += self._clock() - started - (self._aside - aside)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave out the time of a block within."""
+        started = self._clock()
+        try:
+            yield
+        finally:
+            self._aside += self._clock() - started
 
 
 class Asker:
@@ -50,6 +79,7 @@ class Asker:
         self._is_over = is_over
         self._loading = loading
         self._store = ResponseStore(root)
+        self._watch = Stopwatch()
         self._engines = {spec.name: self._engine(spec) for spec in config.models}
 
     def engine(self, model: str) -> Engine:
@@ -72,10 +102,16 @@ class Asker:
         engine = self._engines[model]
         if not engine.is_settled(request) and self._is_over(model):
             return None
-        settled = engine.ask(request)
-        if self._config.diagnose and isinstance(settled, Scored) and settled.is_missed_picture:
-            self._diagnose(engine, settled)
+        with self._watch.running():
+            settled = engine.ask(request)
+            if self._config.diagnose and isinstance(settled, Scored) and settled.is_missed_picture:
+                self._diagnose(engine, settled)
         return settled
+
+    @property
+    def seconds(self) -> float:
+        """How long models have been asked: without imports, loading and hashing."""
+        return self._watch.seconds
 
     def close(self) -> list[str]:
         """Close the cache, and return what went wrong with it, as lines."""
@@ -93,7 +129,7 @@ class Asker:
         settings = self._config.settings
 
         def load() -> Backend:
-            with self._loading(spec.name):
+            with self._watch.paused(), self._loading(spec.name):
                 return load_backend(spec, settings)
 
         return Engine(
@@ -107,7 +143,8 @@ class Asker:
 
         def identity() -> str | None:
             loaded = self._engines[spec.name].is_loaded
-            return identify(spec, settings, self._digests, loaded=loaded)
+            with self._watch.paused():
+                return identify(spec, settings, self._digests, loaded=loaded)
 
         return ModelCache(
             self._store, identify=identity, settings=settings,

@@ -146,19 +146,25 @@ class Collector:
             self._stopping.tell((spec.name for spec in self._config.models), self.flags())
 
     def finish(
-        self, snapshots: SnapshotNote | None = None, troubles: Iterable[str] = ()
+        self,
+        snapshots: SnapshotNote | None = None,
+        troubles: Iterable[str] = (),
+        seconds: float | None = None,
     ) -> Report | None:
         """Judge the gates, close the record with the figures, and write the requested files.
 
-        `troubles` says what went wrong with the cache. Returns None if there are no results.
+        `troubles` says what went wrong with the cache, and `seconds` how long models were asked;
+        None for all the time since the start. Returns None if there are no results.
         """
         try:
-            return self._finish(snapshots, troubles)
+            return self._finish(snapshots, troubles, seconds)
         finally:
             if self._lock is not None:
                 self._lock.release()
 
-    def _finish(self, snapshots: SnapshotNote | None, troubles: Iterable[str]) -> Report | None:
+    def _finish(
+        self, snapshots: SnapshotNote | None, troubles: Iterable[str], seconds: float | None
+    ) -> Report | None:
         if self._flags is not None:
             self._flags.cleanup()
         if not self._results:
@@ -171,24 +177,31 @@ class Collector:
                 ),
             )
             return None
-        report = self._report(snapshots or SnapshotNote(), troubles)
-        self._open_record().finish(self._last_line(report, snapshots))
+        if seconds is None:
+            seconds = time.perf_counter() - self._started
+        report = self._report(snapshots or SnapshotNote(), troubles, seconds)
+        record = self._open_record()
+        record.finish(self._last_line(report, snapshots))
         changed = self._changed_models()
-        report = replace(report, troubles=[*self._record_troubles(), *changed, *report.troubles])
+        report = replace(
+            report,
+            record=relative(record.path) if record.is_kept else None,
+            troubles=[*self._record_troubles(), *changed, *report.troubles],
+        )
         unwritten = write_files(report, self._config)
         self.is_worse = any_fails(report.verdicts, inconclusive_fails=report.inconclusive_fails)
         lost = self._config.record is not None and bool(self._record_troubles())
         self.unknown = (
             *changed,
             *(f"{v.gate} of {v.model} was not judged" for v in report.verdicts if not v.is_judged),
-            *(["the run record is incomplete"] if lost else []),
+            *([f"the run record is {self._record_state}"] if lost else []),
             *(["a report was not written"] if unwritten else []),
         )
         return replace(report, troubles=[*report.troubles, *unwritten])
 
-    def _report(self, snapshots: SnapshotNote, troubles: Iterable[str]) -> Report:
+    def _report(self, snapshots: SnapshotNote, troubles: Iterable[str], seconds: float) -> Report:
         record = self._open_record()
-        path = None if record.trouble and not record.path.exists() else record.path
+        path = record.path if record.is_kept else None
         run = Run(
             relative(path) if path else THIS_RUN, record.header,
             tuple(self._results.values()), tuple(self._transcripts.values()), None,
@@ -203,8 +216,7 @@ class Collector:
             inconclusive_fails=self._config.inconclusive == "fail",
             stopped=[*self._stopping.lines(), *self._keeper.copies(self._results)],
             snapshots=snapshots.lines,
-            seconds=time.perf_counter() - self._started,
-            record=relative(record.path),
+            seconds=seconds,
             troubles=[f"cache: {trouble}" for trouble in troubles],
         )
 
@@ -232,7 +244,12 @@ class Collector:
 
     def _record_troubles(self) -> list[str]:
         trouble = self._record.trouble if self._record else None
-        return [f"  it is incomplete: {trouble}"] if trouble else []
+        kept = "  it is" if self._record and self._record.is_kept else "record:"
+        return [f"{kept} {self._record_state}: {trouble}"] if trouble else []
+
+    @property
+    def _record_state(self) -> str:
+        return "incomplete" if self._record and self._record.is_kept else "not written"
 
     def _open_record(self) -> RecordWriter:
         if self._record is None:

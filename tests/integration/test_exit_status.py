@@ -407,3 +407,45 @@ def test_weights_that_are_removed_during_a_run(pytester: pytest.Pytester, tiny_l
         "--crossmath-modality=text", "-x",
     )  # fmt: skip
     assert result.ret == 0
+
+
+@pytest.mark.parametrize(
+    ("harm", "record", "said"),
+    [
+        ("block()", (), "record: not written: *Errno*"),
+        ("block()", ("--crossmath-record=runs/run.jsonl",), "record: not written: *Errno*"),
+        ("remove()", (), "record: not written: * was removed during the run"),
+        ("remove()", ("--crossmath-record=runs/run.jsonl",), "record: not written: * removed *"),
+        ("fill()", (), "  it is incomplete: *File too large*"),
+        ("fill()", ("--crossmath-record=runs/run.jsonl",), "  it is incomplete: *File too large*"),
+    ],
+)
+def test_what_became_of_the_record(
+    pytester: pytest.Pytester, replay: Callable[..., str],
+    harm: str, record: tuple[str, ...], said: str,
+) -> None:  # fmt: skip
+    """What is not a file is not called incomplete, and only what was requested counts."""
+    pytest.importorskip("resource")
+    pytester.makeconftest(
+        "import pathlib, resource, signal\n"
+        "def block(): [pathlib.Path(name).touch() for name in ('.crossmath', 'runs')]\n"
+        "def remove(): pass\n"
+        "def fill(): resource.setrlimit(resource.RLIMIT_FSIZE, (500, -1))\n"
+        "def pytest_runtestloop():\n"
+        "    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "def pytest_runtest_setup():\n"
+        f"    {harm}\n"
+        "def pytest_runtest_teardown():\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))\n"
+        f"    files = pathlib.Path('.').rglob('runs/*.jsonl') if 'remove' in {harm!r} else []\n"
+        "    [file.unlink() for file in files]\n"
+    )
+    done = pytester.runpytest_subprocess(
+        "crossmath", f"--crossmath-model={replay(text='1')}", "--crossmath-modality=text",
+        "--crossmath-limit=1", "--crossmath-cache=off", "-pno:cacheprovider",
+        *record,
+    )  # fmt: skip
+    done.stdout.fnmatch_lines(["*crossmath: modality gap*", said])
+    assert done.ret == (6 if record else 0)
+    state = "incomplete" if "incomplete" in said else "not written"
+    assert (f"the run record is {state}" in done.stdout.str()) == bool(record)
