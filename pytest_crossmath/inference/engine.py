@@ -90,6 +90,14 @@ class Engine:
         self._done: set[RequestId] = set()
         self._transcripts: dict[RequestId, str | None] = {}
         self._limit: int | None = None
+        self._notes: dict[str, None] = {}
+
+    @property
+    def notes(self) -> list[str]:
+        """What the backend found out about the model, a sentence each."""
+        # Kept for when the model is gone.
+        self._notes.update(dict.fromkeys(getattr(self._backend, "notes", ())))
+        return list(self._notes)
 
     @property
     def backend(self) -> Backend:
@@ -175,6 +183,7 @@ class Engine:
     def close(self) -> None:
         """Release the model to free memory for the next one; responses are kept."""
         self._running = iter(())
+        _ = self.notes
         self._backend = None
         gc.collect()
 

@@ -147,7 +147,7 @@ class Collector:
     ) -> Report | None:
         """Judge the gates, close the record with the figures, and write the requested files.
 
-        `troubles` says what went wrong with the cache. Returns None if there are no results.
+        `troubles` says what went wrong with the cache, and what is to be known about the models. Returns None if there are no results.
         """
         if self._flags is not None:
             self._flags.cleanup()
@@ -193,7 +193,7 @@ class Collector:
             snapshots=snapshots.lines,
             seconds=time.perf_counter() - self._started,
             record=relative(record.path),
-            troubles=[f"cache: {trouble}" for trouble in troubles],
+            troubles=list(troubles),
         )
 
     def _last_line(self, report: Report, snapshots: SnapshotNote | None) -> dict[str, Any]:
