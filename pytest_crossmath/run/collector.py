@@ -147,7 +147,8 @@ class Collector:
     ) -> Report | None:
         """Judge the gates, close the record with the figures, and write the requested files.
 
-        `troubles` says what went wrong with the cache, and what is to be known about the models. Returns None if there are no results.
+        `troubles` says what went wrong with the cache, and what is to be known about the models.
+        Returns None if there are no results.
         """
         if self._flags is not None:
             self._flags.cleanup()

@@ -12,7 +12,7 @@ from tests.models.checkpoint.odd_pocket import copy_of_pocket, edit_weights
 def test_nan_is_said_once_and_loudly(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     """Text is measured, pictures are errors, and the report says why: the status is 6."""
     folder = copy_of_pocket(pytester.path / "broken")
-    name = "vision_tower.vision_model.post_layernorm.weight"
+    name = "vision_tower.vision_model.encoder.layers.1.mlp.fc1.weight"
     edit_weights(folder, lambda weights: weights[name].fill_(float("nan")))
     result = pytester.runpytest(
         "--crossmath-model=./broken", "--crossmath-suite=mini", "--crossmath-limit=3",

@@ -45,6 +45,7 @@ from pytest_crossmath.models.checkpoint.adapters import (
     check_fit,
 )
 from pytest_crossmath.models.checkpoint.generation import bare_generation
+from pytest_crossmath.models.checkpoint.limits import check_sizes
 from pytest_crossmath.models.spec import ADAPTER_FILE, base_of_adapter, base_revision
 from pytest_crossmath.text import one_line
 
@@ -119,6 +120,9 @@ def load_checkpoint(
         adapter = adapter_folder(source)
         if adapter:
             source = Source(base_of_adapter(adapter), base_revision(adapter), trusted)
+        check_sizes(source.place, source.revision)
+        if adapter:
+            check_sizes(str(adapter), None)
         config = load_config(source)
         reads_images = takes_images(config)
         # What is trained keeps its own settings, to be saved with it.
