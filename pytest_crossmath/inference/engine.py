@@ -28,6 +28,7 @@ from pytest_crossmath.tasks.request import Request, RequestId, make_transcriptio
 from pytest_crossmath.tasks.score import Outcome, Score
 from pytest_crossmath.tasks.scoring import score_response
 from pytest_crossmath.tasks.task import Modality
+from pytest_crossmath.text import one_line
 
 _GROUP = 2048
 """Largest group, and so the most responses held in memory before tests have read them."""
@@ -92,6 +93,14 @@ class Engine:
         self._done: set[RequestId] = set()
         self._transcripts: dict[RequestId, str | None] = {}
         self._limit: int | None = None
+        self._notes: dict[str, None] = {}
+
+    @property
+    def notes(self) -> list[str]:
+        """What the backend found out about the model, a sentence each."""
+        # Kept for when the model is gone.
+        self._notes.update(dict.fromkeys(getattr(self._backend, "notes", ())))
+        return list(self._notes)
 
     @property
     def backend(self) -> Backend:
@@ -177,12 +186,20 @@ class Engine:
     def close(self) -> None:
         """Release the model to free memory for the next one; responses are kept."""
         self._running = iter(())
+        _ = self.notes
         self._backend = None
         gc.collect()
 
     def _loaded(self) -> Backend:
         with warnings.catch_warnings(action="ignore"):
-            backend = self._load()
+            try:
+                backend = self._load()
+            except ModelError:
+                raise
+            except Exception as error:  # a model's own code may raise anything
+                raise ModelError(
+                    f"model {self.name!r} cannot be loaded: {_named(error)}"
+                ) from error
         if self._cache:
             self._cache.confirm()
         pictured = any(request.pictures for group in self._groups.values() for request in group)
@@ -234,8 +251,7 @@ class Engine:
         responses = self.backend.generate(requests, self._settings, batch_size=size)
         missing = set(range(len(requests)))
         while self._circuit.broken is None:
-            with warnings.catch_warnings(action="ignore"):
-                arrived = next(responses, None)
+            arrived = _next(responses)
             if arrived is None:
                 break
             index, response = arrived
@@ -307,6 +323,23 @@ class Engine:
     def _settle(self, request: Request, settled: Scored | Failure) -> None:
         self._settled[request.id] = settled
         self._done.add(request.id)
+
+
+def _next(
+    responses: Iterator[tuple[int, Response | BackendError]],
+) -> tuple[int, Response | BackendError] | None:
+    """The next response of a backend; None at the end. Raises `BackendError` for any error."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return next(responses, None)
+    except BackendError:
+        raise
+    except Exception as error:  # a backend, or the model's own code, may raise anything
+        raise BackendError(_named(error)) from error
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {one_line(error)}"
 
 
 def arranged(requests: Sequence[Request], batch_size: int) -> list[Request]:

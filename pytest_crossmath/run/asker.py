@@ -114,9 +114,10 @@ class Asker:
         return self._watch.seconds
 
     def close(self) -> list[str]:
-        """Close the cache, and return what went wrong with it, as lines."""
+        """Close the cache; return what went wrong with it, and notes on the models, as lines."""
         self._store.close()
-        return [self._store.trouble] if self._store.trouble else []
+        notes = [f"{name}: {note}" for name, one in self._engines.items() for note in one.notes]
+        return [*notes, f"cache: {self._store.trouble}"] if self._store.trouble else notes
 
     def _diagnose(self, engine: Engine, scored: Scored) -> None:
         """Ask what the model saw in a picture that it missed, and keep the cause."""

@@ -153,8 +153,9 @@ class Collector:
     ) -> Report | None:
         """Judge the gates, close the record with the figures, and write the requested files.
 
-        `troubles` says what went wrong with the cache, and `seconds` how long models were asked;
-        None for all the time since the start. Returns None if there are no results.
+        `troubles` says what went wrong with the cache, and what is to be known about the models;
+        `seconds` how long models were asked, None for all the time since the start. Returns None
+        if there are no results.
         """
         try:
             return self._finish(snapshots, troubles, seconds)
@@ -217,7 +218,7 @@ class Collector:
             stopped=[*self._stopping.lines(), *self._keeper.copies(self._results)],
             snapshots=snapshots.lines,
             seconds=seconds,
-            troubles=[f"cache: {trouble}" for trouble in troubles],
+            troubles=list(troubles),
         )
 
     def _last_line(self, report: Report, snapshots: SnapshotNote | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@
     check_fit(tuned, weights, Path("./adapter"))
 
 PEFT leaves out what fits nowhere. And an adapter can fit and do nothing: its B matrices are 0,
-its scale is 0, or what was trained was never saved. It would be scored as its base.
+its scale is 0, or what was trained was never saved. It is scored as its base, and a note says so.
 """
 
 from __future__ import annotations
@@ -63,13 +63,14 @@ def check_fit(tuned: Any, weights: dict[str, torch.Tensor], adapter: Path) -> No
         )
 
 
-def check_effect(tuned: Any, inputs: Mapping[str, Any], adapter: Path) -> None:
-    """Raise `ModelError` if a model computes the same with and without its adapter.
+def is_idle(tuned: Any, inputs: Mapping[str, Any]) -> bool:
+    """Whether a model computes the same with and without its adapter.
 
-    `inputs` are those of one prompt, with a picture if the model takes pictures.
+    A first checkpoint may rightly be one; but whoever asks for it has to know. `inputs` are
+    those of one prompt, with a picture if the model takes pictures.
     """
     if any(getattr(one, "trainable_token_indices", None) for one in tuned.peft_config.values()):
-        return  # tokens that may not be in the prompt
+        return False  # it may be about tokens that are not in the prompt
     with torch.inference_mode():
         found = []
         for state in (nullcontext(), tuned.disable_adapter()):
@@ -77,9 +78,4 @@ def check_effect(tuned: Any, inputs: Mapping[str, Any], adapter: Path) -> None:
                 found.append(tuned(**inputs).logits[:, -1].float())
     having, lacking = found
     # NaN differs from everything, and is reported where it matters.
-    if torch.equal(having, lacking):
-        raise ModelError(
-            f"the adapter {adapter} changes nothing: with it and without it, the model computes"
-            " the same. Its weights or its scale (lora_alpha) are 0, or training saved none of"
-            " them: save it again, or evaluate its base"
-        )
+    return torch.equal(having, lacking)

@@ -27,7 +27,7 @@ from transformers import GenerationConfig
 
 from pytest_crossmath.errors import BackendError, ModelError, SuiteError, setting
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
-from pytest_crossmath.models.checkpoint.adapters import check_effect
+from pytest_crossmath.models.checkpoint.adapters import is_idle
 from pytest_crossmath.models.checkpoint.conversation import Conversation, Message
 from pytest_crossmath.models.checkpoint.generation import applied, end_tokens, plain_generation
 from pytest_crossmath.models.checkpoint.loading import load_checkpoint
@@ -42,7 +42,7 @@ from pytest_crossmath.models.circuit import UnfitRequestError
 from pytest_crossmath.models.decoding.decode import Decoded, decode
 from pytest_crossmath.models.decoding.detokenizer import Detokenizer
 from pytest_crossmath.tasks.pictures import Picture
-from pytest_crossmath.tasks.request import Request, RequestId
+from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.score import Finish
 from pytest_crossmath.tasks.task import ImagePart
 from pytest_crossmath.text import one_line
@@ -50,6 +50,11 @@ from pytest_crossmath.text import one_line
 _PATIENCE = 60.0
 """Seconds that a chat template may take for one question, unless the timeout is shorter."""
 _CPU_BATCH_SIZE, _LARGEST_BATCH = 16, 256
+_IDLE = (
+    "the adapter {} changes nothing: with it and without it, the model computes the same, so these"
+    " are the results of its base. Its weights or its scale (lora_alpha) are 0, or training saved"
+    " none of them"
+)
 _TINY = 10_000_000
 """Number of parameters below which a model is too small to benefit from several threads."""
 
@@ -68,9 +73,10 @@ class HFBackend:
     """Its directory or repository, for messages."""
     patience: float = 60.0
     """Seconds that rendering a first prompt may take."""
-    ill: dict[str, tuple[RequestId, str, int]] = field(default_factory=dict, compare=False)
-    """By modality, the first request for which its logits were not finite, what they were, and
-    at which token."""
+    ill: dict[str, BackendError] = field(default_factory=dict, compare=False)
+    """By modality, the error of the first request for which its logits were not finite."""
+    findings: list[str] = field(default_factory=list, compare=False)
+    """What was found out about it and has to be known, a sentence each."""
 
     @classmethod
     def load(cls, target: str, settings: Settings, revision: str | None = None) -> HFBackend:
@@ -84,9 +90,10 @@ class HFBackend:
         patience = min(settings.timeout, _PATIENCE)
         backend = cls(loaded.model.eval(), loaded.processor, loaded.reads_images, place, patience)
         inputs = backend.try_picture(settings)
-        if loaded.adapter and not loaded.replaces_embeddings:
+        if loaded.adapter and inputs is not None and not loaded.replaces_embeddings:
             with _threads_for(loaded.model):
-                check_effect(loaded.model, inputs, loaded.adapter)
+                if is_idle(loaded.model, inputs):
+                    backend.findings.append(_IDLE.format(loaded.adapter))
         return backend
 
     @cached_property
@@ -108,8 +115,8 @@ class HFBackend:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What had to be repaired to prompt it."""
-        return self.conversation.notes
+        """What had to be repaired to prompt it, and what has to be known about its responses."""
+        return (*self.conversation.notes, *self.findings)
 
     def try_picture(self, settings: Settings) -> Any:
         """Show the model one picture: it needs as many tokens as the processor writes for it.
@@ -119,9 +126,10 @@ class HFBackend:
         """
         if not self.reads_images:
             return self._placed(self.conversation.inputs([["1 + 1 = ?"]]))
-        inputs = self._placed(self.conversation.inputs([[probe_picture(), "1 + 1 = ?"]]))
+        inputs: Any = None
         config = self._generation(replace(settings, max_new_tokens=1, temperature=0.0))
         try:
+            inputs = self._placed(self.conversation.inputs([[probe_picture(), "1 + 1 = ?"]]))
             with applied(self.model, config), _threads_for(self.model), torch.inference_mode():
                 self.model.generate(**inputs, generation_config=config)
         except Exception as error:
@@ -230,17 +238,19 @@ class HFBackend:
     def _illness(self, request: Request, row: Decoded) -> BackendError:
         """The error for a response that was not computed; the same for all with one form."""
         modality = request.form.modality.value
-        first = self.ill.setdefault(modality, (request.id, row.fault, len(row.tokens)))
-        cause = (
-            f"float16 overflows: run it with {setting('dtype')}=bfloat16 or"
-            f" {setting('dtype')}=float32"
-            if self.model.dtype is torch.float16
-            else "its weights may be damaged"
-        )
-        return BackendError(
-            f"the model computed {first[1]} in place of logits given {modality}, first for"
-            f" {first[0]} at token {first[2]}; {cause}"
-        )
+        if modality not in self.ill:
+            cause = (
+                f"float16 overflows: run it with {setting('dtype')}=bfloat16 or"
+                f" {setting('dtype')}=float32"
+                if self.model.dtype is torch.float16
+                else "its weights may be damaged"
+            )
+            self.ill[modality] = BackendError(
+                f"the model computed {row.fault} in place of logits given {modality}, first for"
+                f" {request.id} at token {len(row.tokens)}; {cause}"
+            )
+            self.findings.append(f"{self.ill[modality]}. Such responses are errors")
+        return self.ill[modality]
 
 
 def _seeded(rows: Iterator[Decoded], seed: int) -> Iterator[Decoded]:

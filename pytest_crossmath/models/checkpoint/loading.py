@@ -48,6 +48,7 @@ from pytest_crossmath.models.checkpoint.adapters import (
 from pytest_crossmath.models.checkpoint.files import weight_files
 from pytest_crossmath.models.checkpoint.generation import bare_generation
 from pytest_crossmath.models.checkpoint.hub import loads_from_the_hub
+from pytest_crossmath.models.checkpoint.limits import check_sizes
 from pytest_crossmath.models.checkpoint.overlay import has_own_processor, overlaid
 from pytest_crossmath.models.spec import ADAPTER_FILE, base_of_adapter, base_revision
 from pytest_crossmath.text import one_line
@@ -126,6 +127,9 @@ def load_checkpoint(
         if adapter:
             weight_files(adapter)  # otherwise PEFT would look for them in other formats
             loading = source = Source(base_of_adapter(adapter), base_revision(adapter), trusted)
+        check_sizes(source.place, source.revision)
+        if adapter:
+            check_sizes(str(adapter), None)
         config = load_config(source)
         reads_images = takes_images(config)
         # What is trained keeps its own settings, to be saved with it.
