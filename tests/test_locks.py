@@ -31,7 +31,7 @@ sys.stdin.read()
 def held(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Another process that has the lock of a path."""
     command = [sys.executable, "-c", HOLDER, *arguments]
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 - this very interpreter
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None

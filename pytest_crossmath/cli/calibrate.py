@@ -16,6 +16,7 @@ from pytest_crossmath.gating.comparison import (
     differences,
     of_model,
     same_requests,
+    same_targets,
 )
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
@@ -54,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     for (one, first), (other, second) in pairwise(zip(runs, results, strict=True)):
         check_comparable(one, other)
         same_requests(one.name, first, other.name, second)
+        same_targets(one.name, first, other.name, second)
         models = first[0].model, second[0].model
         told |= dict.fromkeys(differences(one.header, other.header, models))
     fresh = measured_anew(results)
