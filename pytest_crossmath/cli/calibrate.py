@@ -10,7 +10,12 @@ from pathlib import Path
 
 from pytest_crossmath.cli.output import check_json, print_lines, write_json
 from pytest_crossmath.errors import ComparisonError, NoResultError, OptionError, setting
-from pytest_crossmath.gating.calibration import Churn, calibrate, measured_anew
+from pytest_crossmath.gating.calibration import (
+    Churn,
+    calibrate,
+    measured_anew,
+    measured_in_all,
+)
 from pytest_crossmath.gating.comparison import (
     check_comparable,
     differences,
@@ -59,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         models = first[0].model, second[0].model
         told |= dict.fromkeys(differences(one.header, other.header, models))
     fresh = measured_anew(results)
-    count, total = len(fresh[0]), len(results[0])
+    count, total = measured_in_all(fresh), measured_in_all(results)
     if total and not count:
         raise ComparisonError(
             f"no response was measured anew: those of {runs[-1].name} are copies from the cache or"
