@@ -135,7 +135,10 @@ def require_new_file(file: Path, what: str) -> None:
 
 def require_regular_file(path: Path) -> None:
     """Raise `OSError` for a pipe or a device, which might be read for ever."""
-    mode = path.stat().st_mode
+    try:
+        mode = path.stat().st_mode
+    except ValueError as error:  # a character that no name can have
+        raise OSError(str(error)) from None
     if not stat.S_ISREG(mode):
         what = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
         raise OSError(f"it is {what}, not a file")

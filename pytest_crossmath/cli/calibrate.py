@@ -10,12 +10,18 @@ from pathlib import Path
 
 from pytest_crossmath.cli.output import check_json, print_lines, write_json
 from pytest_crossmath.errors import ComparisonError, NoResultError, OptionError, setting
-from pytest_crossmath.gating.calibration import Churn, calibrate, measured_anew
+from pytest_crossmath.gating.calibration import (
+    Churn,
+    calibrate,
+    measured_anew,
+    measured_in_all,
+)
 from pytest_crossmath.gating.comparison import (
     check_comparable,
     differences,
     of_model,
     same_requests,
+    same_targets,
 )
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
@@ -54,10 +60,11 @@ def run(arguments: argparse.Namespace) -> int:
     for (one, first), (other, second) in pairwise(zip(runs, results, strict=True)):
         check_comparable(one, other)
         same_requests(one.name, first, other.name, second)
+        same_targets(one.name, first, other.name, second)
         models = first[0].model, second[0].model
         told |= dict.fromkeys(differences(one.header, other.header, models))
     fresh = measured_anew(results)
-    count, total = len(fresh[0]), len(results[0])
+    count, total = measured_in_all(fresh), measured_in_all(results)
     if total and not count:
         raise ComparisonError(
             f"no response was measured anew: those of {runs[-1].name} are copies from the cache or"

@@ -163,9 +163,9 @@ def suite_of(runs: list[Run], wanted: str | None) -> tuple[Suite | None, list[st
     """The suite that was run, and notes about it; None if it is not found."""
     headers = [run.header.get("suite", {}) for run in runs]
     try:
-        suite = load_suite(wanted or str(headers[0].get("name")))
+        suite = load_suite(str(headers[0].get("name")) if wanted is None else wanted)
     except SuiteError:
-        if wanted:
+        if wanted is not None:
             raise
         name = headers[0].get("name")
         return None, [f"no pictures or grids: suite {name!r} is not here; name it with --suite"]

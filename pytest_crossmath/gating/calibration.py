@@ -15,6 +15,7 @@ from statistics import NormalDist, fmean
 
 from pytest_crossmath.gating.rates import measured, tally
 from pytest_crossmath.inference.result import Result
+from pytest_crossmath.tasks.score import Outcome
 from pytest_crossmath.tasks.task import Form, Modality
 
 _Z = NormalDist().inv_cdf(0.95)
@@ -47,6 +48,15 @@ def measured_anew(runs: Sequence[Sequence[Result]]) -> list[list[Result]]:
         if one[id].cached or other[id].cached or are_copies(one[id], other[id])
     }
     return [[result for result in results if result.id[1] not in stale] for results in runs]
+
+
+def measured_in_all(runs: Sequence[Sequence[Result]]) -> int:
+    """How many requests have a measurement in every run."""
+    asked = (
+        {result.id[1] for result in results if result.outcome is not Outcome.ERROR}
+        for results in runs
+    )
+    return len(set.intersection(*asked))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pytest_crossmath.errors import SnapshotError
+from pytest_crossmath.files import require_regular_file
 from pytest_crossmath.tasks.request import RequestId
 from pytest_crossmath.tasks.score import Outcome, Score
 from pytest_crossmath.tasks.task import Form
@@ -107,6 +108,7 @@ def read_snapshot(file: Path) -> dict[RequestId, str]:
     Raises `SnapshotError` naming the line if the file is not a valid snapshot.
     """
     try:
+        require_regular_file(file)
         text = file.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return {}

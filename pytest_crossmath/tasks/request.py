@@ -21,6 +21,7 @@ from itertools import chain
 from pathlib import Path
 
 from pytest_crossmath.errors import OptionError, SuiteError, setting
+from pytest_crossmath.files import require_regular_file
 from pytest_crossmath.tasks.family import family_of, guarded, must_be
 from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.provable import provable
@@ -136,6 +137,7 @@ def load_instruction(path: Path) -> str:
     Raises `OptionError` if the file cannot be read or is empty.
     """
     try:
+        require_regular_file(path)
         text = path.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f"{setting('prompt')}: cannot read {path}: {error}") from None

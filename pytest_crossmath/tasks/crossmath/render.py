@@ -22,6 +22,7 @@ from typing import Any
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from pytest_crossmath.errors import OptionError
+from pytest_crossmath.files import require_regular_file
 from pytest_crossmath.tasks.crossmath.backgrounds import draw_background
 from pytest_crossmath.tasks.crossmath.grid import BLANK, Cell, CellKind, Puzzle
 
@@ -119,8 +120,9 @@ def load_style(file: Path) -> Style:
     Raises `OptionError` if the file, a field or a value cannot be used.
     """
     try:
+        require_regular_file(file)
         given = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise OptionError(f"the style {file} cannot be read: {error}") from None
     plain = {field.name: getattr(Style(), field.name) for field in fields(Style)}
     values: dict[str, Any] = {}
