@@ -60,19 +60,18 @@ class Picture:
     def data(self) -> bytes:
         """The file's bytes."""
         try:
+            state = self.path.stat()
             # Opening a pipe would wait for a writer.
-            if not stat.S_ISREG(self.path.stat().st_mode):
+            if not stat.S_ISREG(state.st_mode):
                 raise self._error("is not a regular file")
-            with self.path.open("rb") as stream:
-                data = stream.read(_MOST_BYTES + 1)
+            if state.st_size > _MOST_BYTES:
+                raise self._error(f"is larger than {_MOST_BYTES // 2**20} MiB: make it smaller")
+            return self.path.read_bytes()
         except FileNotFoundError:
             raise self._error("is missing") from None
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) else error
             raise self._error(f"cannot be read: {said}") from None
-        if len(data) > _MOST_BYTES:
-            raise self._error(f"is larger than {_MOST_BYTES // 2**20} MiB: make it smaller")
-        return data
 
     @property
     def content(self) -> bytes:

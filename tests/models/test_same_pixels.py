@@ -20,6 +20,7 @@ from pytest_crossmath.errors import BackendError
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.checkpoint.backend import _shown as shown_to_a_checkpoint
 from pytest_crossmath.models.reference import ReferenceBackend
+from pytest_crossmath.models.registry import parse_spec, sends_files
 from pytest_crossmath.models.servers.chat_completion import chat_arguments
 from pytest_crossmath.reporting.gallery import Gallery
 from pytest_crossmath.tasks.crossmath import reader
@@ -221,3 +222,12 @@ def test_the_hash_of_a_manifest_is_that_of_the_same_pixels(tmp_path: Path) -> No
     (tmp_path / "problems.jsonl").touch()
     assert list(verify_manifest(tmp_path / "problems.jsonl", [task])) == []
     assert Picture(tmp_path / "clear.png").digest == picture.digest
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [("pocket", False), ("hf:org/name", False), ("openai:m@http://x/v1", True)],
+)
+def test_which_models_get_files(spec: str, *, expected: bool) -> None:
+    """For a server the cache tells two files apart, for a checkpoint only their pixels."""
+    assert sends_files(parse_spec(spec)) is expected
