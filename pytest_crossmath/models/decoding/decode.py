@@ -22,7 +22,7 @@ from __future__ import annotations
 import copy
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice, takewhile
@@ -33,12 +33,12 @@ from transformers import (
     DynamicCache,
     GenerationMixin,
     LogitsProcessorList,
-    StoppingCriteria,
     StoppingCriteriaList,
 )
 
 from pytest_crossmath.models.decoding import cache as caches
 from pytest_crossmath.models.decoding.health import Health
+from pytest_crossmath.models.decoding.stopping import Stop
 
 Collate = Callable[[Sequence[int]], Mapping[str, Any]]
 """Returns the model inputs of rows on the model's device, padded on the left: `input_ids` and
@@ -354,10 +354,10 @@ class _Work:
 
     def _generate(
         self, remaining: list[int], most: int, inputs: Mapping[str, Any]
-    ) -> tuple[Any, torch.Tensor, _Stop]:
+    ) -> tuple[Any, torch.Tensor, Stop]:
         """Call `generate` once; also returns the positions of its first step."""
         health = self._health(len(remaining))
-        stop = _Stop(remaining, self.ends, _PATIENCE * self.batch_size, health)
+        stop = Stop(remaining, self.ends, _PATIENCE * self.batch_size, health)
         own = {"max_new_tokens": most, "return_dict_in_generate": True}
         with _first_positions(self.inner) as seen:
             output = self._run(inputs, health, [stop], **own)
@@ -385,7 +385,7 @@ class _Work:
         )
 
     def _settled(
-        self, batch: _Batch, steps: int, stop: _Stop, started: float
+        self, batch: _Batch, steps: int, stop: Stop, started: float
     ) -> tuple[_Batch | None, list[Decoded]]:
         """Account for the steps just made and separate finished rows from unfinished ones."""
         lengths, finished = stop.result(steps)
@@ -418,45 +418,6 @@ class _Work:
             running.join(fresh, self.filler)
         self.usage.joins += 1
         return running
-
-
-class _Stop(StoppingCriteria):
-    """Stops each row at its end, and the chunk once finished rows have idled long enough."""
-
-    def __init__(
-        self, remaining: list[int], ends: Collection[int], patience: int, health: Health
-    ) -> None:
-        self.health, device = health, health.sound.device
-        self.remaining = torch.tensor(remaining, device=device)
-        self.ends = torch.tensor(sorted(ends), dtype=torch.long, device=device)
-        self.patience = patience
-        self.steps = 0
-        self.idle = torch.zeros((), dtype=torch.long, device=device)
-        self.open = torch.ones_like(self.remaining, dtype=torch.bool)
-        self.lengths = torch.zeros_like(self.remaining)
-        """Number of tokens that each row got before it ended."""
-
-    def __call__(self, input_ids: torch.Tensor, _scores: Any, **_: Any) -> torch.Tensor:
-        """Which rows stop after this step, shape (rows,): all of them when the chunk ends."""
-        # Nothing is copied from the device here; `generate` already does so once per step.
-        self.steps += 1
-        self.lengths += self.open
-        self.open &= torch.isin(input_ids[:, -1], self.ends, invert=True)
-        self.open &= self.remaining > self.steps
-        self.open &= self.health.sound
-        closed = ~self.open
-        stop = closed | (self.idle >= self.patience)
-        self.idle += closed.sum()
-        return stop
-
-    def result(self, steps: int) -> tuple[list[int], list[bool]]:
-        """The number of tokens that each row got in these steps, and whether it finished in them.
-
-        Some devices run one step more than they report.
-        """
-        lengths, closed = self.lengths.tolist(), (~self.open).tolist()
-        finished = [over and length <= steps for length, over in zip(lengths, closed, strict=True)]
-        return [min(length, steps) for length in lengths], finished
 
 
 @contextmanager
