@@ -6,6 +6,7 @@ import dataclasses
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,15 @@ def test_processes_write_at_once(tmp_path: Path) -> None:
     assert [process.communicate()[0].strip() for process in running] == ["None"] * 3
     store = ResponseStore(tmp_path)
     assert all(store.get(f"{name}-{i}") == {"i": i} for name in "abc" for i in range(50))
+
+
+def test_a_row_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    """Rows that do not say which model answered are found, as answered by nobody known."""
+    cache = ModelCache(ResponseStore(tmp_path), identify=lambda: "m", settings=Settings())
+    cache.save(REQUEST, replace(RESPONSE, answered_by="m-2024"))
+    key = cache._key(REQUEST)
+    assert key is not None
+    row = dict(cache._store.get(key) or {})
+    assert row.pop("answered_by") == "m-2024"
+    cache._store.put(key, row)
+    assert found(cache) == [replace(RESPONSE, answered_by=None)]
