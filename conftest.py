@@ -7,6 +7,7 @@ import json
 import os
 import pkgutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,9 @@ for _module in (
 # Hypothesis is imported by its pytest plugin: anew, and rewritten, in each run of a test.
 for _module in ("PIL.PngImagePlugin", "hypothesis.core", "scipy.stats", "tabulate"):
     importlib.import_module(_module)
+# The client's errors: it keeps the classes that it saw first.
+with suppress(ImportError):
+    importlib.import_module("httpcore2")
 
 # How many examples a property is tried on.
 settings.register_profile("default", max_examples=20, deadline=None)

@@ -8,6 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -366,3 +367,15 @@ def test_a_model_that_changes_while_it_is_loaded_is_refused(tmp_path: Path) -> N
     where.confirm()
     with pytest.raises(ModelError, match="changed while it was being loaded"):
         where.confirm()
+
+
+def test_a_row_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    """Rows that do not say which model answered are found, as answered by nobody known."""
+    cache = ModelCache(ResponseStore(tmp_path), identify=lambda: "m", settings=Settings())
+    cache.save(REQUEST, replace(RESPONSE, answered_by="m-2024"))
+    key = cache._key(REQUEST)
+    assert key is not None
+    row = dict(cache._store.get(key) or {})
+    assert row.pop("answered_by") == "m-2024"
+    cache._store.put(key, row)
+    assert found(cache) == [replace(RESPONSE, answered_by=None)]

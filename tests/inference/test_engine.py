@@ -12,6 +12,7 @@ from pytest_crossmath.inference.cache import ModelCache, ResponseStore
 from pytest_crossmath.inference.engine import Engine, Failure, Scored, arranged
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.models.backend import OutOfMemoryError, Response, Settings
+from pytest_crossmath.models.circuit import UnfitRequestError
 from pytest_crossmath.tasks.request import Request, make_request
 from pytest_crossmath.tasks.score import Finish, Outcome
 from pytest_crossmath.tasks.suite import load_suite
@@ -209,6 +210,97 @@ def test_too_few_responses_are_a_failure() -> None:
     asked = requests(3)
     engine = engine_on(Short(), asked)
     assert [type(engine.ask(request)) for request in asked] == [Scored, Scored, Scored]
+
+
+class Failing(Solver):
+    """Fails as a whole from some request on, as a model does that computes NaN."""
+
+    def generate(
+        self, requests: Sequence[Request], settings: Settings, *, batch_size: int
+    ) -> Iterator[tuple[int, Response | BackendError]]:
+        """Answers, then an error."""
+        for found in super().generate(requests, settings, batch_size=batch_size):
+            if self.given > 4:
+                raise BackendError("the logits are NaN")
+            yield found
+
+
+def test_a_backend_that_keeps_failing_is_given_up_on() -> None:
+    """After a number of failures in a row nothing is asked, also by later groups."""
+    asked, results = requests(20), list[Result]()
+    backend = Failing(batch_size=4)
+    engine = engine_on(backend, asked, results, give_up=3)
+    found = [engine.ask(request) for request in asked]
+    assert sum(isinstance(one, Failure) for one in found) == 16
+    said = [result.response for result in results if result.outcome is Outcome.ERROR]
+    assert said[:3] == ["the logits are NaN"] * 3
+    assert set(said[3:]) == {"gave up after 3 failures in a row; the last: the logits are NaN"}
+    calls = len(backend.calls)
+    assert isinstance(engine.ask(requests(21)[20]), Failure)
+    assert len(backend.calls) == calls
+
+
+def test_giving_up_ends_a_generator_and_any_other_iterator() -> None:
+    """What is in flight is cancelled where that can be done."""
+    closed: list[bool] = []
+
+    class Asker(Solver):
+        def generate(
+            self, requests: Sequence[Request], *_: object, **__: object
+        ) -> Iterator[tuple[int, Response | BackendError]]:
+            try:
+                for index in range(len(requests)):
+                    yield index, BackendError("no")
+            finally:
+                closed.append(index < len(requests) - 1)
+
+    class Lister(Solver):
+        def generate(
+            self, requests: Sequence[Request], *_: object, **__: object
+        ) -> Iterator[tuple[int, Response | BackendError]]:
+            return iter([(index, BackendError("no")) for index in range(len(requests))])
+
+    for backend in (Asker(), Lister()):
+        asked, results = requests(9), list[Result]()
+        engine = engine_on(backend, asked, results, give_up=2)
+        assert all(isinstance(engine.ask(request), Failure) for request in asked)
+        assert sum(result.response == "no" for result in results) == 2
+    assert closed == [True]
+
+
+def test_what_is_wrong_with_a_request_itself_is_not_counted() -> None:
+    """Pictures that cannot be read, or responses that are not in a file, stop nothing."""
+
+    class Picky(Solver):
+        def generate(
+            self, requests: Sequence[Request], settings: Settings, *, batch_size: int
+        ) -> Iterator[tuple[int, Response | BackendError]]:
+            found = list(super().generate(requests, settings, batch_size=batch_size))
+            for place, (index, response) in enumerate(found):
+                yield index, UnfitRequestError("unreadable") if place < 8 else response
+
+    asked = requests(10)
+    engine = engine_on(Picky(), asked, give_up=1)
+    assert sum(isinstance(engine.ask(request), Failure) for request in asked) == 8
+
+
+def test_cached_responses_neither_count_nor_are_lost(tmp_path: Path) -> None:
+    """A run that gave up still has what earlier runs got."""
+    cache = ModelCache(ResponseStore(tmp_path), identify=lambda: "m1", settings=Settings())
+    asked = requests(6)
+    saved = Response("<answer>1</answer>", Finish.STOP, 3, 0.1, "gpt-4o-2024-08-06")
+    for request in asked[3:]:
+        cache.save(request, saved)
+    failing = Failing()
+    failing.given = 99
+    engine = Engine("m", load=lambda: failing, settings=Settings(give_up=1), cache=cache)
+    engine.plan(asked[:3])
+    engine.plan(asked[3:])
+    found = [engine.ask(request) for request in asked]
+    assert [isinstance(one, Failure) for one in found] == [True] * 3 + [False] * 3
+    assert isinstance(found[5], Scored)
+    assert found[5].response == saved
+    assert found[5].result.answered_by == "gpt-4o-2024-08-06"
 
 
 def test_an_interrupted_engine_keeps_what_arrived() -> None:

@@ -51,7 +51,7 @@ def loads_from_the_hub(
     """
 
     @wraps(load)
-    def loading(target: str, *arguments: P.args, **options: P.kwargs) -> T:
+    def loading(target: str, /, *arguments: P.args, **options: P.kwargs) -> T:
         if Path(target).is_dir() and not (Path(target) / ADAPTER_FILE).exists():
             return load(target, *arguments, **options)
         with offline_if_unreachable():

@@ -282,7 +282,8 @@ def quieten() -> None:
     logging: Any = transformers.utils.logging
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    huggingface_hub.utils.logging.set_verbosity_error()
+    hub_logging: Any = huggingface_hub.utils.logging
+    hub_logging.set_verbosity_error()
 
 
 @contextmanager

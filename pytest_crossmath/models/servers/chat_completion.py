@@ -169,8 +169,9 @@ def _refuse_constant(name: str) -> None:
 
 
 def _only_choice(answer: Mapping[str, Any], mask: Callable[[str], str]) -> Mapping[str, Any]:
-    choices = answer.get("choices")
-    found = [one for one in choices if isinstance(one, dict)] if isinstance(choices, list) else []
+    listed = answer.get("choices")
+    choices = listed if isinstance(listed, list) else []
+    found = [one for one in choices if isinstance(one, dict)]
     # Some gateways report an upstream failure with status 200, next to what came before it.
     for part in (answer, *found):
         if part.get("error"):
@@ -178,8 +179,8 @@ def _only_choice(answer: Mapping[str, Any], mask: Callable[[str], str]) -> Mappi
             raise _odd(f"it {what}: {_shown(part['error'], mask, 240)}")
     if not found:
         raise _odd("it has no choices")
-    if len(found) > 1:
-        raise _odd(f"it has {len(found)} choices, and one was asked for")
+    if len(choices) > 1:
+        raise _odd(f"it has {len(choices)} choices, and one was asked for")
     return found[0]
 
 

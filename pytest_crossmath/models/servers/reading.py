@@ -23,6 +23,7 @@ COMPLETION_BYTES = 16 * 2**20
 """Longest response to a request: the longest texts of models have a few hundred kilobytes."""
 LISTING_BYTES = 4 * 2**20
 """Longest list of models: a hosted router's has one megabyte."""
+_CONNECTIONS = 1000
 _GZIP_OR_ZLIB = 47
 """Of zlib: the largest window, with either header."""
 
@@ -42,6 +43,9 @@ def bounded_client(longest: int) -> httpx2.AsyncClient:
         event_hooks={"response": [bound]},
         # A packed body saves nothing here, and may unpack to a thousand times its size.
         headers={"accept-encoding": "identity"},
+        # A connection is used once: what a server sends beyond a response would be taken for the
+        # response to the next request.
+        limits=httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=0),
     )
 
 

@@ -244,6 +244,7 @@ LASTING = {
     "a number of 5000 digits": (says(GOOD.replace('"m"', "9" * 5000)), "it is not JSON"),
     "nested without end": (says("[" * 200_000), "it is not JSON"),
     "two choices": (says(GOOD.replace("[{", '[{"message": {}}, {')), "it has 2 choices"),
+    "choices of several kinds": (says(GOOD.replace("[{", '["x", {')), "it has 2 choices"),
     "a field twice": (
         says(GOOD.replace('"content"', '"content": "<answer>9</answer>", "content"')),
         "one of its objects has a field twice",
@@ -452,6 +453,21 @@ def test_what_is_odd_and_right_is_read(start: Start, data: bytes, text: str) -> 
     [got] = ask(start(sends(data)), PATIENT)
     assert isinstance(got, Response), got
     assert (got.text, got.finish) == (text, Finish.STOP)
+
+
+@pytest.mark.parametrize("beyond", [http(body_of({"content": "9"})), b"\0" * 99, b"HTTP/1.1 2"])
+def test_what_is_sent_beyond_a_response_is_not_the_next_one(start: Start, beyond: bytes) -> None:
+    """A connection is used once, so that a response never answers another request."""
+    reused: list[bytes] = []
+
+    def act(wire: Wire) -> None:
+        body = body_of({"content": str(wire.number)})
+        wire.send(http(body, connection="keep-alive") + beyond)
+        reused.append(wire.socket.recv(65536))
+
+    got = ask(start(act), PATIENT, 4)
+    assert [one.text for one in got if isinstance(one, Response)] == ["0", "1", "2", "3"]
+    assert not any(reused)
 
 
 # -- the last cause --------------------------------------------------------------------
