@@ -216,12 +216,14 @@ PHASES = {
     "collection": (f"{WAIT}\ndef pytest_collection_modifyitems(): wait()\n", False),
     "loading": (f"{WAIT}\nimport pytest_crossmath.run.asker as a\na.load_backend = wait\n", False),
     "inference": (
-        f"{WAIT}\nimport pytest_crossmath.models.replay as r\n"
-        "generate = r.ReplayBackend.generate\n"
-        "def some(*a, **k):\n"
-        "    yield next(generate(*a, **k))\n"
-        "    wait()\n"
-        "r.ReplayBackend.generate = some\n",
+        (
+            f"{WAIT}\nimport pytest_crossmath.models.replay as r\n"
+            "generate = r.ReplayBackend.generate\n"
+            "def some(*a, **k):\n"
+            "    yield next(generate(*a, **k))\n"
+            "    wait()\n"
+            "r.ReplayBackend.generate = some\n"
+        ),
         True,
     ),
     "between tests": (f"{WAIT}\ndef pytest_runtest_logfinish(): wait()\n", True),
@@ -272,8 +274,8 @@ def started_and_sent(model: str, sign: str, number: signal.Signals) -> tuple[int
         [
             # A shell that runs its tests in the background makes them ignore Ctrl-C.
             sys.executable, "-c",
-            "import pytest, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-            " signal.signal(signal.SIGHUP, signal.SIG_DFL); raise SystemExit(pytest.main())",
+            ("import pytest, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+            " signal.signal(signal.SIGHUP, signal.SIG_DFL); raise SystemExit(pytest.main())"),
             "crossmath", f"--crossmath-model={model}", "--crossmath-modality=text",
             "--crossmath-limit=2", "--crossmath-record=run.jsonl", "--crossmath-html=page.html",
         ],
