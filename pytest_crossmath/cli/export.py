@@ -13,7 +13,7 @@ from pytest_crossmath.cli.learning import (
     load_learning_suite,
 )
 from pytest_crossmath.errors import OptionError
-from pytest_crossmath.files import require_free_folder
+from pytest_crossmath.files import require_free_folder, write_error
 from pytest_crossmath.tasks.suite import load_provable
 from pytest_crossmath.tasks.task import Modality
 from pytest_crossmath.training.dataset import Completion
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             out.rmdir()
         unfinished.replace(out)
     except OSError as error:
-        raise OptionError(f"--out {out} cannot be written: {error}") from None
+        raise write_error(f"--out {out} cannot be written", error) from None
     except ValueError as error:
         raise OptionError(f"suite {suite.name}: {error}: add --completion=answer") from None
     finally:

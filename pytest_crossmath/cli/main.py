@@ -32,6 +32,7 @@ from pytest_crossmath.cli import (
     verify,
 )
 from pytest_crossmath.errors import CrossmathError, NoResultError
+from pytest_crossmath.files import FULL
 from pytest_crossmath.signals import interrupt_on_sigterm
 from pytest_crossmath.text import without_controls
 
@@ -93,12 +94,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("crossmath: interrupted", file=sys.stderr)
         return 130
     except OSError as error:
-        if error.errno not in {errno.EPIPE, errno.ENOSPC}:
+        if error.errno not in {errno.EPIPE, *FULL}:
             raise
         # The reader is gone, as with `| head`, or the disk is full. Discard what Python still
         # writes while it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if error.errno == errno.ENOSPC:
+        if error.errno != errno.EPIPE:
             print(f"crossmath: the output was not written: {error}", file=sys.stderr)
         return NO_RESULT
     return status

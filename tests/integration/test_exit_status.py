@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pytest_crossmath.cli.main import main
+from pytest_crossmath.files import FULL
 from tests.integration.workers import WORKERS, WORKERS_NIGHTLY
 
 GATE = ("--crossmath-fail-under=text:50%",)
@@ -401,6 +405,30 @@ def test_a_command_whose_output_is_lost() -> None:
         )  # fmt: skip
     assert done.returncode == 3
     assert done.stderr.startswith("crossmath: the output was not written: ")
+
+
+@pytest.mark.parametrize("fault", sorted(FULL), ids=errno.errorcode.get)
+@pytest.mark.parametrize("command", ["generate --count=2 --seed=1", "export learn --format=trl"])
+def test_a_disk_that_fails_on_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    fault: int, command: str,
+) -> None:  # fmt: skip
+    """Nothing was wrong with the request, and it can be repeated: the suite is resumed."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["generate", "--count=1", "--seed=3", "--difficulty=mini", "--out=learn"]) == 0
+    copied, saved = shutil.copyfile, Image.Image.save
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(fault, os.strerror(fault))
+
+    monkeypatch.setattr(shutil, "copyfile", fail)
+    monkeypatch.setattr(Image.Image, "save", fail)
+    options = [*command.split(), "--out=out"]
+    assert main(options) == 3
+    assert "--out out cannot be written: " in capsys.readouterr().err
+    monkeypatch.setattr(shutil, "copyfile", copied)
+    monkeypatch.setattr(Image.Image, "save", saved)
+    assert main(options) == 0
 
 
 def test_a_report_about_nothing(pytester: pytest.Pytester, replay: Callable[..., str]) -> None:
