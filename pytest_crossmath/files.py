@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pytest_crossmath.errors import OptionError, OutputError
+from pytest_crossmath.errors import CrossmathError, OptionError, OutputError
 
 FOLDER = ".crossmath"
 """Folder for run records, cached responses and pictures, under pytest's root directory."""
@@ -218,6 +218,16 @@ def write_output(file: Path, text: str, what: str) -> None:
         write_whole(file, text.encode("utf-8", "replace"))
     except (OSError, ValueError) as error:
         raise OutputError(f"{what}: not written: {error}") from None
+
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""Errors of a disk that is full or fails, and no mistake in what was asked."""
+
+
+def write_error(message: str, error: OSError) -> CrossmathError:
+    """The error to raise for a folder that could not be written: whose fault it is."""
+    kind = OutputError if error.errno in FULL else OptionError
+    return kind(f"{message}: {error}")
 
 
 def split_pick(text: str) -> tuple[str, str]:

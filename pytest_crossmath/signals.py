@@ -1,51 +1,89 @@
-"""Signals: SIGTERM, which schedulers send, is treated like Ctrl-C; neither cuts a step in two."""
+"""Signals: SIGTERM and SIGHUP are treated like Ctrl-C, and none of them cuts a step in two.
+
+A worker that is a process of its own ends with the process that started it.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+_PR_SET_PDEATHSIG = 1
+"""From Linux's ``sys/prctl.h``."""
+
+
+_ENDING = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+"""What schedulers send to end a job, and what a terminal sends when it is closed."""
 
 
 @contextmanager
 def interrupt_on_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into a `KeyboardInterrupt`, so that finished work is kept.
+    """Turn SIGTERM and SIGHUP into a `KeyboardInterrupt`, so that finished work is kept.
 
-    An existing handler is left alone, and nothing happens outside the main thread, where no
-    handler can be set.
+    An existing handler is left alone, as is a signal that is ignored, such as SIGHUP under nohup.
+    Nothing happens outside the main thread, where no handler can be set.
     """
     is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-
+    ours = [s for s in _ENDING if is_main and signal.getsignal(s) is signal.SIG_DFL]
     owner = os.getpid()
 
-    def interrupt(*_: object) -> None:
+    def interrupt(number: int, _: object) -> None:
         if os.getpid() == owner:
             raise KeyboardInterrupt
         # A forked child, for example of a user's test, dies of the signal as usual.
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in ours:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Finish a block that ends the run anyway: signals that would end it earlier are dropped.
+
+    Only a third Ctrl-C interrupts it, for a person who cannot wait. What is ignored or ends the
+    process without a handler stays as it is.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    patience = 2
+
+    def drop(number: int, _: object) -> None:
+        nonlocal patience
+        patience -= number == signal.SIGINT
+        if patience < 0:
+            raise KeyboardInterrupt
+
+    ours = [s for s in (signal.SIGINT, *_ENDING) if callable(signal.getsignal(s))]
+    before = {s: signal.signal(s, drop) for s in ours}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Hold back Ctrl-C and SIGTERM until the end of a block, so that it is done as a whole."""
+    """Hold back Ctrl-C, SIGTERM and SIGHUP until a block is done, so that it is not cut in two."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     arrived: list[int] = []
     # A handler that is not Python's own cannot be put back.
-    ours = [s for s in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(s) is not None]
+    ours = [s for s in (signal.SIGINT, *_ENDING) if signal.getsignal(s) is not None]
     before = {s: signal.signal(s, lambda number, _: arrived.append(number)) for s in ours}
     try:
         yield
@@ -54,3 +92,26 @@ def held_back() -> Iterator[None]:
             signal.signal(held, handler)
     for number in arrived:
         signal.raise_signal(number)
+
+
+def end_with(parent: int) -> None:
+    """End this process as soon as its parent is gone, however that died.
+
+    Otherwise a worker goes on with what it infers, and holds the memory of a GPU that the next
+    run needs. Does nothing if `parent` is not the parent of this process, as on another machine.
+    """
+    if os.getppid() != parent:
+        return
+    if sys.platform == "linux":
+        # The kernel does it, even while a library keeps Python busy.
+        with suppress(ImportError, OSError, AttributeError):
+            import ctypes
+
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_watch, args=(parent,), name="crossmath-parent", daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

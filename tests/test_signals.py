@@ -4,27 +4,104 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from pytest_crossmath.signals import held_back, interrupt_on_sigterm
+from pytest_crossmath.signals import end_with, held_back, interrupt_on_sigterm, undisturbed
+
+ENDING = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 @pytest.fixture(autouse=True)
 def _default_handler() -> Iterator[None]:
-    """SIGTERM ends the process, as outside of tests."""
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """SIGTERM and SIGHUP end the process, as outside of tests."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in ENDING}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
-def test_it_interrupts_and_is_undone() -> None:
+@pytest.mark.parametrize("number", ENDING)
+def test_it_interrupts_and_is_undone(number: signal.Signals) -> None:
     """After it, the signal means what it did before."""
     with pytest.raises(KeyboardInterrupt), interrupt_on_sigterm():
-        os.kill(os.getpid(), signal.SIGTERM)
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs SIGHUP")
+def test_what_is_ignored_stays_ignored() -> None:
+    """As SIGHUP under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with interrupt_on_sigterm(), undisturbed():
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, *ENDING])
+def test_a_signal_too_late_is_dropped(number: signal.Signals) -> None:
+    """The run is ending: what it writes is written as a whole."""
+    done = []
+    with interrupt_on_sigterm():
+        with undisturbed():
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)
+            done.append("whole")
+        assert done == ["whole"]
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+
+
+def test_a_person_can_insist() -> None:
+    """The third Ctrl-C ends also what writes for ever."""
+    with undisturbed():
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+PARENT = """
+import os, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1], str(os.getpid())], stdout=1)
+child.wait()
+"""
+CHILD = """
+import os, sys, time
+from pytest_crossmath.signals import end_with
+WITHOUT
+end_with(int(sys.argv[1]))
+print(os.getpid(), flush=True)
+while True: time.sleep(0.01)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
+@pytest.mark.parametrize("without", ["", "sys.platform = 'another'"])
+def test_a_worker_ends_with_its_parent(without: str) -> None:
+    """Whether the kernel or a thread looks after it."""
+    with subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-c", PARENT, CHILD.replace("WITHOUT", without)], stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        parent.kill()
+        # The pipe is closed when the last process that holds it is gone.
+        assert parent.stdout.read() == b""
+    assert not Path(f"/proc/{worker}/fd/1").exists()
+
+
+def test_a_process_of_somebody_else_is_not_watched() -> None:
+    """A worker on another machine has another parent."""
+    threads = threading.active_count()
+    end_with(os.getppid() + 1)
+    assert threading.active_count() == threads
 
 
 def test_a_handler_of_somebody_else_stays() -> None:

@@ -15,7 +15,7 @@ from pytest_crossmath.cli.learning import (
 )
 from pytest_crossmath.cli.output import print_lines
 from pytest_crossmath.errors import OptionError
-from pytest_crossmath.files import require_free_folder
+from pytest_crossmath.files import require_free_folder, write_error
 from pytest_crossmath.locks import Lock
 from pytest_crossmath.tasks.suite import Suite, load_provable
 from pytest_crossmath.tasks.task import Modality
@@ -85,7 +85,7 @@ def _write(arguments: argparse.Namespace, suite: Suite, found: Iterable[Example]
             out.rmdir()
         unfinished.replace(out)
     except OSError as error:
-        raise OptionError(f"--out {out} cannot be written: {error}") from None
+        raise write_error(f"--out {out} cannot be written", error) from None
     except ValueError as error:
         raise OptionError(f"suite {suite.name}: {error}: add --completion=answer") from None
     finally:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_crossmath.cli.output import print_lines
 from pytest_crossmath.errors import OptionError
-from pytest_crossmath.files import require_free_folder
+from pytest_crossmath.files import require_free_folder, write_error
 from pytest_crossmath.tasks.generating import MIXED, numbered
 from pytest_crossmath.tasks.provable import ProvableFamily, provable
 
@@ -112,7 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
                 writer.add(task, index)
             writer.finish(about)
     except OSError as error:
-        raise OptionError(f"--out {out} cannot be written: {error}") from None
+        raise write_error(f"--out {out} cannot be written", error) from None
     print_lines([f"{total} problems in {out}"])
     return 0
 

@@ -33,6 +33,7 @@ from pytest_crossmath.cli import (
 )
 from pytest_crossmath.cli.output import print_note
 from pytest_crossmath.errors import CrossmathError, NoResultError
+from pytest_crossmath.files import FULL
 from pytest_crossmath.signals import interrupt_on_sigterm
 from pytest_crossmath.text import log_line
 
@@ -93,13 +94,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("crossmath: interrupted", file=sys.stderr)
         return 130
     except OSError as error:
-        if error.errno not in {errno.EPIPE, errno.ENOSPC}:
+        if error.errno not in {errno.EPIPE, *FULL}:
             print_note(str(error))
             return 2
         # The reader is gone, as with `| head`, or the disk is full. Discard what Python still
         # writes while it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if error.errno == errno.ENOSPC:
+        if error.errno != errno.EPIPE:
             print_note(f"the output was not written: {error}")
         return NO_RESULT
     return status

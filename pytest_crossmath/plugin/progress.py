@@ -110,7 +110,7 @@ class Progress:
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         return (
             terminal is not None
-            and getattr(terminal, "isatty", False) is True
+            and bool(getattr(terminal, "isatty", False))
             and self._config.get_verbosity() >= 0
             and os.environ.get("TERM", "dumb") != "dumb"
         )

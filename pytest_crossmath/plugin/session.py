@@ -13,6 +13,7 @@ ones travel with the message that a worker sends when it exits.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +31,7 @@ from pytest_crossmath.plugin.role import Session, digests_of, usage_errors
 from pytest_crossmath.plugin.xdist import (
     FLAGS,
     GPU,
+    PARENT,
     GpuAssignment,
     Inbox,
     Outbox,
@@ -172,6 +174,7 @@ class Controller(CollectorRole):
     def pytest_configure_node(self, node: Any) -> None:
         """Give a worker its GPU, and the folder that shows which models have been stopped."""
         node.workerinput[GPU] = self._gpus.take(node.gateway.id)
+        node.workerinput[PARENT] = os.getpid()
         node.workerinput[FLAGS] = str(self.collector.flags())
 
     @pytest.hookimpl(optionalhook=True)

@@ -17,12 +17,16 @@ from typing import TYPE_CHECKING, Any, cast
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.transcript import Transcript, parse_line
 from pytest_crossmath.run.plan import Scopes
+from pytest_crossmath.signals import end_with
 
 if TYPE_CHECKING:
     import pytest
 
 GPU = "crossmath_gpu"
 """Field of the worker input: the GPU of the worker."""
+
+PARENT = "crossmath_parent"
+"""Field of the worker input: the process that started the worker."""
 
 FLAGS = "crossmath_flags"
 """Field of the worker input: the folder whose flags say which models are decided."""
@@ -192,8 +196,11 @@ class GpuAssignment:
 def prepare_worker(workerinput: Mapping[str, Any]) -> None:
     """Give a worker its GPU and its share of the cores. Call it before torch is imported.
 
-    Otherwise torch uses all cores in every worker. A value set by the user is kept.
+    Otherwise torch uses all cores in every worker. A value set by the user is kept. The worker
+    ends with the process that started it.
     """
+    if PARENT in workerinput:
+        end_with(workerinput[PARENT])
     if gpu := workerinput.get(GPU):
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     workers = workerinput.get("workercount", 1)

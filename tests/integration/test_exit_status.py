@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -13,8 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pytest_crossmath.cli.main import main
+from pytest_crossmath.files import FULL
 from tests.integration.workers import WORKERS, WORKERS_NIGHTLY
 
 GATE = ("--crossmath-fail-under=text:50%",)
@@ -206,27 +209,88 @@ def test_a_worker_that_dies(pytester: pytest.Pytester, replay: Callable[..., str
     result.stdout.fnmatch_lines(["crossmath: nothing is known to be worse, but: 1 measurement*"])
 
 
-def test_a_run_that_a_scheduler_ends(pytester: pytest.Pytester, replay: Callable[..., str]) -> None:
-    """SIGTERM is an interrupt: the table is shown, and the status is 2."""
+# Where a run is when the signal comes: it waits there, and says so by a file.
+WAIT = """
+import pathlib, time
+def wait(*_, **__):
+    pathlib.Path("waiting").touch()
+    for _ in range(3000): time.sleep(0.01)
+"""
+PHASES = {
+    "collection": (f"{WAIT}\ndef pytest_collection_modifyitems(): wait()\n", False),
+    "loading": (f"{WAIT}\nimport pytest_crossmath.run.asker as a\na.load_backend = wait\n", False),
+    "inference": (
+        (
+            f"{WAIT}\nimport pytest_crossmath.models.replay as r\n"
+            "generate = r.ReplayBackend.generate\n"
+            "def some(*a, **k):\n"
+            "    yield next(generate(*a, **k))\n"
+            "    wait()\n"
+            "r.ReplayBackend.generate = some\n"
+        ),
+        True,
+    ),
+    "between tests": (f"{WAIT}\ndef pytest_runtest_logfinish(): wait()\n", True),
+}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)])
+@pytest.mark.parametrize(("conftest", "has_results"), PHASES.values(), ids=PHASES)
+def test_a_run_that_a_scheduler_ends(
+    pytester: pytest.Pytester, replay: Callable[..., str],
+    conftest: str, has_results: bool, number: signal.Signals,
+) -> None:  # fmt: skip
+    """SIGTERM is an interrupt wherever it comes: the table is shown, and the status is 2."""
+    pytester.makeconftest(conftest)
+    code, shown = started_and_sent(replay(text="11"), "waiting", number)
+    assert code == pytest.ExitCode.INTERRUPTED
+    assert ("crossmath: modality gap" in shown) == has_results
+    if has_results:
+        *_, last = map(json.loads, Path("run.jsonl").read_text(encoding="utf-8").splitlines())
+        assert last["type"] == "summary"
+        assert Path("page.html").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_reports_are_written(
+    pytester: pytest.Pytester, replay: Callable[..., str], number: signal.Signals
+) -> None:
+    """The run was over: they are written as a whole, and its status is its own."""
     pytester.makeconftest(
-        "import time, pathlib\n"
-        "def pytest_runtest_teardown(item):\n"
-        "    pathlib.Path('running').touch()\n"
-        "    while True: time.sleep(0.01)\n"
+        "import pathlib, time\n"
+        "import pytest_crossmath.reporting.html as html\n"
+        "write = html.write\n"
+        "def slow(document):\n"
+        "    pathlib.Path('waiting').touch()\n"
+        "    while not pathlib.Path('sent').exists(): time.sleep(0.01)\n"
+        "    return write(document)\n"
+        "html.write = slow\n"
     )
+    code, shown = started_and_sent(replay(text="11"), "waiting", number)
+    assert code == 0
+    assert "crossmath: modality gap" in shown
+    assert Path("page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def started_and_sent(model: str, sign: str, number: signal.Signals) -> tuple[int, str]:
+    """Status and output of a run that is sent a signal, twice, when it makes a file."""
     run = subprocess.Popen(  # noqa: S603 - ourselves
         [
-            sys.executable, "-m", "pytest", "crossmath", f"--crossmath-model={replay(text='11')}",
-            "--crossmath-modality=text", "--crossmath-limit=2",
+            # A shell that runs its tests in the background makes them ignore Ctrl-C.
+            sys.executable, "-c",
+            ("import pytest, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+            " signal.signal(signal.SIGHUP, signal.SIG_DFL); raise SystemExit(pytest.main())"),
+            "crossmath", f"--crossmath-model={model}", "--crossmath-modality=text",
+            "--crossmath-limit=2", "--crossmath-record=run.jsonl", "--crossmath-html=page.html",
         ],
         stdout=subprocess.PIPE, text=True, env=os.environ,
     )  # fmt: skip
-    while run.poll() is None and not Path("running").exists():
+    while run.poll() is None and not Path(sign).exists():
         time.sleep(0.01)
-    run.send_signal(signal.SIGTERM)
+    run.send_signal(number)
+    Path("sent").touch()
     shown, _ = run.communicate(timeout=60)
-    assert run.returncode == pytest.ExitCode.INTERRUPTED
-    assert "crossmath: modality gap" in shown
+    return run.returncode, shown
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
@@ -341,6 +405,30 @@ def test_a_command_whose_output_is_lost() -> None:
         )  # fmt: skip
     assert done.returncode == 3
     assert done.stderr.startswith("crossmath: the output was not written: ")
+
+
+@pytest.mark.parametrize("fault", sorted(FULL), ids=errno.errorcode.get)
+@pytest.mark.parametrize("command", ["generate --count=2 --seed=1", "export learn --format=trl"])
+def test_a_disk_that_fails_on_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    fault: int, command: str,
+) -> None:  # fmt: skip
+    """Nothing was wrong with the request, and it can be repeated: the suite is resumed."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["generate", "--count=1", "--seed=3", "--difficulty=mini", "--out=learn"]) == 0
+    copied, saved = shutil.copyfile, Image.Image.save
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(fault, os.strerror(fault))
+
+    monkeypatch.setattr(shutil, "copyfile", fail)
+    monkeypatch.setattr(Image.Image, "save", fail)
+    options = [*command.split(), "--out=out"]
+    assert main(options) == 3
+    assert "--out out cannot be written: " in capsys.readouterr().err
+    monkeypatch.setattr(shutil, "copyfile", copied)
+    monkeypatch.setattr(Image.Image, "save", saved)
+    assert main(options) == 0
 
 
 def test_a_report_about_nothing(pytester: pytest.Pytester, replay: Callable[..., str]) -> None:

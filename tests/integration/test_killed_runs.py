@@ -104,6 +104,36 @@ def test_a_killed_run_repeats_only_what_was_in_flight(
     assert f"150 responses, {len(cached)} of them from the cache" in done.stdout
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
+@pytest.mark.parametrize("model", ["quick"])
+def test_workers_end_with_a_controller_that_is_killed(folder: Path) -> None:
+    """Also in the middle of inference: the memory of a GPU is free for the next run."""
+    pytest.importorskip("xdist")
+    with (folder / "conftest.py").open("a", encoding="utf-8") as conftest:
+        conftest.write(
+            "\nimport pathlib\n"
+            "def pytest_runtest_setup():\n"
+            "    pathlib.Path(f'worker-{os.getpid()}').touch()\n"
+            "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        )
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        [*RUN, "-n2"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "HALT_AFTER": "0"}, start_new_session=True,
+    )  # fmt: skip
+    workers: set[int] = set()
+    while len(workers) < 2:
+        assert process.poll() is None
+        workers = {int(file.name.partition("-")[2]) for file in folder.glob("worker-*")}
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    killed = time.monotonic()
+    # Without it, execnet waits for 10 seconds for what runs.
+    while any(Path(f"/proc/{worker}/exe").exists() for worker in workers):
+        assert time.monotonic() < killed + 5
+        time.sleep(0.02)
+
+
 @MODELS
 def test_an_interrupted_run_keeps_what_is_done_and_prints_the_table(folder: Path) -> None:
     """Ctrl-C stops within a batch, completes the record and prints the table."""
