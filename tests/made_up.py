@@ -72,5 +72,5 @@ def write_record(
         line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) + "\n"
         for line in lines
     )
-    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
     return path

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
@@ -40,6 +41,7 @@ _ALL = 16_000_000
 """Limit for all responses together, in characters, so that a browser can open the page."""
 _LEAST = 500
 
+_NOT_ASCII = re.compile("[^ -~]")
 _HUES = {"text": "text", "image": "image", "image+text": "both"}
 _BAR = 200
 _SPARK = 40
@@ -316,7 +318,13 @@ def _json(content: object) -> str:
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     # A lone surrogate cannot be encoded as UTF-8, but a model can write one.
     plain = text.encode("utf-8", "replace").decode("utf-8")
-    return plain.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    # Nor may a character end a line of the script, or be one that HTML forbids.
+    return _NOT_ASCII.sub(_escaped, plain.replace("<", "\\u003c"))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """A character of a JSON text as it is, or as an escape if it is not shown as itself."""
+    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
 
 
 def _hash(text: str) -> str:
