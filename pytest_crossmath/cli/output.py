@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +14,12 @@ def print_lines(lines: Iterable[str]) -> None:
     """Print each line."""
     for line in lines:
         print(line)
+
+
+def announce(text: str) -> None:
+    """Say what takes a while, in one line where no progress bar can be seen."""
+    if not sys.stderr.isatty():
+        print(f"crossmath: {text}", file=sys.stderr, flush=True)
 
 
 def check_json(file: Path | None, *, read: Iterable[Path | None] = ()) -> None:

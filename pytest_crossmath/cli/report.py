@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_crossmath.cli.output import print_lines, write_json
 from pytest_crossmath.errors import OptionError, OutputError, SuiteError
-from pytest_crossmath.files import relative, require_apart, require_writable
+from pytest_crossmath.files import relative, require_apart, require_writable, where_it_was_sought
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.model_card import write_card
 from pytest_crossmath.reporting.record import read_record
@@ -68,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     runs = [read_record(path) for path in arguments.runs]
     suite, lines = suite_of(runs, arguments.suite) if asked else (None, [])
     require_apart(outputs)
+    _check_card_folder(arguments.model_card)
     for what, file in outputs:
         require_writable(file, [*arguments.runs, suite.file if suite else None], what)
     carded = _one_model(runs, arguments.model) if arguments.model_card else None
@@ -95,6 +96,13 @@ def run(arguments: argparse.Namespace) -> int:
     if unwritten:
         raise unwritten[0]
     return 0
+
+
+def _check_card_folder(card: Path | None) -> None:
+    """Raise `OptionError` for a folder that is not there: a checkpoint has one already."""
+    if card is not None and not card.parent.is_dir():
+        sought = where_it_was_sought(str(card.parent), folders=True)
+        raise OptionError(f"--model-card: there is no folder {card.parent} ({sought})")
 
 
 def _write_report(writer: Writer, file: Path, document: Document) -> str:

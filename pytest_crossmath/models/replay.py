@@ -20,7 +20,7 @@ from typing import Any
 
 from pytest_crossmath.errors import BackendError, ModelError
 from pytest_crossmath.fields import parse_fields, require_counts
-from pytest_crossmath.files import split_pick
+from pytest_crossmath.files import split_pick, where_it_was_sought
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.scheme import Scheme
 from pytest_crossmath.models.spec import ModelSpec
@@ -115,7 +115,8 @@ class ReplayScheme(Scheme):
         """The file, which must exist. Raises `ModelError`."""
         file, _ = split_pick(target)
         if not os.path.isfile(file):
-            raise ModelError(f"replay:{file}: there is no such file")
+            sought = where_it_was_sought(file, folders=False)
+            raise ModelError(f"replay:{file}: there is no such file ({sought})")
         return ModelSpec(Path(file).stem, "replay", target)
 
     def check(self, spec: ModelSpec) -> None:
