@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import os
 import secrets
@@ -251,3 +252,18 @@ def relative(path: Path) -> str:
         return os.path.relpath(path)
     except ValueError:  # another drive on Windows
         return str(path)
+
+
+def where_it_was_sought(path: str, *, folders: bool) -> str:
+    """For a message about a path that is missing: the folder it was sought in, and a close name.
+
+    The name is that of a folder, or else of a file.
+    """
+    there = Path(path).parent
+    try:
+        names = [one.name for one in there.iterdir() if one.is_dir() is folders]
+    except OSError:
+        return f"there is no folder {there.absolute()}"
+    close = difflib.get_close_matches(Path(path).name, names, n=1)
+    hint = f"; did you mean {there / close[0]}?" if close else ""
+    return f"looked in {there.absolute()}{hint}"

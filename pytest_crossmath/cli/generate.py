@@ -8,7 +8,7 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
-from pytest_crossmath.cli.output import print_lines
+from pytest_crossmath.cli.output import announce, print_lines
 from pytest_crossmath.errors import OptionError
 from pytest_crossmath.files import require_free_folder, write_error
 from pytest_crossmath.tasks.generating import MIXED, numbered
@@ -106,6 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
             )  # fmt: skip
             total = max(arguments.count, writer.made)
             left = islice(endless, total - writer.made)
+            announce(f"making {total - writer.made} problems")
             # Only on a terminal: a log does not need a progress bar.
             bar = tqdm(left, initial=writer.made, total=total, unit="problem", disable=None)
             for index, task in bar:

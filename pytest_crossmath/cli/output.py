@@ -22,6 +22,12 @@ def print_note(text: str) -> None:
     print(log_line(f"crossmath: {text}"), file=sys.stderr)
 
 
+def announce(text: str) -> None:
+    """Say what takes a while, in one line where no progress bar can be seen."""
+    if not sys.stderr.isatty():
+        print_note(text)
+
+
 def check_json(file: Path | None, *, read: Iterable[Path | None] = ()) -> None:
     """Raise `OptionError`, before any work, if the `--json` file could not be written.
 

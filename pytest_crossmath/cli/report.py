@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_crossmath.cli.output import print_lines, write_json
 from pytest_crossmath.errors import OptionError, OutputError, RecordError, SuiteError
-from pytest_crossmath.files import relative, require_outputs
+from pytest_crossmath.files import relative, require_outputs, where_it_was_sought
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.model_card import write_card
 from pytest_crossmath.reporting.record import read_record
@@ -61,9 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     suite, lines = suite_of(runs, arguments.suite) if asked else (None, [])
     if suite is not None:
         _check_targets(runs, suite)
-    card: Path | None = arguments.model_card
-    if card is not None and not card.parent.is_dir():
-        raise OptionError(f"--model-card: there is no folder {card.parent}: create it, or fix it")
+    _check_card_folder(arguments.model_card)
     require_outputs(outputs, [*arguments.runs, *(suite.files if suite else ())])
     carded = _one_model(runs, arguments.model) if arguments.model_card else None
     unwritten: list[OutputError] = []
@@ -108,6 +106,13 @@ def _outputs(arguments: argparse.Namespace, asked: Mapping[Writer, Path]) -> lis
     if arguments.model is not None and not arguments.model_card:
         raise OptionError("--model picks the model of a card: add --model-card, or remove it")
     return outputs
+
+
+def _check_card_folder(card: Path | None) -> None:
+    """Raise `OptionError` for a folder that is not there: a checkpoint has one already."""
+    if card is not None and not card.parent.is_dir():
+        sought = where_it_was_sought(str(card.parent), folders=True)
+        raise OptionError(f"--model-card: there is no folder {card.parent} ({sought})")
 
 
 def _write_report(writer: Writer, file: Path, document: Document) -> str:

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from pytest_crossmath.cli.output import check_json, print_lines, write_json
+from pytest_crossmath.cli.output import announce, check_json, print_lines, write_json
 from pytest_crossmath.files import require_new_file
 
 HELP = "prove a suite, or list its defects"
@@ -37,6 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         require_new_file(arguments.json, "--json")
         check_json(arguments.json)
+    shown = sum(len(task.images) for task in suite.tasks)
+    announce(f"proving {len(suite.tasks)} problems with {shown} pictures")
     report = verify(
         suite.tasks,
         against=against,
@@ -50,7 +52,6 @@ def run(arguments: argparse.Namespace) -> int:
     write_json(
         arguments.json, {"problems": report.problems, "defects": defects, "unread": pictures}
     )
-    shown = sum(len(task.images) for task in suite.tasks)
     print(
         f"problems: {report.problems}, pictures: {shown}, defects: {len(found)},"
         f" pictures not read with certainty: {len(report.unread)}"

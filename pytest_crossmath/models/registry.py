@@ -20,6 +20,7 @@ from functools import cache
 from importlib import import_module
 
 from pytest_crossmath.errors import ModelError
+from pytest_crossmath.files import where_it_was_sought
 from pytest_crossmath.models.backend import Backend, Settings
 from pytest_crossmath.models.digests import Digests
 from pytest_crossmath.models.scheme import Scheme
@@ -117,7 +118,7 @@ def _parse(spec: str) -> ModelSpec:
             return found
     for scheme in _schemes():
         if (message := scheme.missing(spec)) is not None:
-            raise ModelError(message)
+            raise ModelError(f"{message} ({where_it_was_sought(spec, folders=True)})")
     close = difflib.get_close_matches(spec.casefold(), list(model_names()), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
     raise ModelError(

@@ -20,7 +20,7 @@ from typing import Any
 
 from pytest_crossmath.errors import BackendError, ModelError, OptionError
 from pytest_crossmath.fields import parse_fields, parse_json, require_counts, require_schema
-from pytest_crossmath.files import require_regular_file, split_pick
+from pytest_crossmath.files import require_regular_file, split_pick, where_it_was_sought
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.circuit import UnfitRequestError
 from pytest_crossmath.models.lines import (
@@ -130,7 +130,8 @@ class ReplayScheme(Scheme):
         """The file, which must exist. Raises `ModelError`."""
         file, _ = split_pick(target)
         if not os.path.isfile(file):
-            raise ModelError(f"replay:{file}: there is no such file")
+            sought = where_it_was_sought(file, folders=False)
+            raise ModelError(f"replay:{file}: there is no such file ({sought})")
         return ModelSpec(Path(file).stem, "replay", target)
 
     def check(self, spec: ModelSpec) -> None:

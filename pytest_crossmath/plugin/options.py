@@ -7,6 +7,7 @@ in an ini file mean the same; the command line wins.
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -316,7 +317,14 @@ def _value(config: pytest.Config, option: Option) -> Any:
     value = config.getoption(option.ini, default=None)
     if value is not None:
         return value
-    value = config.getini(option.ini)
+    try:
+        value = config.getini(option.ini)
+    except (TypeError, ValueError, pytest.UsageError):
+        # In [tool.pytest], pytest 9 refuses a number, or a single text, for what it calls another
+        # type: its fields are all texts, or lists of them, so that ini files can have them too.
+        value = _from_toml(config.inipath, option)
+        if value is None:
+            raise
     if option.metavar is None or value is None:
         return value
     # A pyproject.toml may have lists and numbers where ini files have strings.
@@ -324,6 +332,22 @@ def _value(config: pytest.Config, option: Option) -> Any:
         return [_from_ini_file(config, option, str(text)) for text in value]
     text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
     return _from_ini_file(config, option, text)
+
+
+def _from_toml(file: Path | None, option: Option) -> str | list[str] | None:
+    """A number, a text, or a list of these, as pytest's own table has it; else None."""
+    if file is None or file.suffix != ".toml":
+        return None
+    content = tomllib.loads(file.read_text(encoding="utf-8"))
+    table = content.get("tool", {}) if file.name == "pyproject.toml" else content
+    value = table.get("pytest", {}).get(option.ini)
+    given = value if isinstance(value, list) else [value]
+    if option.metavar is None or any(
+        isinstance(one, bool) or not isinstance(one, int | float | str) for one in given
+    ):
+        return None
+    texts = [str(one) for one in given]
+    return texts if isinstance(value, list) or option.repeatable else texts[0]
 
 
 def _from_ini_file(config: pytest.Config, option: Option, text: str) -> str:

@@ -322,3 +322,33 @@ def test_a_wrong_path_is_one_line(
     assert error.startswith("crossmath: ")
     assert message in error
     assert "\n" not in error
+
+
+def test_a_log_says_what_is_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no bar can be seen, `generate` and `verify` say in a line what they begin."""
+    out = str(tmp_path / "s")
+    command = ["generate", "--count", "2", "--seed", "1", "--difficulty", "mini", "--out", out]
+    assert main(command) == 0
+    assert capsys.readouterr().err == "crossmath: making 2 problems\n"
+    assert main(["verify", out]) == 0
+    assert capsys.readouterr().err == "crossmath: proving 2 problems with 2 pictures\n"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert main(["verify", out]) == 0
+    assert "crossmath: proving" not in capsys.readouterr().err
+
+
+def test_a_model_card_needs_its_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A misspelt folder is reported with the closest name, and is not made."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "checkpoint").mkdir()
+    header = {"type": "run", "schema": 1}
+    (tmp_path / "run.jsonl").write_text(json.dumps(header), encoding="utf-8")
+    assert main(["report", "run.jsonl", "--model-card", "checkpiont/README.md"]) == 2
+    error = capsys.readouterr().err
+    assert "--model-card: there is no folder checkpiont" in error
+    assert "did you mean checkpoint?" in error
+    assert not (tmp_path / "checkpiont").exists()

@@ -271,3 +271,23 @@ def test_our_own_names_win_over_folders(tmp_path: Path, monkeypatch: pytest.Monk
         assert parse_spec(name).kind == kind
         assert parse_spec(name).target != name or kind == "reference"
         assert parse_spec(f"./{name}").target == f"./{name}"
+
+
+def test_a_missing_folder_says_where_it_was_sought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the closest name there, if one is close: the job may run in another folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "output").mkdir()
+    (tmp_path / "run.jsonl").touch()
+    for text, hint in (
+        (
+            "./outptu",
+            f"there is no directory ./outptu (looked in {tmp_path}; did you mean output?)",
+        ),
+        ("./x", f"there is no directory ./x (looked in {tmp_path})"),
+        ("./no/out", f"there is no directory ./no/out (there is no folder {tmp_path / 'no'})"),
+        ("replay:runs.jsonl", f"(looked in {tmp_path}; did you mean run.jsonl?)"),
+    ):
+        with pytest.raises(ModelError, match=re.escape(hint)):
+            parse_spec(text)
