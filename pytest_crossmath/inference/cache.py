@@ -213,8 +213,10 @@ class ModelCache:
         except SuiteError:
             # A picture that cannot be shown has no identity, and gets no response either.
             return None
+        # Sampling is seeded by the request, so two problems with the same words differ.
+        seeded = request.id.plain if settings.temperature > 0 else request.sample
         asked = [
-            self._identity, parts, request.sample,
+            self._identity, parts, seeded,
             settings.max_new_tokens, settings.temperature, settings.thinking,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

@@ -379,3 +379,13 @@ def test_a_row_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     assert row.pop("answered_by") == "m-2024"
     cache._store.put(key, row)
     assert found(cache) == [replace(RESPONSE, answered_by=None)]
+
+
+def test_at_a_temperature_each_problem_has_its_own_responses(tmp_path: Path) -> None:
+    """Sampling is seeded by the problem, even if another one has the same words."""
+    other = make_request(replace(PROBLEM, id="mini-9999"), BOTH)
+    for temperature, answered in ((0.0, [RESPONSE]), (0.5, [])):
+        where = cache(tmp_path / str(temperature), settings=Settings(temperature=temperature))
+        where.save(REQUEST, RESPONSE)
+        assert found(where) == [RESPONSE]
+        assert found(where, other) == answered
