@@ -61,7 +61,8 @@ def leading_marker(tokenizer: Any, text: str) -> int | None:
     """The token that a text begins with, if it is written like a marker; else None."""
     added = {id: str(token) for id, token in tokenizer.added_tokens_decoder.items()}
     texts = {token: id for id, token in (special_tokens(tokenizer) | added).items()}
-    found = [one for one in texts if looks_like_marker(one) and text.lstrip().startswith(one)]
+    markers = (one for one in texts if looks_like_marker(one) and not is_tag(one))
+    found = [one for one in markers if text.lstrip().startswith(one)]
     # The longest one, since a marker may begin like another.
     return texts[max(found, key=len)] if found else None
 
