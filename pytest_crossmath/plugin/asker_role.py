@@ -27,7 +27,10 @@ from pytest_crossmath.run.asker import Asker
 from pytest_crossmath.run.plan import Scopes
 from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.score import Score
-from pytest_crossmath.text import log_line
+from pytest_crossmath.text import log_line, one_line
+
+_cut_off: pytest.StashKey[bool] = pytest.StashKey()
+"""Whether asking for a test was cut off, so that nothing was measured."""
 
 
 class AskerRole(Session):
@@ -112,6 +115,11 @@ class AskerRole(Session):
                 # The remaining items would only repeat the message.
                 self.stop(item.session, log_line(str(error)))
             raise NoMeasurement(log_line(str(error)), pytrace=False) from None
+        except (Exception, pytest.fail.Exception) as error:
+            # Another plugin's time limit, or a fault of a backend or of ours: nothing was measured.
+            self.asker.give_up(engine.name, request, one_line(error))
+            item.stash[_cut_off] = True
+            raise
         finally:
             self.progress.clear()
         if settled is None:
@@ -136,12 +144,13 @@ class AskerRole(Session):
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
-        self, call: pytest.CallInfo[None]
+        self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Mark the report of a test that ended because nothing was measured."""
         report = yield
         # Also the model's own errors: a test may call it directly.
-        if call.excinfo and isinstance(call.excinfo.value, NO_MEASUREMENT):
+        is_cut_off = call.when == "setup" and item.stash.get(_cut_off, False)
+        if call.excinfo and (is_cut_off or isinstance(call.excinfo.value, NO_MEASUREMENT)):
             mark_unmeasured(report)
         self.attach(report)
         return report

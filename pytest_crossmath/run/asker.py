@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pytest_crossmath.inference.cache import ModelCache, ResponseStore
 from pytest_crossmath.inference.engine import Engine, Failure, Scored
-from pytest_crossmath.inference.result import Result
+from pytest_crossmath.inference.result import Result, failed
 from pytest_crossmath.inference.transcript import Transcript
 from pytest_crossmath.models.backend import Backend
 from pytest_crossmath.models.digests import Digests
@@ -107,6 +107,11 @@ class Asker:
             if self._config.diagnose and isinstance(settled, Scored) and settled.is_missed_picture:
                 self._diagnose(engine, settled)
         return settled
+
+    def give_up(self, model: str, request: Request, message: str) -> None:
+        """Keep that asking was cut off, by what is neither the model's error nor an interrupt."""
+        if not self._engines[model].is_settled(request):
+            self._keep(failed(model, request, message))
 
     @property
     def seconds(self) -> float:

@@ -159,3 +159,34 @@ def test_a_reader_that_leaves(pytester: pytest.Pytester, replay: Callable[..., s
     *_, last = map(json.loads, Path("run.jsonl").read_text(encoding="utf-8").splitlines())
     assert last["type"] == "summary"
     assert Path("page.html").exists()
+
+
+CUT_OFF = {
+    "a time limit": ("pytest.fail('Timeout > 1.0s')", ()),
+    "a fault of a backend": ("raise ZeroDivisionError('by zero')", ()),
+    "a fault, in workers": ("raise ZeroDivisionError('by zero')", ("-n2",)),
+}
+
+
+@pytest.mark.parametrize(("fault", "workers"), CUT_OFF.values(), ids=CUT_OFF)
+def test_asking_that_is_cut_off_is_no_measurement(
+    pytester: pytest.Pytester, replay: Callable[..., str], fault: str, workers: tuple[str, ...]
+) -> None:
+    """It is an error in the table too, and nothing is called worse; the others are asked."""
+    pytester.makeconftest(
+        "import pytest\n"
+        "import pytest_crossmath.run.asker as asker\n"
+        "ask = asker.Engine.ask\n"
+        "def some(self, request):\n"
+        "    if request.task.id == 'mini-0002':\n"
+        f"        {fault}\n"
+        "    return ask(self, request)\n"
+        "asker.Engine.ask = some\n"
+    )
+    done = pytester.runpytest_subprocess(
+        "crossmath", f"--crossmath-model={replay(text='11')}", "--crossmath-limit=2",
+        "--crossmath-modality=text", "--crossmath-batch-size=1", *workers,
+    )  # fmt: skip
+    done.assert_outcomes(passed=1, errors=1)
+    assert done.ret == 6
+    done.stdout.fnmatch_lines(["crossmath: * but: 1 measurement missing (exit status 6)"])

@@ -165,3 +165,11 @@ def test_a_damaged_card_is_left_alone(pytester: pytest.Pytester, record: str) ->
     assert done.ret == 2
     assert len(done.stderr.lines) == 1
     assert card.read_text(encoding="utf-8") == "---\na: [1\n---\ntext\n"
+
+
+def test_a_card_in_no_folder_is_a_mistake(pytester: pytest.Pytester, record: str) -> None:
+    """A card lies beside a checkpoint: a folder that is missing is misspelt, and is not made."""
+    done = crossmath_report(pytester, record, "--model-card", "typo/README.md")
+    assert done.ret == 2
+    done.stderr.fnmatch_lines(["crossmath: --model-card: there is no folder typo: *"])
+    assert not (pytester.path / "typo").exists()
