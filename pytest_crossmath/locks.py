@@ -64,12 +64,13 @@ class Lock:
         """Let others write; a second time does nothing."""
         if self._lock is None:
             return
-        if os.name != "nt":  # there, an open file cannot be removed
+        is_windows = os.name == "nt"  # where an open file cannot be removed
+        if is_windows:
+            self._lock.release(force=True)
+        with suppress(OSError):  # its folder may be gone
             self._file.unlink(missing_ok=True)
-        self._lock.release(force=True)
-        if os.name == "nt":
-            with suppress(OSError):
-                self._file.unlink(missing_ok=True)
+        if not is_windows:
+            self._lock.release(force=True)
         self._lock = None
 
     def __enter__(self) -> Self:

@@ -99,7 +99,8 @@ OPTIONS = (
     Option("samples", "K", "samples per problem and form (default: 1)"),
     Option("prompt", "FILE", "file with your own instruction (default: the built-in one)",
            is_path=True),
-    Option("max-new-tokens", "N", "longest response in tokens (default: 2048; a server's own limit)"),
+    Option("max-new-tokens", "N", "longest response in tokens (default: 2048; a server has its"
+           " own)"),
     Option("temperature", "T", "sampling temperature from 0 to 10; 0 is greedy (default: 0)"),
     Option("batch-size", "N", "requests in a batch, or auto (default: auto)"),
     Option("dtype", "DTYPE", f"{', '.join(DTYPES)} (default: auto, which is float32 on a CPU)"),

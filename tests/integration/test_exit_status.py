@@ -416,17 +416,17 @@ def test_a_disk_that_fails_on_the_way(
     """Nothing was wrong with the request, and it can be repeated: the suite is resumed."""
     monkeypatch.chdir(tmp_path)
     assert main(["generate", "--count=1", "--seed=3", "--difficulty=mini", "--out=learn"]) == 0
-    copied, saved = shutil.copyfile, Image.Image.save
+    wrote, saved = Path.write_bytes, Image.Image.save
 
     def fail(*_: object, **__: object) -> None:
         raise OSError(fault, os.strerror(fault))
 
-    monkeypatch.setattr(shutil, "copyfile", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
     monkeypatch.setattr(Image.Image, "save", fail)
     options = [*command.split(), "--out=out"]
     assert main(options) == 3
     assert "--out out cannot be written: " in capsys.readouterr().err
-    monkeypatch.setattr(shutil, "copyfile", copied)
+    monkeypatch.setattr(Path, "write_bytes", wrote)
     monkeypatch.setattr(Image.Image, "save", saved)
     assert main(options) == 0
 
@@ -515,8 +515,10 @@ def test_what_became_of_the_record(
     """What is not a file is not called incomplete, and only what was requested counts."""
     pytest.importorskip("resource")
     pytester.makeconftest(
-        "import pathlib, resource, signal\n"
-        "def block(): [pathlib.Path(name).touch() for name in ('.crossmath', 'runs')]\n"
+        "import pathlib, resource, shutil, signal\n"
+        "def block():\n"
+        "    shutil.rmtree('runs', ignore_errors=True)\n"
+        "    [pathlib.Path(name).touch() for name in ('.crossmath', 'runs')]\n"
         "def remove(): pass\n"
         "def fill(): resource.setrlimit(resource.RLIMIT_FSIZE, (500, -1))\n"
         "def pytest_runtestloop():\n"
