@@ -221,18 +221,18 @@ class Engine:
             yield
         parts = [self._open(group)]
         while parts:
-            part = self._open(parts.pop(0))
-            if not part:
-                continue
-            if self._circuit.broken is not None:
-                self._give_up(part)
+            part = parts.pop(0)
+            if self._give_up(self._open(part)):
                 yield
+            part = self._open(part)
+            if not part:
                 continue
             size = 1
             try:
                 size = self._batch_size(part)
                 part = arranged(part, size)
                 yield from self._ask(part, size)
+                parts.insert(0, part)  # what is left of it, if the circuit broke
             except BackendError as error:
                 left = self._open(part)
                 if isinstance(error, OutOfMemoryError) and size > 1:
@@ -250,30 +250,28 @@ class Engine:
     def _ask(self, requests: Sequence[Request], size: int) -> Iterator[None]:
         responses = self.backend.generate(requests, self._settings, batch_size=size)
         missing = set(range(len(requests)))
-        while self._circuit.broken is None:
-            arrived = _next(responses)
-            if arrived is None:
-                break
+        while (arrived := _next(responses)) is not None:
             index, response = arrived
             missing.discard(index)
             if isinstance(response, BackendError):
                 self._fail(requests[index], response)
             else:
-                self._circuit.count(None)
+                self._circuit.count(requests[index], None)
                 self._keep(requests[index], response)
             yield
-        if self._circuit.broken is not None:
-            if isinstance(responses, Generator):
-                responses.close()  # cancels what is in flight
-            self._give_up(self._open(requests))
-            yield
-        elif missing:
+            if self._circuit.broken_for(requests[index]):
+                if isinstance(responses, Generator):
+                    responses.close()  # cancels what is in flight
+                return
+        if missing:
             raise BackendError("the backend returned fewer responses than there were requests")
 
-    def _give_up(self, requests: Iterable[Request]) -> None:
-        """Fail requests without asking, since too many before them failed."""
-        for request in requests:
-            self._settle_failure(request, str(self._circuit.broken))
+    def _give_up(self, requests: Iterable[Request]) -> bool:
+        """Fail the requests that are not to be asked any more; returns whether there were any."""
+        given_up = [(one, error) for one in requests if (error := self._circuit.broken_for(one))]
+        for request, error in given_up:
+            self._settle_failure(request, str(error))
+        return bool(given_up)
 
     def _get_to_know(self, cache: ModelCache) -> None:
         """Make sure that the cache knows the model's identity, loading the model if necessary."""
@@ -312,7 +310,7 @@ class Engine:
     def _fail(self, request: Request, error: BackendError) -> None:
         alone = isinstance(error, OutOfMemoryError)
         message = f"out of memory with a single request: {error}" if alone else str(error)
-        self._circuit.count(error)
+        self._circuit.count(request, error)
         self._settle_failure(request, message)
 
     def _settle_failure(self, request: Request, message: str) -> None:

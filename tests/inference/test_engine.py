@@ -529,3 +529,20 @@ def test_any_error_while_a_model_is_loaded_is_a_model_error() -> None:
         ModelError, match=r"^model 'm' cannot be loaded: ValueError: two <image> tokens and one"
     ):
         engine.ask(requests(1)[0])
+
+
+def test_a_model_that_cannot_see_still_reads() -> None:
+    """Giving up on pictures costs no text, whatever comes first."""
+
+    class Blind(Solver):
+        def generate(
+            self, requests: Sequence[Request], settings: Settings, *, batch_size: int
+        ) -> Iterator[tuple[int, Response | BackendError]]:
+            for index, found in super().generate(requests, settings, batch_size=batch_size):
+                yield index, BackendError("NaN") if requests[index].pictures else found
+
+    asked = requests(20, Modality.TEXT, Modality.IMAGE)
+    engine = engine_on(Blind(), asked, give_up=3)
+    found = {request.id: engine.ask(request) for request in asked}
+    seen = [isinstance(found[request.id], Scored) for request in asked]
+    assert seen == [not request.pictures for request in asked]

@@ -117,10 +117,10 @@ class OpenAIBackend:
         async def work() -> None:
             # All workers share one iterator, so a request is built only when its turn comes.
             for index, request in waiting:
-                answer: Response | BackendError = circuit.broken or await self._answer(
+                answer: Response | BackendError = circuit.broken_for(request) or await self._answer(
                     client, request, settings, circuit, in_flight
                 )
-                circuit.count(answer if isinstance(answer, BackendError) else None)
+                circuit.count(request, answer if isinstance(answer, BackendError) else None)
                 deliver((index, answer))
 
         async with (
@@ -148,7 +148,7 @@ class OpenAIBackend:
                 answer = await client.chat.completions.with_raw_response.create(**arguments)
                 return bytes(answer.content)
 
-            body = await attempt(send, patience, stop=lambda: circuit.broken)
+            body = await attempt(send, patience, stop=lambda: circuit.broken_for(request))
             completion = read_completion(body, mask=lambda text: masked(text, settings))
         except (UnfitRequestError, GaveUpError) as error:
             return error
