@@ -10,8 +10,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 """From Linux's ``sys/prctl.h``."""
@@ -39,13 +40,8 @@ def interrupt_on_sigterm() -> Iterator[None]:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
-    for number in ours:
-        signal.signal(number, interrupt)
-    try:
+    with _handled(ours, interrupt):
         yield
-    finally:
-        for number in ours:
-            signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
@@ -67,12 +63,8 @@ def undisturbed() -> Iterator[None]:
             raise KeyboardInterrupt
 
     ours = [s for s in (signal.SIGINT, *_ENDING) if callable(signal.getsignal(s))]
-    before = {s: signal.signal(s, drop) for s in ours}
-    try:
+    with _handled(ours, drop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -84,14 +76,41 @@ def held_back() -> Iterator[None]:
     arrived: list[int] = []
     # A handler that is not Python's own cannot be put back.
     ours = [s for s in (signal.SIGINT, *_ENDING) if signal.getsignal(s) is not None]
-    before = {s: signal.signal(s, lambda number, _: arrived.append(number)) for s in ours}
+    try:
+        with _handled(ours, lambda number, _: arrived.append(number)):
+            yield
+    finally:
+        for number in arrived:
+            signal.raise_signal(number)
+
+
+@contextmanager
+def _handled(
+    numbers: Sequence[signal.Signals], handler: Callable[[int, Any], object]
+) -> Iterator[None]:
+    """Handle signals in another way during a block; all are handled as before at its end."""
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        for number in numbers:
+            signal.signal(number, handler)
+        yield
+    finally:
+        with _blocked(numbers):
+            for number, own in before.items():
+                signal.signal(number, own)
+
+
+@contextmanager
+def _blocked(numbers: Sequence[signal.Signals]) -> Iterator[None]:
+    """Let signals wait, where the system can: one that arrives now could end the block half-way."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:
-        for held, handler in before.items():
-            signal.signal(held, handler)
-    for number in arrived:
-        signal.raise_signal(number)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def end_with(parent: int) -> None:

@@ -164,3 +164,22 @@ def test_a_step_is_done_as_a_whole(number: signal.Signals) -> None:
     finally:
         signal.signal(number, handler)
     assert done == ["whole"]
+
+
+def test_a_signal_is_not_lost_with_a_block_that_fails() -> None:
+    """It is raised after the block, whatever the block raised itself."""
+
+    def fail() -> None:
+        signal.raise_signal(signal.SIGINT)
+        raise ValueError("a full disk")
+
+    with pytest.raises(KeyboardInterrupt), held_back():
+        fail()
+
+
+def test_handlers_are_put_back_whatever_happens() -> None:
+    """Also if the block ends with an error."""
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(ValueError, match="full"), held_back():
+        raise ValueError("full")
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

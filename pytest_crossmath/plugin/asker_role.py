@@ -149,7 +149,9 @@ class AskerRole(Session):
         """Mark the report of a test that ended because nothing was measured."""
         report = yield
         # Also the model's own errors: a test may call it directly.
+        # Once: a test that is run again may fail for another reason.
         is_cut_off = call.when == "setup" and item.stash.get(_cut_off, False)
+        item.stash[_cut_off] = False
         if call.excinfo and (is_cut_off or isinstance(call.excinfo.value, NO_MEASUREMENT)):
             mark_unmeasured(report)
         self.attach(report)

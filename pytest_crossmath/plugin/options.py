@@ -7,7 +7,6 @@ in an ini file mean the same; the command line wins.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -339,6 +338,8 @@ def _from_toml(file: Path | None, option: Option) -> str | list[str] | None:
     """A number, a text, or a list of these, as pytest's own table has it; else None."""
     if file is None or file.suffix != ".toml":
         return None
+    import tomllib  # here, since it is rarely needed at the start of every pytest
+
     content = tomllib.loads(file.read_text(encoding="utf-8"))
     table = content.get("tool", {}) if file.name == "pyproject.toml" else content
     value = table.get("pytest", {}).get(option.ini)

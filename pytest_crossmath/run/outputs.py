@@ -15,7 +15,7 @@ from pytest_crossmath.reporting.report import Report, report_of
 from pytest_crossmath.reporting.writers import WRITERS, Document, Writer
 from pytest_crossmath.run.config import RunConfig
 
-_READ = {".bin", ".jinja", ".json", ".model", ".py", ".safetensors", ".txt"}
+_READ = {".bin", ".jinja", ".json", ".model", ".py", ".safetensors", ".tiktoken", ".txt"}
 """Endings of the files that a checkpoint is loaded from, in its folder or below."""
 
 

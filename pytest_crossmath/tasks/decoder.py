@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,7 +85,7 @@ def decode(data: bytes) -> Decoded:
     try:
         with _complete(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return _decoded(image, data)
-    except DecodeError:
+    except (DecodeError, MemoryError):
         raise
     except UnidentifiedImageError:
         raise DecodeError(f"is broken, or is not {_KNOWN}") from None
@@ -280,7 +281,8 @@ def _in_rgb(image: Image.Image) -> Image.Image:
 @contextmanager
 def _complete() -> Iterator[None]:
     """Refuse truncated files, whatever another library has set for the whole process."""
-    with _decoding:
+    # A warning, about damaged EXIF for one, is an error where the user has made it one.
+    with _decoding, warnings.catch_warnings(action="ignore"):
         before = ImageFile.LOAD_TRUNCATED_IMAGES
         ImageFile.LOAD_TRUNCATED_IMAGES = False
         try:
@@ -290,5 +292,6 @@ def _complete() -> Iterator[None]:
 
 
 def _too_big() -> DecodeError:
-    side = int(MOST_PIXELS**0.5)
-    return DecodeError(f"is empty, or larger than {side} x {side} pixels: make it smaller")
+    return DecodeError(
+        f"is empty, or has more than {MOST_PIXELS / 1e6:.0f} million pixels: make it smaller"
+    )

@@ -39,8 +39,8 @@ _INDEX = f"{_WEIGHTS}.index.json"
 _UNREAD = re.compile(
     # Weights in formats that are not read, and code that is not run unless it is trusted.
     r".+\.(safetensors|bin|pt|pth|ckpt|h5|msgpack|onnx|ot|gguf|pyc?)"
-    # Documents, and what a trainer leaves behind.
-    r"|.+\.(md|rst|log|csv|tsv|pdf|png|jpe?g|gif|svg|ipynb)"
+    # Documents, reports, and what a trainer leaves behind.
+    r"|.+\.(md|rst|log|csv|tsv|pdf|png|jpe?g|gif|svg|ipynb|html?|xml|jsonl)"
     r"|(trainer_state|.*_results|(.*[_-])?logs?|requirements)\.(json|txt)"
     r"|(readme|licen[cs]e|notice)(\.txt)?",
     re.IGNORECASE,
