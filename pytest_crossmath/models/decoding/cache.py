@@ -26,9 +26,11 @@ _STATE = frozenset({"keys", "values", "is_initialized", "dtype", "device"})
 _KNOWN: dict[type, frozenset[str]] = {
     DynamicLayer: _STATE,
     DynamicSlidingWindowLayer: _STATE
-    | {"sliding_window", "cumulative_length", "_sliding_window_tensor", "record_past"},
+    | {"sliding_window", "cumulative_length", "_sliding_window_tensor"},
 }
 """Attributes of each kind of layer. Any further attribute is state that is not handled here."""
+_SWITCHES = frozenset({"record_past"})
+"""Attributes that only newer releases have, and that hold nothing of a row."""
 
 
 def unknown_layers(cache: Any) -> str:
@@ -51,7 +53,7 @@ def unknown(cache: Any, *, rows: int, columns: int) -> str:
         return "a cache without layers"
     for layer in cache.layers:
         name = type(layer).__name__
-        if vars(layer).keys() != _KNOWN[type(layer)]:
+        if vars(layer).keys() - _SWITCHES != _KNOWN[type(layer)]:
             return f"a {name} with unexpected attributes"
         if layer.get_seq_length() != columns:
             return f"a {name} that counts its columns differently"

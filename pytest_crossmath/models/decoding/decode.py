@@ -318,14 +318,14 @@ class _Work:
         if strangers := inputs.keys() - _INPUTS:
             raise _UnfitError(f"the model input {min(strangers)}")
         # Only one token: decoding further here would keep the running rows waiting.
-        output, positions, stop = self._generate([self.limit] * len(indices), 1, inputs)
+        output, seen, stop = self._generate([self.limit] * len(indices), 1, inputs)
         if kept := _kept_tensors(self.inner) - _STATES:
             raise _UnfitError(f"a model that stores {min(kept)} of its latest prompt")
         batch = _Batch(
             slots=[_Slot(index) for index in indices],
             ids=output.sequences,
             mask=_grown(inputs["attention_mask"], 1),
-            positions=positions[..., -1:],
+            positions=seen.first[..., -1:],
             cache=output.past_key_values,
         )
         return self._settled(batch, 1, stop, started)
@@ -344,27 +344,30 @@ class _Work:
             inputs["position_ids"] = expected
         remaining = [self.limit - slot.new for slot in batch.slots]
         with _internals():
-            output, positions, stop = self._generate(remaining, max(remaining), inputs)
-        if positions.shape != expected.shape or not torch.equal(positions, expected):
+            output, seen, stop = self._generate(remaining, max(remaining), inputs)
+        if not _equal(seen.first, expected):
             raise _UnfitError("a model whose positions do not continue from chunk to chunk")
+        if not _equal(seen.latest, expected + seen.steps - 1):
+            # Some releases give a model the positions that we passed in every step.
+            raise _UnfitError("a model whose positions do not continue from step to step")
         steps = output.sequences.shape[1] - batch.ids.shape[1]
         batch.ids, batch.mask = output.sequences, _grown(batch.mask, steps)
-        batch.positions, batch.cache = positions + steps - 1, output.past_key_values
+        batch.positions, batch.cache = expected + steps - 1, output.past_key_values
         return self._settled(batch, steps, stop, started)
 
     def _generate(
         self, remaining: list[int], most: int, inputs: Mapping[str, Any]
-    ) -> tuple[Any, torch.Tensor, Stop]:
-        """Call `generate` once; also returns the positions of its first step."""
+    ) -> tuple[Any, _Positions, Stop]:
+        """Call `generate` once; also returns the positions of its steps."""
         health = self._health(len(remaining))
         stop = Stop(remaining, self.ends, _PATIENCE * self.batch_size, health)
         own = {"max_new_tokens": most, "return_dict_in_generate": True}
-        with _first_positions(self.inner) as seen:
+        with _positions(self.inner) as seen:
             output = self._run(inputs, health, [stop], **own)
-        if not seen or seen[0] is None or seen[0].shape[-2] != len(remaining):
+        if seen.first is None or seen.first.shape[-2] != len(remaining):
             # It derives them itself, perhaps from state that another prefill left behind.
             raise _UnfitError("a model that is not given the positions of its tokens")
-        return output, seen[0], stop
+        return output, seen, stop
 
     def _health(self, rows: int) -> Health:
         return Health(rows, self.model.device, samples=bool(self.settings.do_sample))
@@ -420,14 +423,28 @@ class _Work:
         return running
 
 
+@dataclass(slots=True)
+class _Positions:
+    """The position ids that a model was given in one call of `generate`."""
+
+    first: Any = None
+    """Those of its first step; None if it was given none."""
+    latest: Any = None
+    """Those of its latest step."""
+    steps: int = 0
+    """The number of steps."""
+
+
 @contextmanager
-def _first_positions(module: torch.nn.Module) -> Iterator[list[torch.Tensor | None]]:
-    """Record the position ids that the model is given in its first forward pass."""
-    seen: list[torch.Tensor | None] = []
+def _positions(module: torch.nn.Module) -> Iterator[_Positions]:
+    """Record the position ids that the model is given in its forward passes."""
+    seen = _Positions()
 
     def note(_module: Any, _arguments: Any, named: dict[str, Any]) -> None:
-        if not seen:
-            seen.append(named.get("position_ids"))
+        seen.latest = named.get("position_ids")
+        if not seen.steps:
+            seen.first = seen.latest
+        seen.steps += 1
 
     handle = module.register_forward_pre_hook(note, with_kwargs=True)
     try:
@@ -463,6 +480,11 @@ def _rope_types(config: Any) -> set[str]:
     parameters = getattr(config, "rope_parameters", None) or {}
     nested = [value for value in parameters.values() if isinstance(value, dict)]
     return {each.get("rope_type", "default") for each in (parameters, *nested)}
+
+
+def _equal(positions: torch.Tensor | None, expected: torch.Tensor) -> bool:
+    """Whether positions are the expected ones, in shape too."""
+    return positions is not None and torch.equal(positions, expected)
 
 
 def _grown(mask: torch.Tensor, steps: int) -> torch.Tensor:
