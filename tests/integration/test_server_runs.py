@@ -70,7 +70,12 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
 
 
 @pytest.mark.parametrize(
-    ("options", "workers"), [((), 1), (("--reruns=2",), 1), (("-n2",), 2)], ids=["", "reruns", "n2"]
+    ("options", "workers"),
+    [
+        pytest.param((), 1, id=""),
+        pytest.param(("--reruns=2",), 1, id="reruns", marks=pytest.mark.nightly),
+        pytest.param(("-n2",), 2, id="n2", marks=pytest.mark.nightly),
+    ],
 )
 def test_a_run_gives_up_on_a_server_that_fails(
     pytester: pytest.Pytester,

@@ -103,9 +103,9 @@ def read_completion(body: str | bytes, mask: Callable[[str], str] = str) -> Comp
     finish = Finish.REFUSED if refusal else finish
     if finish is Finish.STOP:
         _require_content(content, reasoning or message.get("reasoning_details"))
-    thought = f"<think>{reasoning}</think>" if reasoning else ""
-    # Masked again, since JSON can encode a secret in many ways.
-    text = mask(thought + (content or refusal or ""))
+    # The tags are ours, and nothing in them is a secret.
+    thought = f"<think>{mask(reasoning)}</think>" if reasoning else ""
+    text = thought + mask(content or refusal or "")
     return Completion(
         _SURROGATE.sub("\ufffd", text), finish, _new_tokens(answer), _answered_by(answer, mask)
     )

@@ -24,6 +24,8 @@ from pytest_crossmath.text import one_line
 
 URL_ENV = "OPENAI_BASE_URL"
 """Name of the environment variable with the URL of models that are named without one."""
+_SHORTEST_SECRET = 6
+"""Characters of the shortest key that is taken for a secret."""
 _CONNECT_SECONDS = 5.0
 _NO_KEY = "none"
 """Sent to servers that do not need a key, since the client insists on one."""
@@ -82,9 +84,17 @@ def without_key(text: str, settings: Settings) -> str:
 
 
 def masked(text: str, settings: Settings) -> str:
-    """A server's text with the API key masked, since some servers repeat it."""
+    """A server's text with the API key masked, since some servers repeat it.
+
+    A word or a number, which servers without keys are often given, is no secret, and may be what
+    a model answers: it stays.
+    """
     key = api_key(settings)
-    return text.replace(key, "***") if key else text
+    return text.replace(key, "***") if key and _is_secret(key) else text
+
+
+def _is_secret(key: str) -> bool:
+    return len(key) >= _SHORTEST_SECRET and not (key.isalpha() or key.isdigit())
 
 
 def place(url: str | None) -> str:

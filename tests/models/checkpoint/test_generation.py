@@ -68,7 +68,13 @@ OWN: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("own", OWN, ids="-".join)
+@pytest.mark.parametrize(
+    "own",
+    [
+        pytest.param(own, id="-".join(own), marks=[pytest.mark.nightly] * (number % 4 > 0))
+        for number, own in enumerate(OWN)
+    ],
+)
 def test_no_setting_of_a_checkpoint_applies(
     own: dict[str, Any], pocket: Path, expected: list[str]
 ) -> None:

@@ -93,13 +93,13 @@ def first_row(value: float, *, step: int) -> Callable[[torch.Tensor, int], torch
 
 @pytest.mark.parametrize("static", [False, True], ids=["refilled", "static"])
 @pytest.mark.parametrize("step", [1, 4], ids=["prefill", "later"])
-@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("temperature", [0.0, pytest.param(1.0, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize(
     ("value", "word"),
     [
         (float("nan"), "NaN"),
-        (float("inf"), "an infinite value"),
-        (-float("inf"), "no finite value"),
+        pytest.param(float("inf"), "an infinite value", marks=pytest.mark.nightly),
+        pytest.param(-float("inf"), "no finite value", marks=pytest.mark.nightly),
     ],
 )
 def test_one_row_does_not_spoil_the_others(

@@ -713,6 +713,18 @@ def test_a_key_in_an_answer_is_not_kept(
     assert KEY[3:9] not in said
 
 
+@pytest.mark.parametrize("key", ["1", "x", "k", "answer", "think", "EMPTY", "12345678"])
+def test_a_key_that_is_no_secret_changes_no_response(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """Servers without keys are given any word, which may also be part of an answer."""
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    said = f"{key} x <answer>12345678</answer>"
+    got = ask_one(serve(lambda *_: completion(said, reasoning_content=key)))
+    assert isinstance(got, Response)
+    assert got.text == f"<think>{key}</think>{said}"
+
+
 def test_a_key_among_the_models_is_not_told(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key in a server's list of models is masked."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)

@@ -529,12 +529,13 @@ def test_after_some_failures_in_a_row_nothing_is_sent(
     found = [engine.ask(request) for request in REQUESTS]
     assert [result.outcome for result in results] == [Outcome.ERROR] * len(REQUESTS)
     said = [one.message for one in found if isinstance(one, Failure)]
-    given_up = [message for message in said if message.startswith("gave up after 3 failures in a")]
-    assert len(given_up) == len(REQUESTS) - 3
-    assert len({*given_up}) == 1
-    assert "the last: " in given_up[0]
+    given_up = [message for message in said if message.startswith("gave up after ")]
+    # One request without pictures is tried after those with pictures, and in flight are as many.
+    assert len(given_up) >= len(REQUESTS) - 4
+    assert len({*given_up}) <= 2
+    assert all("the last: " in message for message in given_up)
     # The first requests in flight are tried in full, those after them less.
-    assert len(server.sent) <= (in_flight + 3) * each
+    assert len(server.sent) <= (2 * in_flight + 4) * each
     sent = len(server.sent)
     engine.plan(REQUESTS)  # as when tests are rerun
     assert isinstance(engine.ask(REQUESTS[0]), Failure)
