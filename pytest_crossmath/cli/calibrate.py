@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -62,13 +62,15 @@ def run(arguments: argparse.Namespace) -> int:
         same_requests(one.name, first, other.name, second)
         same_targets(one.name, first, other.name, second)
         models = first[0].model, second[0].model
+        _check_weights(one, other, models)
         told |= dict.fromkeys(differences(one.header, other.header, models))
     fresh = measured_anew(results)
     count, total = measured_in_all(fresh), measured_in_all(results)
     if total and not count:
         raise ComparisonError(
-            f"no response was measured anew: those of {runs[-1].name} are copies from the cache or"
-            f" from an earlier record; repeat the run with pytest {setting('cache')}=refresh"
+            f"no response was measured anew in every run: those of {_copied(runs, results)} are"
+            " copies, from the cache or from an earlier record; repeat that run with pytest"
+            f" {setting('cache')}=refresh"
         )
     churns = calibrate(fresh)
     print_lines(
@@ -88,6 +90,27 @@ def run(arguments: argparse.Namespace) -> int:
     if not all(churn.problems for churn in churns):
         raise NoResultError("no problem was measured in every run")
     return 0
+
+
+def _check_weights(one: Run, other: Run, models: tuple[str, str]) -> None:
+    """Raise `ComparisonError` for two models: how much they differ is no noise."""
+    digests = [
+        run.header.get("models", {}).get(model, {}).get("digest")
+        for run, model in zip((one, other), models, strict=True)
+    ]
+    if all(digests) and digests[0] != digests[1]:
+        raise ComparisonError(
+            f"{one.name} and {other.name} are runs of different weights: calibrate needs runs of"
+            " one model; to compare two, use crossmath compare"
+        )
+
+
+def _copied(runs: Sequence[Run], results: Sequence[Sequence[Result]]) -> str:
+    """The runs whose responses came from the cache; the last one if only their texts are copies."""
+    cached = [
+        run.name for run, found in zip(runs, results, strict=True) if all(r.cached for r in found)
+    ]
+    return " and ".join(cached) or runs[-1].name
 
 
 def _table(churns: tuple[Churn, ...]) -> Iterator[str]:

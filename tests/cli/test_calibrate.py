@@ -101,3 +101,33 @@ def test_two_runs_with_the_cache_are_one_measurement(pytester: pytest.Pytester) 
         pytester.runpytest_subprocess(*options, f"--crossmath-record={name}.jsonl", *more)
     assert main(["calibrate", "a.jsonl", "b.jsonl"]) == 2
     assert main(["calibrate", "a.jsonl", "c.jsonl"]) == 0
+
+
+def other_weights(lines: list[Any]) -> None:
+    """As a run of another checkpoint under the same name."""
+    for about in lines[0]["models"].values():
+        about["digest"] = "sha256:other"
+
+
+def weights(lines: list[Any]) -> None:
+    """As a run of a checkpoint."""
+    for about in lines[0]["models"].values():
+        about["digest"] = "sha256:first"
+
+
+def test_runs_of_two_models_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """How much two models differ is no noise."""
+    write_record(tmp_path / "one.jsonl", weights)
+    write_record(tmp_path / "two.jsonl", other_weights, seconds=0.3)
+    assert main(["calibrate", "one.jsonl", "two.jsonl"]) == 2
+    assert "one.jsonl and two.jsonl are runs of different weights" in capsys.readouterr().err
+
+
+def test_the_run_that_is_a_copy_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whichever place it has on the command line."""
+    write_record(tmp_path / "one.jsonl", served)
+    write_record(tmp_path / "two.jsonl", seconds=0.3)
+    assert main(["calibrate", "one.jsonl", "two.jsonl"]) == 2
+    assert "those of one.jsonl are copies" in capsys.readouterr().err
