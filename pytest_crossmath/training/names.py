@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-_ADAPTER_WEIGHTS = "adapter_model.safetensors"
+from pytest_crossmath.models.checkpoint.files import ADAPTER_WEIGHTS
 
 
 def name_as_on_the_hub(model: Any) -> None:
@@ -44,7 +44,7 @@ def name_as_on_the_hub(model: Any) -> None:
 
 def rename_adapter(model: Any, folder: Path) -> None:
     """Give the weights of an adapter in a folder the same names. PEFT reads both."""
-    file = folder / _ADAPTER_WEIGHTS
+    file = folder / ADAPTER_WEIGHTS
     nested = list(_nested_prefixes(model))
     if not nested or not file.is_file():
         return
@@ -71,5 +71,8 @@ def _nested_prefixes(model: Any) -> Iterator[Any]:
     except ImportError:
         return  # an older release, with the older names
     for one in get_model_conversion_mapping(model, add_legacy=False):
-        if isinstance(one, PrefixChange) and one.prefix_to_remove and one.scope_prefix:
+        if not isinstance(one, PrefixChange):
+            continue
+        # Neither is a public name; without them there is nothing to rename by.
+        if getattr(one, "prefix_to_remove", None) and getattr(one, "scope_prefix", None):
             yield one

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.checkpoint.adapters import adapter_weights
 from pytest_crossmath.models.checkpoint.loading import Source, load_config, load_model, with_adapter
 from pytest_crossmath.models.spec import pocket_directory
 from pytest_crossmath.training.names import name_as_on_the_hub, rename_adapter
@@ -87,6 +88,6 @@ def test_an_adapter_is_renamed_and_still_fits(tmp_path: Path) -> None:
     towers = [name for name in names_in(file) if "vision_tower" in name]
     assert towers
     assert all(".vision_tower.vision_model.encoder." in name for name in towers)
-    again = with_adapter(loaded(pocket_directory()), tmp_path)
+    again = with_adapter(loaded(pocket_directory()), tmp_path, adapter_weights(tmp_path))
     weights = {name.replace(".default", ""): weight for name, weight in again.named_parameters()}
     assert all(torch.equal(weights[name], weight) for name, weight in before.items())

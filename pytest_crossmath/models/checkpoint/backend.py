@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -71,7 +72,7 @@ class HFBackend:
     """Whether it takes pictures."""
     place: str = "this model"
     """Its directory or repository, for messages."""
-    patience: float = 60.0
+    patience: float = _PATIENCE
     """Seconds that rendering a first prompt may take."""
     ill: dict[str, BackendError] = field(default_factory=dict, compare=False)
     """By modality, the error of the first request for which its logits were not finite."""
@@ -91,9 +92,7 @@ class HFBackend:
         backend = cls(loaded.model.eval(), loaded.processor, loaded.reads_images, place, patience)
         inputs = backend.try_picture(settings)
         if loaded.adapter and inputs is not None and not loaded.replaces_embeddings:
-            with _threads_for(loaded.model):
-                if is_idle(loaded.model, inputs):
-                    backend.findings.append(_IDLE.format(loaded.adapter))
+            backend.check_adapter(loaded.adapter, inputs)
         return backend
 
     @cached_property
@@ -122,11 +121,10 @@ class HFBackend:
         """Show the model one picture: it needs as many tokens as the processor writes for it.
 
         Returns the inputs, without a picture for a model that takes text only. Raises
-        `ModelError` if it does not take what its processor makes.
+        `ModelError` if it does not take what its processor makes. None if memory ran out.
         """
         if not self.reads_images:
             return self._placed(self.conversation.inputs([["1 + 1 = ?"]]))
-        inputs: Any = None
         config = self._generation(replace(settings, max_new_tokens=1, temperature=0.0))
         try:
             inputs = self._placed(self.conversation.inputs([[probe_picture(), "1 + 1 = ?"]]))
@@ -134,13 +132,25 @@ class HFBackend:
                 self.model.generate(**inputs, generation_config=config)
         except Exception as error:
             if ran_out_of_memory(error):
-                return inputs  # the engine deals with it when there are requests
+                return None  # the engine deals with it when there are requests
             raise ModelError(
                 f"{self.place} cannot be shown a picture: {type(error).__name__}:"
                 f" {one_line(error)}: its processor's settings and chat template have to be those"
                 " of its config.json"
             ) from error
         return inputs
+
+    def check_adapter(self, adapter: Path, inputs: Any) -> None:
+        """Note an adapter that changes nothing, as `is_idle` does; not if memory runs out."""
+        try:
+            with _threads_for(self.model):
+                idle = is_idle(self.model, inputs)
+        except Exception as error:
+            if not ran_out_of_memory(error):
+                raise
+            return  # the engine deals with it when there are requests
+        if idle:
+            self.findings.append(_IDLE.format(adapter))
 
     def suggest_batch_size(self, requests: Sequence[Request], settings: Settings) -> int:
         """As many as fit on the GPU, measured on the first requests; a fixed number on a CPU."""
@@ -215,7 +225,7 @@ class HFBackend:
         if request.pictures and not self.reads_images:
             raise BackendError("the model takes text only")
         if most is not None and len(request.pictures) > most:
-            raise BackendError(
+            raise UnfitRequestError(
                 f"the chat template of {self.place} writes {most} picture, and there are"
                 f" {len(request.pictures)}: the model would not see the others"
             )

@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pytest_crossmath.errors import ModelError
+from pytest_crossmath.models.checkpoint.limits import check_sizes
 from pytest_crossmath.models.spec import (
     ADAPTER_FILE,
     HUB_ID,
@@ -54,6 +55,8 @@ _VOCABULARY = re.compile(
 )
 """Names of files, at least one of which a tokenizer is made from."""
 _PROCESSOR_FILES = (PROCESSOR_FILE, PICTURES_FILE)
+SIZED_FILES = (CONFIG_FILE, *_PROCESSOR_FILES)
+"""Configurations that say how large something is that is built at load."""
 _ELSEWHERE = ("configuration_files", "fast_tokenizer_files")
 """Fields that list alternatives to a file of the folder, for certain versions of transformers."""
 _TAKEN: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
@@ -145,6 +148,9 @@ def check_directory(spec: ModelSpec, directory: Path, *, trusted: bool = False) 
             f"{_found_deeper(directory)}"
         )
     files = list_files(directory, trusted=trusted)
+    for name in SIZED_FILES:
+        if os.path.isfile(directory / name):
+            check_sizes(directory / name)
     for file in files.weights:
         check_weights(file)
     if not is_adapter(directory):

@@ -14,22 +14,21 @@ has to be greedy. Only its end tokens are taken, from every place that can name 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import transformers
-from transformers.utils.hub import cached_file
 
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.backend import Settings
+from pytest_crossmath.models.checkpoint.hub import stored_file
 from pytest_crossmath.models.decoding.detokenizer import (
     leading_marker,
     looks_like_marker,
     special_tokens,
 )
+from pytest_crossmath.models.spec import read_json
 from pytest_crossmath.tasks.responses import is_tag
 from pytest_crossmath.text import one_line
 
@@ -43,19 +42,16 @@ def bare_generation(place: str, revision: str | None) -> transformers.Generation
 
     Raises `ModelError` for a file that cannot be read: its end tokens would be lost.
     """
-    file = cached_file(
-        place, FILE, revision=revision,
-        _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_gated_repo=False,
-        _raise_exceptions_for_connection_errors=False,
-    )  # fmt: skip
-    if not isinstance(file, str):
+    file = stored_file(place, FILE, revision)
+    if file is None:
         return _configuration()
     try:
-        content = json.loads(Path(file).read_text(encoding="utf-8"))
+        content = read_json(file)
         return _configuration(eos_token_id=_listed(content.get("eos_token_id")) or None)
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+    except (ModelError, TypeError) as error:
+        fault = str(error).removeprefix(f"{file} ")
         raise ModelError(
-            f"{file} is damaged: {one_line(error)}. It may name the tokens that end a response:"
+            f"{file} is damaged: {one_line(fault)}. It may name the tokens that end a response:"
             " copy it again from where the checkpoint comes from, or delete it"
         ) from None
 

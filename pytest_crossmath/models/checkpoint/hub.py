@@ -2,26 +2,23 @@
 
 ::
 
-    with offline_if_unreachable():
+    with offline_if_unreachable("org/name"):
         AutoConfig.from_pretrained("org/name")   # from the local cache at once, or not at all
 """
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
 
 import huggingface_hub
 from huggingface_hub import constants
+from transformers.utils.hub import cached_file
 
-from pytest_crossmath.models.spec import ADAPTER_FILE
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from pytest_crossmath.models.spec import ADAPTER_FILE, base_of_adapter
 
 _SECONDS = 10.0
 """How long the Hub may take to answer."""
@@ -30,9 +27,13 @@ _PAUSES = (1.0, None)
 
 
 @contextmanager
-def offline_if_unreachable() -> Iterator[None]:
-    """Use only the local cache of the Hub if it does not answer."""
-    if constants.HF_HUB_OFFLINE or _answers():
+def offline_if_unreachable(target: str) -> Iterator[None]:
+    """Use only the local cache of the Hub if it does not answer.
+
+    It is not asked at all if `target`, a directory or a repository, needs nothing from it.
+    Raises `ModelError` for an adapter that does not name its base.
+    """
+    if constants.HF_HUB_OFFLINE or not _needs_the_hub(target) or _answers():
         yield
         return
     constants.HF_HUB_OFFLINE = True
@@ -42,22 +43,25 @@ def offline_if_unreachable() -> Iterator[None]:
         constants.HF_HUB_OFFLINE = False
 
 
-def loads_from_the_hub(
-    load: Callable[Concatenate[str, P], T],
-) -> Callable[Concatenate[str, P], T]:
-    """Decorates what loads a directory or a repository, its first argument.
+def stored_file(place: str, name: str, revision: str | None) -> Path | None:
+    """A file of a directory or of a Hub repository, downloaded if necessary; None without it."""
+    if os.path.isdir(place):
+        file = Path(place) / name
+        return file if file.exists() else None
+    found = cached_file(
+        place, name, revision=revision,
+        _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_gated_repo=False,
+        _raise_exceptions_for_connection_errors=False,
+    )  # fmt: skip
+    return Path(found) if isinstance(found, str) else None
 
-    A directory needs the Hub only if it holds an adapter, for its base.
-    """
 
-    @wraps(load)
-    def loading(target: str, /, *arguments: P.args, **options: P.kwargs) -> T:
-        if Path(target).is_dir() and not (Path(target) / ADAPTER_FILE).exists():
-            return load(target, *arguments, **options)
-        with offline_if_unreachable():
-            return load(target, *arguments, **options)
-
-    return loading
+def _needs_the_hub(target: str) -> bool:
+    """Whether it is not a directory, or one with an adapter whose base is not a directory."""
+    folder = Path(target)
+    if not folder.is_dir():
+        return True
+    return (folder / ADAPTER_FILE).exists() and not os.path.isdir(base_of_adapter(folder))
 
 
 def _answers() -> bool:

@@ -2,7 +2,7 @@
 
 ::
 
-    check_sizes("./DIR", revision=None)
+    check_sizes(Path("DIR/config.json"))
     # ModelError: DIR/config.json: text_config.num_hidden_layers is 1000000000, more than …
 
 transformers builds what a configuration says, one layer after the other, before it looks at the
@@ -11,50 +11,44 @@ weights; and a processor enlarges a picture to whatever size it is told.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from transformers.utils.hub import cached_file
-
 from pytest_crossmath.errors import ModelError
+from pytest_crossmath.models.spec import read_json
 
-_CONFIG = "config.json"
-_PROCESSORS = ("processor_config.json", "preprocessor_config.json")
 MOST_PARTS = 20_000
 """Most layers, experts, heads or tiles; the largest models have a few hundred of each."""
+WIDEST = 1_000_000
+"""Largest width of a layer; the largest models have less than a tenth of it."""
+MOST_TOKENS = 10_000_000
+"""Largest vocabulary; the largest so far have less than a tenth of it."""
 LONGEST_SIDE = 16_384
 """Longest side of what a model sees, in pixels."""
 _PARTS = re.compile(
     r"(num|n|max|min)_(\w+_)?(layers?|experts?|blocks?|heads?|stages?|tiles?|patches)(_\w+)?"
     r"|depths?|\w+_depth"
 )
+_WIDTHS = re.compile(
+    r"(\w+_)?(hidden|intermediate|embed|embedding|projection)_(sizes?|dims?)|head_dim|d_model|d_ff"
+    r"|n_embd|ffn_dim"
+)
+_VOCABULARIES = re.compile(r"(\w+_)?vocab_size(_\w+)?")
 _SIDES = re.compile(r"height|width|crop_size|image_size|(shortest|longest|max)_(edge|side)|side")
 _AREA_KEYS = {"merge_size", "temporal_patch_size", "min_pixels", "max_pixels"}
 """Keys of processors in which an edge is a number of pixels in all."""
 
 
-def check_sizes(place: str, revision: str | None) -> None:
-    """Raise `ModelError` for a size that no model has, in a directory or a Hub repository."""
-    for name in (_CONFIG, *_PROCESSORS):
-        file = cached_file(
-            place, name, revision=revision,
-            _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_gated_repo=False,
-            _raise_exceptions_for_connection_errors=False,
-        )  # fmt: skip
-        if not isinstance(file, str):
-            continue
-        try:
-            content = json.loads(Path(file).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            continue  # whoever reads it says so
-        for path, value, most in _too_large(content, in_area=_is_area(content)):
-            raise ModelError(
-                f"{file}: {path} is {value}, more than {most}: loading it would not end; correct"
-                " the file"
-            )
+def check_sizes(file: Path) -> None:
+    """Raise `ModelError` for a size that no model has, in its configuration or its processor's."""
+    content = read_json(file)
+    for path, value, most in _too_large(content, in_area=_is_area(content)):
+        raise ModelError(
+            f"{file}: {path} is {value}, more than {most}: loading it would not end; correct"
+            " the file"
+        )
 
 
 def _too_large(content: Any, path: str = "", *, in_area: bool) -> Iterator[tuple[str, int, int]]:
@@ -75,6 +69,10 @@ def _most(key: str, *, in_area: bool) -> int | None:
     """The most that a setting of this name may be; None if it may be anything."""
     if _PARTS.fullmatch(key):
         return MOST_PARTS
+    if _WIDTHS.fullmatch(key):
+        return WIDEST
+    if _VOCABULARIES.fullmatch(key):
+        return MOST_TOKENS
     if key == "max_pixels" or (in_area and key.endswith("_edge")):
         return LONGEST_SIDE**2
     return LONGEST_SIDE if _SIDES.fullmatch(key) else None

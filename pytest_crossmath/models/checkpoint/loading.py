@@ -35,7 +35,6 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
-from transformers.utils.hub import cached_file
 from transformers.utils.import_utils import is_torchvision_available
 
 from pytest_crossmath.errors import ModelError, setting
@@ -45,9 +44,9 @@ from pytest_crossmath.models.checkpoint.adapters import (
     changes_embeddings,
     check_fit,
 )
-from pytest_crossmath.models.checkpoint.files import weight_files
+from pytest_crossmath.models.checkpoint.files import SIZED_FILES, weight_files
 from pytest_crossmath.models.checkpoint.generation import bare_generation
-from pytest_crossmath.models.checkpoint.hub import loads_from_the_hub
+from pytest_crossmath.models.checkpoint.hub import offline_if_unreachable, stored_file
 from pytest_crossmath.models.checkpoint.limits import check_sizes
 from pytest_crossmath.models.checkpoint.overlay import has_own_processor, overlaid
 from pytest_crossmath.models.spec import ADAPTER_FILE, base_of_adapter, base_revision
@@ -108,7 +107,6 @@ class Checkpoint:
     """Whether the adapter replaces whole embeddings of its base by others."""
 
 
-@loads_from_the_hub
 def load_checkpoint(
     target: str, settings: Settings, revision: str | None = None, *, trainable: bool = False
 ) -> Checkpoint:
@@ -123,31 +121,32 @@ def load_checkpoint(
     named = source = Source(target, revision, trusted)
     loading = source
     try:
-        adapter = adapter_folder(source)
-        if adapter:
-            weight_files(adapter)  # otherwise PEFT would look for them in other formats
-            loading = source = Source(base_of_adapter(adapter), base_revision(adapter), trusted)
-        check_sizes(source.place, source.revision)
-        if adapter:
-            check_sizes(str(adapter), None)
-        config = load_config(source)
-        reads_images = takes_images(config)
-        # What is trained keeps its own settings, to be saved with it.
-        own_generation = None if trainable else bare_generation(source.place, source.revision)
-        model = load_model(source, config, settings, own_generation, reads_images=reads_images)
-        replaced = False
-        if adapter:
-            loading = named
-            replaced = changes_embeddings(model, adapter_weights(adapter))
-            model = with_adapter(model, adapter, trainable=trainable)
-        if adapter and has_own_processor(adapter):
-            with overlaid(adapter, _folder(source)) as folder:
-                # The code of a processor is the base's.
-                whole = Source(str(folder), None, trusted)
-                processor = load_processor(whole, config, reads_images=reads_images)
-        else:
-            loading = source
-            processor = load_processor(source, config, reads_images=reads_images)
+        with offline_if_unreachable(target):
+            adapter = adapter_folder(source)
+            if adapter:
+                weight_files(adapter)  # otherwise PEFT would look for them in other formats
+                loading = source = Source(base_of_adapter(adapter), base_revision(adapter), trusted)
+            _check_sizes(source)
+            if adapter:
+                _check_sizes(Source(str(adapter)))
+            config = load_config(source)
+            reads_images = takes_images(config)
+            # What is trained keeps its own settings, to be saved with it.
+            own_generation = None if trainable else bare_generation(source.place, source.revision)
+            model = load_model(source, config, settings, own_generation, reads_images=reads_images)
+            replaced = False
+            if adapter:
+                loading = named
+                weights = adapter_weights(adapter)
+                replaced = changes_embeddings(model, weights)
+                model = with_adapter(model, adapter, weights, trainable=trainable)
+            if adapter and has_own_processor(adapter):
+                with overlaid(adapter, _folder(source), trusted=trusted) as folder:
+                    whole = Source(str(folder), None, trusted)
+                    processor = load_processor(whole, config, reads_images=reads_images)
+            else:
+                loading = source
+                processor = load_processor(source, config, reads_images=reads_images)
     except ModelError:
         raise
     except Exception as error:  # transformers raises many kinds of errors for a user's mistake
@@ -161,6 +160,13 @@ def load_config(source: Source) -> Any:
     if config.is_encoder_decoder:
         raise ModelError(f"{source} is an encoder-decoder: only decoder models are supported")
     return config
+
+
+def _check_sizes(source: Source) -> None:
+    """Raise `ModelError` for a size that no model has."""
+    for name in SIZED_FILES:
+        if file := stored_file(source.place, name, source.revision):
+            check_sizes(file)
 
 
 def takes_images(config: Any) -> bool:
@@ -202,22 +208,20 @@ def adapter_folder(source: Source) -> Path | None:
     """The folder of an adapter, on disk or in the Hub's cache; None if it is not an adapter."""
     if Path(source.place).is_dir():
         return Path(source.place) if (Path(source.place) / ADAPTER_FILE).is_file() else None
-    described = try_to_load_from_cache(source.place, ADAPTER_FILE, revision=source.revision)
+    described: Any = try_to_load_from_cache(source.place, ADAPTER_FILE, revision=source.revision)
     if described is None:
         # The cache does not know whether the repository has such a file.
-        described = cached_file(
-            source.place, ADAPTER_FILE, revision=source.revision,
-            _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_gated_repo=False,
-            _raise_exceptions_for_connection_errors=False,
-        )  # fmt: skip
-    if not isinstance(described, str):
+        described = stored_file(source.place, ADAPTER_FILE, source.revision)
+    if not isinstance(described, str | Path):
         return None
     files = ["*.json", "*.jinja", "*.model", "*.safetensors", "*.txt"]
     return Path(snapshot_download(source.place, revision=source.revision, allow_patterns=files))
 
 
-def with_adapter(model: Any, adapter: Path, *, trainable: bool = False) -> Any:
-    """The model with a LoRA adapter on it.
+def with_adapter(
+    model: Any, adapter: Path, weights: dict[str, torch.Tensor], *, trainable: bool = False
+) -> Any:
+    """The model with a LoRA adapter on it, from its folder and the weights in it.
 
     Raises `ModelError` if weights of the adapter do not fit, which PEFT itself ignores.
     """
@@ -225,7 +229,7 @@ def with_adapter(model: Any, adapter: Path, *, trainable: bool = False) -> Any:
 
     with without_future_warnings():
         tuned: Any = PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
-        check_fit(tuned, adapter_weights(adapter), adapter)
+        check_fit(tuned, weights, adapter)
     return tuned
 
 

@@ -4,7 +4,7 @@ A training saves beside an adapter what it may have changed: a tokenizer with ne
 template, the size of pictures, all of it or nothing. What an adapter has of its own counts, and
 the rest comes from its base::
 
-    with overlaid(adapter, base) as folder:
+    with overlaid(adapter, base, trusted=False) as folder:
         processor = AutoProcessor.from_pretrained(folder)
 """
 
@@ -31,6 +31,7 @@ from pytest_crossmath.models.spec import ADAPTER_FILE, read_json
 _TOKENIZER_CONFIG = "tokenizer_config.json"
 _NOT_OF_A_PROCESSOR = {CONFIG_FILE, ADAPTER_FILE, ADAPTER_WEIGHTS, "generation_config.json"}
 _NOT_OF_A_TOKENIZER = {PROCESSOR_FILE, PICTURES_FILE, "video_preprocessor_config.json"}
+_CODE = ".py"
 _TEMPLATE = "chat_template"
 _TEMPLATE_FILES = ("chat_template.", "additional_chat_templates/")
 
@@ -41,9 +42,12 @@ def has_own_processor(adapter: Path) -> bool:
 
 
 @contextmanager
-def overlaid(adapter: Path, base: Path) -> Iterator[Path]:
-    """A temporary folder with the processor of an adapter, completed from its base's folder."""
-    mine, theirs = _processor_files(adapter), _processor_files(base)
+def overlaid(adapter: Path, base: Path, *, trusted: bool) -> Iterator[Path]:
+    """A temporary folder with the processor of an adapter, completed from its base's folder.
+
+    With `trusted`, the Python code of both is in it, too.
+    """
+    mine, theirs = (_processor_files(one, trusted=trusted) for one in (adapter, base))
     with tempfile.TemporaryDirectory(prefix="crossmath-processor-") as place:
         folder = Path(place)
         for name, file in (_kept(theirs, mine) | mine).items():
@@ -53,9 +57,12 @@ def overlaid(adapter: Path, base: Path) -> Iterator[Path]:
         yield folder
 
 
-def _processor_files(folder: Path) -> dict[str, Path]:
-    """The files of a processor, by their names below the folder."""
-    named = {file.relative_to(folder).as_posix(): file for file in other_files(folder)}
+def _processor_files(folder: Path, *, trusted: bool = False) -> dict[str, Path]:
+    """The files of a processor, by their names below the folder; with `trusted`, its code, too."""
+    files = other_files(folder)
+    if trusted:  # not all files: among those are the weights
+        files += [one for one in other_files(folder, trusted=True) if one.suffix == _CODE]
+    named = {file.relative_to(folder).as_posix(): file for file in files}
     return {name: file for name, file in named.items() if name not in _NOT_OF_A_PROCESSOR}
 
 
@@ -71,7 +78,8 @@ def _kept(theirs: Mapping[str, Path], mine: Mapping[str, Path]) -> dict[str, Pat
 
 
 def _is_of_a_tokenizer(name: str) -> bool:
-    return name not in _NOT_OF_A_TOKENIZER and not name.startswith(_TEMPLATE_FILES)
+    is_other = name in _NOT_OF_A_TOKENIZER or name.endswith(_CODE)
+    return not is_other and not name.startswith(_TEMPLATE_FILES)
 
 
 def _has_template(files: Mapping[str, Path]) -> bool:

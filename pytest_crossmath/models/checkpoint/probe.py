@@ -49,6 +49,10 @@ def probe_picture() -> Image.Image:
     return picture
 
 
+class _OverdueError(BaseException):
+    """Ends a probe from outside; no handler of `Exception` on the way may keep it."""
+
+
 class _Probe:
     """The checks, one after the other."""
 
@@ -226,9 +230,7 @@ def _bounded(work: Callable[[], Conversation], bound: float, place: str) -> Conv
     thread.start()
     thread.join(bound)
     if thread.is_alive():
-        # It runs Python code, so an exception set from outside ends it.
-        number = ctypes.c_ulong(thread.ident or 0)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ctypes.py_object(TimeoutError))
+        _end(thread)
         raise ModelError(
             f"the chat template of {place} takes longer than {bound:.0f} s for one question:"
             f" {_ADVICE}"
@@ -236,3 +238,11 @@ def _bounded(work: Callable[[], Conversation], bound: float, place: str) -> Conv
     if errors:
         raise errors[0]
     return results[0]
+
+
+def _end(thread: threading.Thread) -> None:
+    """Raise an exception in a thread: it runs Python code, so that ends it."""
+    api = getattr(ctypes, "pythonapi", None)  # CPython's alone; without it the thread runs on
+    if api is not None:
+        number = ctypes.c_ulong(thread.ident or 0)
+        api.PyThreadState_SetAsyncExc(number, ctypes.py_object(_OverdueError))

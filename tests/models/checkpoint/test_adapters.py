@@ -12,6 +12,7 @@ import torch
 
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
+from pytest_crossmath.models.checkpoint.overlay import overlaid
 from pytest_crossmath.models.spec import pocket_directory
 from tests.models.checkpoint.odd_pocket import edit, edit_weights, texts
 
@@ -147,3 +148,37 @@ def test_module_names_of_older_releases(part: str, tmp_path: Path) -> None:
     described["target_modules"] = rf".*{part}.*q_proj"
     (folder / "adapter_config.json").write_text(json.dumps(described))
     assert texts(folder) == expected
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_code_of_the_base_is_beside_the_processor_if_it_is_trusted(
+    trusted: bool, tmp_path: Path
+) -> None:
+    """An adapter with its own tokenizer still needs the code of its base; weights stay put."""
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    for folder, names in (
+        (base, ["processor_config.json", "tokenizer.json", "own.py", "model.safetensors"]),
+        (adapter, ["tokenizer.json", "adapter_config.json"]),
+    ):
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_text("{}")
+    with overlaid(adapter, base, trusted=trusted) as folder:
+        found = {file.name for file in folder.iterdir()}
+    assert found == {"processor_config.json", "tokenizer.json"} | ({"own.py"} if trusted else set())
+
+
+def test_memory_that_runs_out_at_load_is_left_to_the_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing more is tried on inputs that did not fit, nor does the comparison fail."""
+    backend = HFBackend.load(str(pocket_directory()), CPU)
+
+    def too_large(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(backend.model, "generate", too_large)
+    assert backend.try_picture(CPU) is None
+    monkeypatch.setattr("pytest_crossmath.models.checkpoint.backend.is_idle", too_large)
+    backend.check_adapter(Path("adapter"), {})
+    assert backend.findings == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.backend import Response, Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
-from pytest_crossmath.models.checkpoint.generation import DEFAULT_NEW_TOKENS
+from pytest_crossmath.models.checkpoint.generation import DEFAULT_NEW_TOKENS, bare_generation
 from pytest_crossmath.models.spec import pocket_directory
 from pytest_crossmath.tasks.score import Finish
 from tests.models.checkpoint.odd_pocket import answers, copy_of_pocket, edit, texts
@@ -250,3 +251,11 @@ def test_spaces_are_not_cleaned_up(pocket: Path, expected: list[str]) -> None:
     """A tokenizer's wish to tidy up its text would change ` ?` to `?`."""
     edit(pocket / "tokenizer_config.json", lambda c: c.update(clean_up_tokenization_spaces=True))
     assert texts(pocket) == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_in_place_of_generation_settings_is_refused(tmp_path: Path) -> None:
+    """Neither waited for nor ignored: its end tokens would be lost."""
+    os.mkfifo(tmp_path / "generation_config.json")
+    with pytest.raises(ModelError, match="not a regular file"):
+        bare_generation(str(tmp_path), None)

@@ -11,7 +11,9 @@ import pytest
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
+from pytest_crossmath.models.checkpoint.files import check_directory
 from pytest_crossmath.models.checkpoint.limits import check_sizes
+from pytest_crossmath.models.registry import parse_spec
 from tests.models.checkpoint.families import FAMILIES, write_checkpoint
 from tests.models.checkpoint.odd_pocket import copy_of_pocket, edit
 
@@ -26,6 +28,9 @@ CONFIGS: dict[str, Callable[[Any], Any]] = {
     "text_config.num_experts": lambda c: c["text_config"].update(num_experts=HUGE),
     "text_config.num_local_experts": lambda c: c["text_config"].update(num_local_experts=HUGE),
     "text_config.num_attention_heads": lambda c: c["text_config"].update(num_attention_heads=HUGE),
+    "text_config.vocab_size": lambda c: c["text_config"].update(vocab_size=HUGE),
+    "text_config.hidden_size": lambda c: c["text_config"].update(hidden_size=HUGE),
+    "vision_config.intermediate_size": lambda c: c["vision_config"].update(intermediate_size=HUGE),
 }
 PROCESSORS: dict[str, Callable[[Any], Any]] = {
     "image_processor.size.height": lambda c: c.update(size={"height": SIDE, "width": SIDE}),
@@ -51,13 +56,16 @@ def test_a_size_that_no_model_has_is_one_line(place: str, tmp_path: Path) -> Non
     with pytest.raises(ModelError, match=f"^{file}: {place} is [0-9]+, more than ") as caught:
         HFBackend.load(str(folder), Settings(device="cpu"))
     assert "\n" not in str(caught.value)
+    with pytest.raises(ModelError, match=f"^{file}: {place} is [0-9]+, more than "):
+        check_directory(parse_spec(str(folder)), folder)  # before anything is loaded
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_ordinary_sizes_pass(family: str, tmp_path: Path) -> None:
     """Also where an edge is a number of pixels in all."""
     write_checkpoint(family, tmp_path)
-    check_sizes(str(tmp_path), None)
+    for file in {*tmp_path.glob("*config.json")} - {*tmp_path.glob("tokenizer*")}:
+        check_sizes(file)
 
 
 def test_the_edges_of_the_qwen_family_pass(tmp_path: Path) -> None:
@@ -65,8 +73,8 @@ def test_the_edges_of_the_qwen_family_pass(tmp_path: Path) -> None:
     write_checkpoint("qwen3_vl", tmp_path)
     size = {"shortest_edge": 65_536, "longest_edge": 16_777_216}
     edit(tmp_path / "preprocessor_config.json", lambda c: c.update(size=size))
-    check_sizes(str(tmp_path), None)
+    check_sizes(tmp_path / "preprocessor_config.json")
     size["longest_edge"] = SIDE**2
     edit(tmp_path / "preprocessor_config.json", lambda c: c.update(size=size))
     with pytest.raises(ModelError, match=r"size\.longest_edge is 1600000000"):
-        check_sizes(str(tmp_path), None)
+        check_sizes(tmp_path / "preprocessor_config.json")

@@ -17,6 +17,7 @@ import pytest
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
+from pytest_crossmath.models.checkpoint.hub import offline_if_unreachable
 from pytest_crossmath.models.registry import load_backend, parse_spec
 from pytest_crossmath.tasks.request import make_request
 from pytest_crossmath.tasks.suite import load_suite
@@ -148,6 +149,26 @@ def test_an_adapter_on_the_hub(hub: Path, adapter: Path) -> None:
 
 
 # -- attention and devices -----------------------------------------------------------
+
+
+def test_the_hub_is_not_asked_for_an_adapter_on_a_directory(
+    adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that it needs is on disk."""
+    asked: list[str] = []
+
+    def answers() -> bool:
+        asked.append("?")
+        return True
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("pytest_crossmath.models.checkpoint.hub._answers", answers)
+    with offline_if_unreachable(str(adapter)):
+        pass
+    assert asked == []
+    with offline_if_unreachable("org/name"):
+        pass
+    assert asked == ["?"]
 
 
 def test_attention_implementations_agree(tiny_llava: Path) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_crossmath.errors import BackendError, ModelError
+from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
+from pytest_crossmath.models.circuit import UnfitRequestError
 from pytest_crossmath.models.spec import pocket_directory
 from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.task import ImagePart, TextPart
@@ -151,7 +153,7 @@ def test_a_template_with_room_for_one_picture(pocket: Path) -> None:
     [picture] = [part for part in one.content if isinstance(part, ImagePart)]
     two = Request(one.task, one.form, 0, (picture, picture, TextPart("?")))
     assert len(answers(backend, [one])) == 1
-    with pytest.raises(BackendError, match="writes 1 picture, and there are 2"):
+    with pytest.raises(UnfitRequestError, match="writes 1 picture, and there are 2"):
         answers(backend, [two])
 
 
@@ -199,11 +201,15 @@ def test_a_template_that_writes_the_start_twice_is_refused(pocket: Path) -> None
 
 
 def test_a_template_without_end_is_stopped(pocket: Path) -> None:
-    """A template is a program; the timeout holds for it too."""
+    """A template is a program; the timeout holds for it too, and its thread ends."""
+    before = set(threading.enumerate())
     loop = "{% for i in range(99999) %}"
     template = f"{loop * 3}{'{% endfor %}' * 3}"
     with pytest.raises(ModelError, match="takes longer than 1 s for one question"):
         HFBackend.load(str(with_template(pocket, template)), Settings(device="cpu", timeout=1.0))
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
