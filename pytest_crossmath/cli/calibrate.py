@@ -26,6 +26,7 @@ from pytest_crossmath.gating.comparison import (
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.reporting.record import read_record
+from pytest_crossmath.tasks.score import Outcome
 
 _HINT = (
     "the others are copies from the cache or from an earlier record, and are not counted:"
@@ -108,7 +109,9 @@ def _check_weights(one: Run, other: Run, models: tuple[str, str]) -> None:
 def _copied(runs: Sequence[Run], results: Sequence[Sequence[Result]]) -> str:
     """The runs whose responses came from the cache; the last one if only their texts are copies."""
     cached = [
-        run.name for run, found in zip(runs, results, strict=True) if all(r.cached for r in found)
+        run.name
+        for run, found in zip(runs, results, strict=True)
+        if all(r.cached or r.outcome is Outcome.ERROR for r in found)
     ]
     return " and ".join(cached) or runs[-1].name
 
