@@ -172,3 +172,13 @@ def test_a_lock_on_a_file_that_another_has_replaced_is_not_a_lock(
     Lock(path, "the suite").release()
     assert len(seen) == 2
     assert left(tmp_path) == []
+
+
+def test_a_refused_run_leaves_no_folder(pytester: pytest.Pytester, replay: Replay) -> None:
+    """What to write is checked before the lock makes the record's folder."""
+    done = pytester.runpytest(
+        "crossmath", f"--crossmath-model={replay(text='1')}", "--crossmath-limit=1",
+        "--crossmath-record=new/run.jsonl", "--crossmath-markdown=new/run.jsonl",
+    )  # fmt: skip
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    assert not Path("new").exists()
