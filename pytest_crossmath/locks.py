@@ -41,7 +41,8 @@ class Lock:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire()
-            if not self._file.exists():  # its last owner took it away, just now
+            # Its last owner may have taken the file away just now, and a third made another.
+            if not _is_at(lock, self._file):
                 lock.release()
                 lock.acquire()
             self._file.write_text(str(os.getpid()), encoding="utf-8")
@@ -78,6 +79,17 @@ class Lock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def _is_at(lock: FileLock, file: Path) -> bool:
+    """Whether the file that is locked is still the one at the path."""
+    if os.name == "nt":  # where an open file cannot be removed
+        return True
+    handle = lock._context.lock_file_fd  # noqa: SLF001 - filelock has no public name for it
+    try:
+        return handle is not None and os.path.samestat(os.fstat(handle), file.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _text_of(file: Path) -> str:

@@ -147,3 +147,38 @@ def test_this_process_is_not_named_for_a_lock_of_its_own(tmp_path: Path) -> None
         pytest.raises(OptionError, match=f"pid {os.getpid()}"),
     ):
         Lock(tmp_path / "a", "it")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be removed")
+def test_a_lock_on_a_file_that_another_has_replaced_is_not_a_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening and locking, the owner removes the file and a third process makes one."""
+    from filelock import FileLock
+
+    path, file = tmp_path / "suite", tmp_path / ".suite.lock"
+    acquire, seen = FileLock.acquire, []
+
+    def replaced(lock: FileLock, *args: object) -> object:
+        found = acquire(lock, *args)  # type: ignore[arg-type]
+        seen.append(found)
+        if len(seen) == 1:
+            file.unlink()
+            (tmp_path / "new").write_text("1", encoding="utf-8")
+            (tmp_path / "new").rename(file)
+        return found
+
+    monkeypatch.setattr(FileLock, "acquire", replaced)
+    Lock(path, "the suite").release()
+    assert len(seen) == 2
+    assert left(tmp_path) == []
+
+
+def test_a_refused_run_leaves_no_folder(pytester: pytest.Pytester, replay: Replay) -> None:
+    """What to write is checked before the lock makes the record's folder."""
+    done = pytester.runpytest(
+        "crossmath", f"--crossmath-model={replay(text='1')}", "--crossmath-limit=1",
+        "--crossmath-record=new/run.jsonl", "--crossmath-markdown=new/run.jsonl",
+    )  # fmt: skip
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    assert not Path("new").exists()

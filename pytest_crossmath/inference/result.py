@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_crossmath.fields import parse_fields, require_counts
 from pytest_crossmath.models.backend import Response
-from pytest_crossmath.models.lines import check_outcome, check_request
+from pytest_crossmath.models.lines import check_outcome, check_request, check_steps
 from pytest_crossmath.tasks.request import Request, RequestId
 from pytest_crossmath.tasks.score import Outcome, Score
 from pytest_crossmath.tasks.task import Form, Modality
@@ -86,8 +86,8 @@ class Result:
             raise ValueError("the fields 'key', 'right' and 'steps' do not have the same length")
         check_request(result.problem, result.modality, result.style, result.model)
         check_outcome(result.outcome, result.answer, result.key, result.right, result.family)
-        require_counts(min((result.sample, *result.steps)), result.new_tokens, result.seconds)
-        require_counts(max((result.sample, *result.steps)), 0, 0)
+        check_steps(result.steps)
+        require_counts(result.sample, result.new_tokens, result.seconds)
         return result
 
 

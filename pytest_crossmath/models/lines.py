@@ -8,14 +8,18 @@ compare, to score again or to replay, refuses the same lines, in the same words:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
+from pytest_crossmath.files import require_regular_file
 from pytest_crossmath.tasks.answers import right_values
 from pytest_crossmath.tasks.family import FAMILIES
 from pytest_crossmath.tasks.provable import is_provable
 from pytest_crossmath.tasks.score import Outcome, contradiction
 from pytest_crossmath.tasks.task import Modality
 from pytest_crossmath.text import excerpt
+
+_MOST_STEPS = 10**15
 
 SCHEMA = 1
 """The layout of run records that this version writes and reads."""
@@ -48,6 +52,25 @@ def check_outcome(
     is_list = family in FAMILIES and is_provable(family) if family else False
     if is_list and answer is not None and right_values(answer, key) != tuple(right):
         raise ValueError("the field 'right' contradicts the fields 'answer' and 'key'")
+
+
+def check_steps(steps: Sequence[int]) -> None:
+    """Raise `ValueError` for a step that is negative or beyond any problem."""
+    if not all(0 <= step < _MOST_STEPS for step in steps):
+        raise ValueError("the field 'steps': a step must not be negative or infinite")
+
+
+def read_lines(file: Path) -> Iterator[tuple[int, str, bool]]:
+    """The lines of a file that are not empty: number, text, and whether it may be cut off.
+
+    Only a line without its newline can have been cut off, and only the last line can lack it.
+    Raises `OSError`, `UnicodeDecodeError`, and whatever `require_regular_file` does.
+    """
+    require_regular_file(file)
+    with file.open(encoding="utf-8-sig") as stream:
+        for number, line in enumerate(stream, start=1):
+            if line.strip():
+                yield number, line, not line.endswith("\n")
 
 
 CONFLICT = "a line above has another result of the same request: remove one of the two"

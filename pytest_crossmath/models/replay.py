@@ -30,6 +30,8 @@ from pytest_crossmath.models.lines import (
     check_models,
     check_outcome,
     check_request,
+    check_steps,
+    read_lines,
 )
 from pytest_crossmath.models.scheme import Scheme
 from pytest_crossmath.models.spec import ModelSpec
@@ -172,23 +174,23 @@ def read_responses(file: Path) -> Iterator[SavedResponse]:
 
     Raises `ModelError` with file and line.
     """
-    try:
-        require_regular_file(file)
-        lines = file.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{file} cannot be read: {error}") from None
     reading = _Reading()
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    for number, line, may_be_cut in _lines(file):
         try:
             if (saved := reading.take(parse_fields(dict[str, Any], parse_json(line)))) is not None:
                 yield saved
         except ValueError as error:
-            if number == len(lines) and isinstance(error, json.JSONDecodeError):
+            if may_be_cut and isinstance(error, json.JSONDecodeError):
                 # Cut off, by a full disk or while copying: the complete lines are used.
                 return
             raise ModelError(f"{file}:{number}: not a response line: {error}") from None
+
+
+def _lines(file: Path) -> Iterator[tuple[int, str, bool]]:
+    try:
+        yield from read_lines(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{file} cannot be read: {error}") from None
 
 
 def check_targets(responses: Iterable[SavedResponse], suite: Suite) -> None:
@@ -221,6 +223,7 @@ class _Reading:
         self._targets = Targets()
         self._seen: dict[tuple[str | None, RequestId], int] = {}
         self._is_first = True
+        self._is_over = False
 
     def take(self, record: Mapping[str, Any]) -> SavedResponse | None:
         """The response on a line, if it has a new one. Raises `ValueError`."""
@@ -231,6 +234,10 @@ class _Reading:
                 raise ValueError("another run begins here: keep each record in a file of its own")
             require_schema(record.get("schema"), SCHEMA)
             self._header = record
+        if kind == "summary" and self._header is not None:
+            if self._is_over:
+                raise ValueError("a record has only one summary, its last line")
+            self._is_over = True
         if kind not in {"result", "transcript"}:
             return None
         line = _line(record)
@@ -256,6 +263,7 @@ class _Reading:
         if not len(line.key) == len(line.right) == len(line.steps) > 0:
             raise ValueError("the fields 'key', 'right' and 'steps' do not have the same length")
         check_outcome(line.outcome, line.answer, line.key, line.right, line.family)
+        check_steps(line.steps)
         self._targets.check(line.id, line.key, line.steps, line.family)
 
 

@@ -22,12 +22,12 @@ from typing import Any, TextIO
 
 from pytest_crossmath.errors import RecordError
 from pytest_crossmath.fields import parse_fields, parse_json, require_schema
-from pytest_crossmath.files import FOLDER, make_folder, relative, require_regular_file
+from pytest_crossmath.files import FOLDER, make_folder, relative
 from pytest_crossmath.gating.verdicts import Verdict
 from pytest_crossmath.inference.result import Result, ResultId, replaces
 from pytest_crossmath.inference.run import Run
 from pytest_crossmath.inference.transcript import Transcript
-from pytest_crossmath.models.lines import CONFLICT, SCHEMA, Targets, check_models
+from pytest_crossmath.models.lines import CONFLICT, SCHEMA, Targets, check_models, read_lines
 from pytest_crossmath.tasks.score import Outcome
 from pytest_crossmath.text import excerpt
 
@@ -95,11 +95,11 @@ def read_record(path: Path, *, texts: bool = False) -> Run:
     for anything else that is not a record.
     """
     reading = _Reading(texts)
-    for number, line, is_last in _lines(path):
+    for number, line, is_cut in _lines(path):
         try:
             reading.add(parse_fields(dict[str, Any], parse_json(line)))
         except ValueError as error:
-            if is_last and reading.header is not None and isinstance(error, json.JSONDecodeError):
+            if is_cut and reading.header is not None and isinstance(error, json.JSONDecodeError):
                 break
             raise RecordError(f"{path}:{number}: not a line of a run record: {error}") from None
     if reading.header is None:
@@ -163,18 +163,8 @@ def default_path(root: Path) -> Path:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:
-    """The non-empty lines: number, text, and whether it is the last one."""
     try:
-        require_regular_file(path)
-        with path.open(encoding="utf-8-sig") as stream:
-            waiting: tuple[int, str] | None = None
-            for number, line in enumerate(stream, start=1):
-                if line.strip():
-                    if waiting:
-                        yield *waiting, False
-                    waiting = number, line
-            if waiting:
-                yield *waiting, True
+        yield from read_lines(path)
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"{path} cannot be read: {error}") from None
 

@@ -100,9 +100,10 @@ class Collector:
         pytest and other plugins write. Raises `OptionError`.
         """
         self._started = time.perf_counter()
+        check_files(self._config, self._root, read=read, others=others)
+        # Only now: the lock makes the record's folder, and a refused run leaves nothing behind.
         if self._config.record is not None:
             self._lock = Lock(self._config.record, "the run record", noun="file")
-        check_files(self._config, self._root, read=read, others=others)
 
     def add(self, line: Result | Transcript) -> bool:
         """Add a line to the record, but only once: after a crash, a request may be repeated.

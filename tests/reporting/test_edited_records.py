@@ -274,3 +274,25 @@ def test_any_edit_of_one_value_is_refused_or_read_alike(
         assert {found[name] for name in COMMANDS if name != "score"} == {2}
     else:
         assert found["card"] in {0, 2}
+
+
+@pytest.mark.parametrize("edit", ["damaged", "steps", "summary"])
+def test_record_and_replay_refuse_the_same_lines(edit: str, folder: Path) -> None:
+    """A damaged but whole last line, a negative step, and two summaries."""
+    file = folder / "edited.jsonl"
+    lines = (folder / "good.jsonl").read_text(encoding="utf-8").splitlines()
+    if edit == "damaged":
+        lines.append('{"type": "result", ')
+    elif edit == "summary":
+        lines += ['{"type": "summary"}', '{"type": "summary"}']
+    else:
+        line = json.loads(lines[1])
+        line["steps"] = [-1 for _ in line["steps"]]
+        lines[1] = json.dumps(line)
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(CrossmathError) as caught:
+        read_record(file)
+    assert ("'steps'" in str(caught.value)) is (edit == "steps")
+    assert replay(folder) == 2
+    with pytest.raises(CrossmathError):
+        check_spec(parse_spec(f"m=replay:{file}"))

@@ -67,7 +67,7 @@ case ${1:-} in
         python=$place/bin/python
         if [ ! -e "$python" ]; then python=$place/Scripts/python.exe; fi
         add "" "${PACKAGE:-$GITHUB_ACTION_PATH/../../..[transformers,openai]}"
-        "$python" -m pip install "${options[@]}"
+        "$python" -m pip install ${options[@]+"${options[@]}"}
         output python "$python"
         ;;
     key)
@@ -101,10 +101,12 @@ case ${1:-} in
         files=$(mktemp -d "$folder/gate.XXXXXX")
         name=crossmath-${GITHUB_JOB:-gate}-${files##*.}
         if [ "$ARTIFACT" != auto ]; then name=$ARTIFACT; fi
+        # On Windows other steps do not understand /d/a/…, which is Git's bash alone.
+        here=$(pwd -W 2> /dev/null || pwd)
         output artifact "$name"
-        output files "$PWD/$files"
-        output record "$PWD/$files/gate.jsonl"
-        output report "$PWD/$files/gate.md"
+        output files "$here/$files"
+        output record "$here/$files/gate.jsonl"
+        output report "$here/$files/gate.md"
         output status not-measured
         compare=()
         if [ -n "$BASELINE_RECORD" ]; then
