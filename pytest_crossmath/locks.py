@@ -45,7 +45,8 @@ class Lock:
             if not _is_at(lock, self._file):
                 lock.release()
                 lock.acquire()
-            self._file.write_text(str(os.getpid()), encoding="utf-8")
+            if os.name != "nt":  # where nobody else may write to a file that is locked
+                self._file.write_text(str(os.getpid()), encoding="utf-8")
         except Timeout:
             # Trying to lock a file may empty it: leave the number for the next who asks.
             if owner and not _text_of(self._file):

@@ -39,7 +39,7 @@ from pytest_crossmath.run.config import RunConfig
 from pytest_crossmath.run.header import planned_header
 from pytest_crossmath.run.plan import Plan
 from pytest_crossmath.tasks.score import Outcome
-from pytest_crossmath.text import without_controls
+from pytest_crossmath.text import log_line
 
 _LIBRARIES = (
     "pytest-crossmath", "accelerate", "openai", "peft", "pillow", "tokenizers", "torch",
@@ -177,7 +177,7 @@ class _Reader:
         try:
             self.run = build_config(config)
         except CrossmathError as error:
-            print(f"crossmath: {without_controls(str(error))}", file=sys.stderr)
+            print(log_line(f"crossmath: {error}"), file=sys.stderr)
             return _USAGE
         return 0
 
@@ -261,10 +261,10 @@ def main(words: Sequence[str]) -> int:
             raise OptionError(f"{command!r} is not key, check or word")
         reason = _check(Path(given[0]), int(given[1]), run)
     except CrossmathError as error:
-        print(f"crossmath: {without_controls(str(error))}", file=sys.stderr)
+        print(log_line(f"crossmath: {error}"), file=sys.stderr)
         return _USAGE
     if reason is not None:
-        print(f"{given[0]} is not used: {without_controls(reason)}", file=sys.stderr)
+        print(log_line(f"{given[0]} is not used: {reason}"), file=sys.stderr)
     return reason is not None
 
 

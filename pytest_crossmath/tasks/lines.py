@@ -60,7 +60,7 @@ def check_style(field: str, value: object) -> str:
     Forms, gates and perturbations put ``+ : @ # / ,`` around the names of styles.
     """
     fine = isinstance(value, str) and _STYLE.fullmatch(value)
-    wanted = "names without # and other signs, of letters, digits and the characters _ . -"
+    wanted = "names of letters, digits, _ . and - only"
     check_field(fine, field, wanted, value)
     return str(value)
 

@@ -171,5 +171,5 @@ def test_a_card_in_no_folder_is_a_mistake(pytester: pytest.Pytester, record: str
     """A card lies beside a checkpoint: a folder that is missing is misspelt, and is not made."""
     done = crossmath_report(pytester, record, "--model-card", "typo/README.md")
     assert done.ret == 2
-    done.stderr.fnmatch_lines(["crossmath: --model-card: there is no folder typo: *"])
+    done.stderr.fnmatch_lines(["crossmath: --model-card: there is no folder typo (looked in *"])
     assert not (pytester.path / "typo").exists()
