@@ -140,6 +140,7 @@ def test_the_status_is_passed_on_and_said_in_a_word(
     assert set(given) == {"status", "record", "report", "artifact", "files"}
 
 
+@pytest.mark.nightly
 def test_a_baseline_is_asked_once_and_compared_with(
     pytester: pytest.Pytester, replay: Replay
 ) -> None:
@@ -193,7 +194,7 @@ def test_two_uses_in_one_workspace_have_a_baseline_each(
 @pytest.mark.parametrize(
     "damage",
     [
-        "another model's", "half of it",
+        "another model's", pytest.param("half of it", marks=pytest.mark.nightly),
         pytest.param("with an error", marks=pytest.mark.nightly),
         pytest.param("no record", marks=pytest.mark.nightly),
     ],

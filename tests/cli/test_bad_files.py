@@ -91,7 +91,13 @@ def one_line(capsys: pytest.CaptureFixture[str], status: int) -> str:
     return line
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[pytest.mark.nightly] * (number % 3 > 0))
+        for number, kind in enumerate(KINDS)
+    ],
+)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_bad_file_is_a_line(
     command: str, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.workers import WORKERS
+from tests.integration.workers import WORKERS_NIGHTLY
 
 
-@WORKERS
+@WORKERS_NIGHTLY
 def test_fixtures_share_the_parametrization(
     pytester: pytest.Pytester, replay: Callable[..., str], workers: tuple[str, ...]
 ) -> None:

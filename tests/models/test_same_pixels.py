@@ -129,8 +129,12 @@ def _pixels(image: Image.Image) -> list[Pixel]:
 
 @pytest.mark.parametrize("consumer", CONSUMERS, ids=lambda one: one.__name__.strip("_"))
 @pytest.mark.parametrize(
-    "case", [*PLAIN, *CHANGED], ids=[case[0] for case in (*PLAIN, *CHANGED)]
-)  # fmt: skip
+    "case",
+    [
+        pytest.param(case, id=case[0], marks=[pytest.mark.nightly] * (number % 3 > 0))
+        for number, case in enumerate((*PLAIN, *CHANGED))
+    ],
+)
 def test_the_pixels_are_the_same_for_all(
     tmp_path: Path, case: tuple[str, bytes, list[Pixel], str | None], consumer: Consumer
 ) -> None:
@@ -141,7 +145,7 @@ def test_the_pixels_are_the_same_for_all(
 
 # `datasets` leaves the files open that it decodes.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("embed", [True, False])
+@pytest.mark.parametrize("embed", [True, pytest.param(False, marks=pytest.mark.nightly)])
 def test_a_training_set_shows_them_too(tmp_path: Path, embed: bool) -> None:
     """The rows that a trainer decodes on its own hold the same pixels."""
     pytest.importorskip("datasets")

@@ -158,7 +158,6 @@ REFUSED_BY_RECORDS: dict[str, Edit] = {
     ),
     "figure huge": lambda lines: lines[-1]["gates"][0].update(figure=1e300),
     "problems negative": lambda lines: lines[-1]["gates"][0].update(problems=-1),
-    "two summaries": lambda lines: lines.append(lines[-1]),
 }
 
 

@@ -136,7 +136,10 @@ def test_choices_that_differ_are_kept(tmp_path: Path, choices: list[str]) -> Non
         ({"forms": {"image": "x"}}, "'forms: image' must be a form with images"),
         ({"forms": {"image": {"styles": {}}}}, "an object that maps styles to forms"),
         *(
-            ({"forms": {"image": {"styles": {name: {"images": ["a"]}}}}}, "names of letters, digits")
+            (
+                {"forms": {"image": {"styles": {name: {"images": ["a"]}}}}},
+                "names of letters, digits",
+            )
             for name in ("a#1", "", "a+b", "a:b", "a@b", "a,b", "a/b", "a b", "\u202e")
         ),
         *(
