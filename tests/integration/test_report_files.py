@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -114,7 +115,11 @@ def test_two_options_that_name_one_file_are_told_before_anything_is_asked(
         (("--junit-xml=./new/out.xml",), "new/out.xml"),
         (("--log-file=out.log",), "out.log"),
         (("-o", "log_file=out.log"), "out.log"),
-        (("--cov-report=xml:out.xml", "-pno:cov", "-ppytest_cov"), "out.xml"),
+        pytest.param(
+            ("--cov-report=xml:out.xml", "-pno:cov", "-ppytest_cov"),
+            "out.xml",
+            marks=pytest.mark.skipif(not find_spec("pytest_cov"), reason="needs pytest-cov"),
+        ),
         (("--crossmath-prompt=prompt.txt",), "prompt.txt"),
         (("-c", "mine.ini"), "mine.ini"),
         (("test_mine.py::test_it",), "test_mine.py"),
