@@ -19,8 +19,8 @@ class Lock:
     """Keeps other processes from writing to a path while this one does.
 
     The operating system releases it when the process ends, however it ends. The lock's file lies
-    beside the path, where it is in nobody's way, and goes when the lock does. Where no file can
-    be locked, as on some network drives, there is no lock.
+    beside the path and is removed with the lock. Some network drives cannot lock files: there,
+    nothing is locked.
     """
 
     def __init__(

@@ -22,6 +22,7 @@ from pytest_crossmath.gating.comparison import (
     of_model,
     same_requests,
     same_targets,
+    same_weights,
 )
 from pytest_crossmath.inference.result import Result
 from pytest_crossmath.inference.run import Run
@@ -63,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         same_requests(one.name, first, other.name, second)
         same_targets(one.name, first, other.name, second)
         models = first[0].model, second[0].model
-        _check_weights(one, other, models)
+        same_weights(one, other, models)
         told |= dict.fromkeys(differences(one.header, other.header, models))
     fresh = measured_anew(results)
     count, total = measured_in_all(fresh), measured_in_all(results)
@@ -91,19 +92,6 @@ def run(arguments: argparse.Namespace) -> int:
     if not all(churn.problems for churn in churns):
         raise NoResultError("no problem was measured in every run")
     return 0
-
-
-def _check_weights(one: Run, other: Run, models: tuple[str, str]) -> None:
-    """Raise `ComparisonError` for two models: how much they differ is no noise."""
-    digests = [
-        run.header.get("models", {}).get(model, {}).get("digest")
-        for run, model in zip((one, other), models, strict=True)
-    ]
-    if all(digests) and digests[0] != digests[1]:
-        raise ComparisonError(
-            f"{one.name} and {other.name} are runs of different weights: calibrate needs runs of"
-            " one model; to compare two, use crossmath compare"
-        )
 
 
 def _copied(runs: Sequence[Run], results: Sequence[Sequence[Result]]) -> str:

@@ -83,6 +83,16 @@ def same_targets(base_name: str, base: Sequence[Result], name: str, new: Sequenc
             )
 
 
+def same_weights(one: Run, other: Run, models: tuple[str, str]) -> None:
+    """Raise `ComparisonError` for two models: the difference between them is not noise."""
+    there, here = _of_models("digest", (one.header, other.header), models)
+    if there and here and there != here:
+        raise ComparisonError(
+            f"{one.name} and {other.name} are runs of different weights: calibrate needs runs of"
+            " one model; to compare two, use crossmath compare"
+        )
+
+
 def check_headers(base: Run, header: Mapping[str, Any], name: str) -> None:
     """The part of `check_comparable` that can be checked before a run starts."""
     there, here = _suite(base.header), _suite(header)
@@ -121,12 +131,19 @@ def differences(
         for key in sorted({*one, *other} - _MOVED):
             if one.get(key) != other.get(key):
                 yield f"{what} {key}: {_short(one.get(key))}, now {_short(other.get(key))}"
-    kinds = [
-        header.get("models", {}).get(model, {}).get("kind")
-        for header, model in zip((base, new), models, strict=True)
+    there, here = _of_models("kind", (base, new), models)
+    if there != here:
+        yield f"kind of model: {there}, now {here}"
+
+
+def _of_models(
+    field: str, headers: tuple[Mapping[str, Any], ...], models: tuple[str, ...]
+) -> list[Any]:
+    """What each header says of its model; None where it says nothing."""
+    return [
+        header.get("models", {}).get(model, {}).get(field)
+        for header, model in zip(headers, models, strict=True)
     ]
-    if kinds[0] != kinds[1]:
-        yield f"kind of model: {kinds[0]}, now {kinds[1]}"
 
 
 def copies(base: Sequence[Result], new: Sequence[Result]) -> Iterator[str]:

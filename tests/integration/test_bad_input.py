@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_crossmath.plugin.exit_status import NO_RESULT
-from pytest_crossmath.tasks.suite import bundled_suites
+from tests.integration.suites import three_of_mini
 from tests.integration.workers import WORKERS, WORKERS_NIGHTLY
 
 
@@ -27,14 +27,7 @@ def usage_error(result: pytest.RunResult) -> str:
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> Path:
     """A copy of a few problems of `mini`, for tests to damage."""
-    source, folder = bundled_suites()["mini"], pytester.mkdir("mine")
-    lines = (source / "problems.jsonl").read_text(encoding="utf-8").splitlines()[:3]
-    (folder / "problems.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    (folder / "original").mkdir()
-    for number in (1, 2, 3):
-        name = f"original/mini-000{number}.png"
-        shutil.copy(source / name, folder / name)
-    return folder
+    return three_of_mini(pytester.mkdir("mine"))
 
 
 @WORKERS_NIGHTLY

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +11,14 @@ import pytest
 from PIL import Image
 
 from pytest_crossmath.tasks.pictures import Picture
-from pytest_crossmath.tasks.suite import bundled_suites
+from tests.integration.suites import three_of_mini
 from tests.integration.workers import WORKERS
 
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> Path:
     """Three problems of `mini`: with transparent paper, in 16 bits, and plain."""
-    source, folder = bundled_suites()["mini"], pytester.mkdir("mine")
-    lines = (source / "problems.jsonl").read_text(encoding="utf-8").splitlines()[:3]
-    (folder / "problems.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    (folder / "original").mkdir()
-    for number in (1, 2, 3):
-        name = f"original/mini-000{number}.png"
-        shutil.copy(source / name, folder / name)
+    folder = three_of_mini(pytester.mkdir("mine"))
     first, second = (folder / f"original/mini-000{number}.png" for number in (1, 2))
     ink = Picture(first).rgb()
     clear = Image.new("RGBA", ink.size, (0, 0, 0, 0))

@@ -9,7 +9,7 @@
 
 Weights are read from safetensors only, and code that comes with a checkpoint is not
 run unless the settings trust it. A checkpoint's own generation settings never apply. Where
-its logits are not finite, a request fails: what the model "said" is no measurement.
+its logits are not finite, a request fails: the text that follows from them is not a response.
 """
 
 from __future__ import annotations

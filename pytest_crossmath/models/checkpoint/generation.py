@@ -61,8 +61,8 @@ def end_tokens(model: Any, tokenizer: Any, turn_end: str = "") -> frozenset[int]
 
     They are named by the generation settings, the configuration, its part for text, the
     tokenizer, and by the chat template: `turn_end` is what it writes after a message of the
-    assistant. A configuration's class has defaults for them, and an old file may name another
-    vocabulary's, so a token that is plain text counts only if there is no other.
+    assistant. A configuration class has defaults for them, and an old file may name tokens of
+    another vocabulary: a token that is plain text therefore counts only if no other is named.
     """
     declared = _listed(model.generation_config.eos_token_id)
     own = {*declared, *_listed(tokenizer.eos_token_id)}

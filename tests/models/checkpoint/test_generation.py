@@ -15,25 +15,13 @@ from pytest_crossmath.models.checkpoint.backend import HFBackend
 from pytest_crossmath.models.checkpoint.generation import DEFAULT_NEW_TOKENS, bare_generation
 from pytest_crossmath.models.spec import pocket_directory
 from pytest_crossmath.tasks.score import Finish
-from tests.models.checkpoint.odd_pocket import answers, copy_of_pocket, edit, texts
+from tests.models.checkpoint.odd_pocket import answers, edit, texts
 
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # peft
 
 CPU = Settings(device="cpu")
 END = 3
 """The end token of the bundled model."""
-
-
-@pytest.fixture(scope="module")
-def expected() -> list[str]:
-    """What the bundled model answers."""
-    return texts(pocket_directory())
-
-
-@pytest.fixture
-def pocket(tmp_path: Path) -> Path:
-    """A copy of the bundled model."""
-    return copy_of_pocket(tmp_path / "pocket")
 
 
 OWN: list[dict[str, Any]] = [

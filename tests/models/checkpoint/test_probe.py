@@ -13,11 +13,10 @@ from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.checkpoint.backend import HFBackend
 from pytest_crossmath.models.circuit import UnfitRequestError
-from pytest_crossmath.models.spec import pocket_directory
 from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.task import ImagePart, TextPart
 from tests.models.checkpoint.families import FAMILIES, write_checkpoint
-from tests.models.checkpoint.odd_pocket import REQUESTS, answers, copy_of_pocket, edit, texts
+from tests.models.checkpoint.odd_pocket import REQUESTS, answers, edit, texts
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning"  # in PaliGemma's processor
@@ -40,18 +39,6 @@ def turns(content: str, *, end: str = "<|end|>", opening: str = "<|assistant|>")
         "{%- endfor -%}"
         f"{{%- if add_generation_prompt -%}}{{{{ '{opening}' }}}}{{%- endif -%}}"
     )
-
-
-@pytest.fixture(scope="module")
-def expected() -> list[str]:
-    """What the bundled model answers."""
-    return texts(pocket_directory())
-
-
-@pytest.fixture
-def pocket(tmp_path: Path) -> Path:
-    """A copy of the bundled model."""
-    return copy_of_pocket(tmp_path / "pocket")
 
 
 def with_template(folder: Path, template: str) -> Path:

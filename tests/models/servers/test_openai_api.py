@@ -28,7 +28,7 @@ from pytest_crossmath.tasks.task import Form, ImagePart, Modality, TextPart
 
 pytest.importorskip("openai", reason='pip install "pytest-crossmath[openai]"')
 
-from pytest_crossmath.models.servers import client, openai_api, tries
+from pytest_crossmath.models.servers import client, openai_api
 from pytest_crossmath.models.servers.openai_api import OpenAIBackend, describe_server
 
 KEY = "sk-test-0123456789abcdef"
@@ -102,15 +102,6 @@ LISTED = listing(
 )  # fmt: skip
 
 Serve = Callable[..., FaultServer]
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Removes the developer's key, URL and proxy, and makes retries immediate."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(tries, "FIRST_WAIT", 0.001)
 
 
 @pytest.fixture

@@ -102,12 +102,8 @@ Start = Callable[[Act], WireServer]
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Removes the developer's key, URL and proxy, and makes retries immediate."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(tries, "FIRST_WAIT", 0.001)
+def _small_responses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A response may have one mebibyte, so that a longer one is quickly sent."""
     monkeypatch.setattr(reading, "COMPLETION_BYTES", 2**20)
     monkeypatch.setattr(openai_api, "COMPLETION_BYTES", 2**20)
 
