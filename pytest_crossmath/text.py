@@ -43,6 +43,11 @@ def one_line(message: object, longest: int = 240) -> str:
     return cut(" ".join(without_controls(str(message)).split()) or "no message", longest)
 
 
+def described(error: BaseException) -> str:
+    """An exception of another library as one line: its class, and what it says."""
+    return f"{type(error).__name__}: {one_line(error)}"
+
+
 def cut(text: str, longest: int) -> str:
     """The text, or its first `longest` characters and an ellipsis."""
     return text if len(text) <= longest else f"{text[:longest]} …"

@@ -183,11 +183,11 @@ class ModelCache:
             return
         for request in requests:
             key = self._key(request)
-            if key:
-                self._looked_up[request.id] = key
-            stored = self._store.get(key) if key else None
-            if (response := _response(stored)) is not None:
+            response = _response(self._store.get(key)) if key else None
+            if response is not None:
                 yield request, response
+            elif key:
+                self._looked_up[request.id] = key
 
     def save(self, request: Request, response: Response) -> None:
         """Store a response, unless a picture has changed since the request was looked up."""

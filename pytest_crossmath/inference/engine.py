@@ -28,7 +28,7 @@ from pytest_crossmath.tasks.request import Request, RequestId, make_transcriptio
 from pytest_crossmath.tasks.score import Outcome, Score
 from pytest_crossmath.tasks.scoring import score_response
 from pytest_crossmath.tasks.task import Modality
-from pytest_crossmath.text import one_line
+from pytest_crossmath.text import described
 
 _GROUP = 2048
 """Largest group, and so the most responses held in memory before tests have read them."""
@@ -98,8 +98,7 @@ class Engine:
     @property
     def notes(self) -> list[str]:
         """What the backend found out about the model, a sentence each."""
-        # Kept for when the model is gone.
-        self._notes.update(dict.fromkeys(getattr(self._backend, "notes", ())))
+        self._keep_notes()
         return list(self._notes)
 
     @property
@@ -186,9 +185,13 @@ class Engine:
     def close(self) -> None:
         """Release the model to free memory for the next one; responses are kept."""
         self._running = iter(())
-        _ = self.notes
+        self._keep_notes()
         self._backend = None
         gc.collect()
+
+    def _keep_notes(self) -> None:
+        """Keep them for when the model is gone."""
+        self._notes.update(dict.fromkeys(getattr(self._backend, "notes", ())))
 
     def _loaded(self) -> Backend:
         with warnings.catch_warnings(action="ignore"):
@@ -198,7 +201,7 @@ class Engine:
                 raise
             except Exception as error:  # a model's own code may raise anything
                 raise ModelError(
-                    f"model {self.name!r} cannot be loaded: {_named(error)}"
+                    f"model {self.name!r} cannot be loaded: {described(error)}"
                 ) from error
         if self._cache:
             self._cache.confirm()
@@ -333,11 +336,7 @@ def _next(
     except BackendError:
         raise
     except Exception as error:  # a backend, or the model's own code, may raise anything
-        raise BackendError(_named(error)) from error
-
-
-def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {one_line(error)}"
+        raise BackendError(described(error)) from error
 
 
 def arranged(requests: Sequence[Request], batch_size: int) -> list[Request]:

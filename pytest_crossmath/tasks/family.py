@@ -27,7 +27,7 @@ from pytest_crossmath.files import relative
 from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.score import Score
 from pytest_crossmath.tasks.task import Form, ImagePart, Part, Task, TextPart
-from pytest_crossmath.text import one_line, printable
+from pytest_crossmath.text import described, one_line, printable
 
 FAMILIES: Mapping[str, str] = {
     "crossmath": "pytest_crossmath.tasks.crossmath.family",
@@ -180,7 +180,7 @@ def guarded(family: Family, what: str) -> Iterator[None]:
     except CrossmathError:
         raise
     except (Exception, SystemExit) as error:
-        said = f"{type(error).__name__}: {one_line(error)}"
+        said = described(error)
         raise FamilyError(f"the family {family.name!r} cannot {what}: {said}") from error
 
 
@@ -205,8 +205,7 @@ def _load(name: str) -> Family:
             family: Family = import_module(known[0]).FAMILY
         except (ImportError, AttributeError) as error:
             raise SuiteError(
-                f"the family {name!r} of {known[0]} cannot be loaded: {type(error).__name__}:"
-                f" {one_line(error)}"
+                f"the family {name!r} of {known[0]} cannot be loaded: {described(error)}"
             ) from error
         return family
     if not found:
@@ -222,9 +221,7 @@ def _load_entry(point: EntryPoint) -> Family:
         family = getattr(loaded, "FAMILY", loaded)
         family = family() if isinstance(family, type) else family
     except (Exception, SystemExit) as error:
-        raise SuiteError(
-            f"{where} cannot be loaded: {type(error).__name__}: {one_line(error)}"
-        ) from error
+        raise SuiteError(f"{where} cannot be loaded: {described(error)}") from error
     if not isinstance(family, Family):
         raise SuiteError(f"{where} is not an instance of pytest_crossmath.tasks.family.Family")
     if getattr(family, "name", None) != point.name:

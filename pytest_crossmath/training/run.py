@@ -17,7 +17,7 @@ from pytest_crossmath.models.backend import Settings
 from pytest_crossmath.models.checkpoint.loading import Checkpoint, without_future_warnings
 from pytest_crossmath.models.checkpoint.memory import ran_out_of_memory
 from pytest_crossmath.signals import interrupt_on_sigterm
-from pytest_crossmath.text import one_line
+from pytest_crossmath.text import described
 from pytest_crossmath.training.callback import CrossmathCallback
 from pytest_crossmath.training.folder import (
     is_finished,
@@ -142,6 +142,4 @@ def _told(trainee: Checkpoint, recipe: Recipe) -> Iterator[None]:
                 f"--out {recipe.out} can no longer be written: there is no space left. Free some,"
                 " then --resume"
             ) from error
-        raise NoResultError(
-            f"{trainee.source} cannot be trained: {type(error).__name__}: {one_line(error)}"
-        ) from error
+        raise NoResultError(f"{trainee.source} cannot be trained: {described(error)}") from error

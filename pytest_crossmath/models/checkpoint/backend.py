@@ -46,7 +46,7 @@ from pytest_crossmath.tasks.pictures import Picture
 from pytest_crossmath.tasks.request import Request
 from pytest_crossmath.tasks.score import Finish
 from pytest_crossmath.tasks.task import ImagePart
-from pytest_crossmath.text import one_line
+from pytest_crossmath.text import described, one_line
 
 _PATIENCE = 60.0
 """Seconds that a chat template may take for one question, unless the timeout is shorter."""
@@ -134,8 +134,8 @@ class HFBackend:
             if ran_out_of_memory(error):
                 return None  # the engine deals with it when there are requests
             raise ModelError(
-                f"{self.place} cannot be shown a picture: {type(error).__name__}:"
-                f" {one_line(error)}: its processor's settings and chat template have to be those"
+                f"{self.place} cannot be shown a picture:"
+                f" {described(error)}: its processor's settings and chat template have to be those"
                 " of its config.json"
             ) from error
         return inputs
@@ -202,7 +202,7 @@ class HFBackend:
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
                 raise OutOfMemoryError(one_line(error)) from error
-            raise BackendError(f"{type(error).__name__}: {one_line(error)}") from error
+            raise BackendError(described(error)) from error
 
     def _inputs(self, batch: Sequence[Request], settings: Settings) -> Any:
         messages = [self._message(request) for request in batch]

@@ -24,7 +24,7 @@ from transformers import PaliGemmaProcessor
 from pytest_crossmath.errors import ModelError
 from pytest_crossmath.models.checkpoint.conversation import Conversation, Message
 from pytest_crossmath.models.decoding.detokenizer import leading_marker, special_tokens
-from pytest_crossmath.text import excerpt, one_line
+from pytest_crossmath.text import described, excerpt
 
 _LINES = [f"{n} | {3 * n} - {n} = {2 * n} | ? < 7 & \"x\" > 'y'" for n in range(120)]
 QUESTION = "\n".join(_LINES)
@@ -115,7 +115,7 @@ class _Probe:
         except ModelError:
             raise
         except Exception as error:  # noqa: BLE001 - a template may raise anything
-            return f"fails with {type(error).__name__}: {one_line(error)}"
+            return f"fails with {described(error)}"
         times = prompt.count(QUESTION)
         if times > 1:
             return f"writes the question {times} times"
@@ -134,7 +134,7 @@ class _Probe:
             # With a text each, since a template may join what has nothing in between.
             sizes = [len(found.prompt([*[picture] * n, "A"])) for n in range(3)]
         except Exception as error:  # noqa: BLE001 - a template may raise anything
-            self.refuse(f"fails for a picture with {type(error).__name__}: {one_line(error)}")
+            self.refuse(f"fails for a picture with {described(error)}")
         if sizes[1] <= sizes[0]:
             self.refuse("writes nothing for a picture, so the model would not see it")
         return found if sizes[2] > sizes[1] else replace(found, most_pictures=1)
